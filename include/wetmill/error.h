@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file error.h
+ * How every part of wetmill says that something went wrong.
+ *
+ * A function that can fail returns 0 (WM_OK) or a negative enum wm_status, takes a
+ * `struct wm_error *err` as its last argument and fills it with wm_fail() on failure. `err` is
+ * never NULL. Callers higher up add where it happened (wm_error_where) and how to mend it
+ * (wm_error_hint); the innermost word stands, later ones are ignored. Only cli/ prints it:
+ *
+ *     wetmill: error: WHERE: WHAT
+ *       hint: HINT
+ *
+ * All text in a wm_error is escaped by these functions: no byte from an archive reaches a terminal.
+ */
+#ifndef WETMILL_ERROR_H
+#define WETMILL_ERROR_H
+
+#include <stddef.h>
+
+enum wm_status {
+    WM_OK = 0,
+    WM_E_NOMEM = -1,     /**< No memory, or over --memory. Exit 1. */
+    WM_E_IO = -2,        /**< The system refused a read, a write, a rename. Exit 1. */
+    WM_E_FORMAT = -3,    /**< Input is not what it should be. Exit 1. */
+    WM_E_CONFIG = -4,    /**< Wrong usage or configuration; nothing was touched. Exit 2. */
+    WM_E_CANCELLED = -5, /**< SIGINT or SIGTERM; state is saved. Exit 130 / 143. */
+    WM_E_LIMIT = -6,     /**< Input goes over a named limit. Exit 1. */
+    WM_E_MISMATCH = -7,  /**< Two files that do not belong together. Exit 2. */
+};
+
+struct wm_error {
+    int status; /**< enum wm_status of the failure, 0 if none. */
+    char what[512];
+    char where[1024];
+    char hint[512];
+};
+
+/** Fill `err` and return `status`. `where` and `hint` are emptied. */
+__attribute__((format(printf, 3, 4))) int wm_fail(struct wm_error *err, int status,
+                                                  const char *fmt, ...);
+
+/** As wm_fail(WM_E_IO), from errno: where = `path`, what = "cannot DOING: strerror". */
+int wm_fail_errno(struct wm_error *err, const char *doing, const char *path);
+
+/** As wm_fail(WM_E_NOMEM): "no memory for `bytes` bytes (`purpose`)". */
+int wm_fail_nomem(struct wm_error *err, size_t bytes, const char *purpose);
+
+/** Say where (file, record, byte) if that is not known yet. Returns err->status. */
+__attribute__((format(printf, 2, 3))) int wm_error_where(struct wm_error *err, const char *fmt,
+                                                         ...);
+
+/** Say how to mend it if that has not been said yet. Returns err->status. */
+__attribute__((format(printf, 2, 3))) int wm_error_hint(struct wm_error *err, const char *fmt, ...);
+
+/**
+ * Copy `len` bytes into `dst` with every byte that is not printable UTF-8 written as \xNN (also C1
+ * controls and bidirectional overrides), cut with "..." to fit `size`. Always ends with NUL.
+ */
+void wm_escape(char *dst, size_t size, const char *src, size_t len);
+
+#endif /* WETMILL_ERROR_H */

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file file.h
+ * The file layer: the only place that knows of file descriptors. Local files now; other backends
+ * go behind struct wm_file later. All functions retry EINTR and short reads and writes. Paths in
+ * errors are as given. Different objects may be used by different threads at once.
+ */
+#ifndef WETMILL_FILE_H
+#define WETMILL_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <xxhash.h>
+
+#include "wetmill/arena.h"
+#include "wetmill/buf.h"
+#include "wetmill/error.h"
+
+enum { WM_PATH_MAX = 4096 }; /**< Longest path, bytes with NUL. */
+
+/* ---- reading ---- */
+
+struct wm_file;
+
+/** Open for reading; "-" is standard input. A directory is an error. */
+int wm_file_open(const char *path, struct wm_file **ret, struct wm_error *err);
+void wm_file_close(struct wm_file *file);
+
+/** Read up to `size` bytes in sequence, fewer only at the end; `*ret_len` 0 = end. */
+int wm_file_read(struct wm_file *file, void *dst, size_t size, size_t *ret_len,
+                 struct wm_error *err);
+
+/** Read at a position (seekable files); `*ret_len` < size only at the end. Thread-safe. */
+int wm_file_pread(struct wm_file *file, void *dst, size_t size, uint64_t offset, size_t *ret_len,
+                  struct wm_error *err);
+
+/** Continue wm_file_read at `offset` (seekable files). */
+int wm_file_seek(struct wm_file *file, uint64_t offset, struct wm_error *err);
+
+bool wm_file_seekable(const struct wm_file *file);
+const char *wm_file_path(const struct wm_file *file);
+
+/** What a path is, without opening it. mtime in nanoseconds since the epoch. */
+struct wm_stat {
+    uint64_t size;
+    int64_t mtime_ns;
+    bool is_dir, is_regular;
+};
+int wm_stat(const char *path, struct wm_stat *ret, struct wm_error *err);
+bool wm_exists(const char *path);
+
+/** The whole file into `buf` (appended; its maximum bounds the size). */
+int wm_file_load(const char *path, struct wm_buf *buf, struct wm_error *err);
+
+/* ---- mapping (read only; not counted in --memory) ---- */
+
+struct wm_map {
+    const unsigned char *ptr;
+    size_t len;
+};
+int wm_map_open(const char *path, struct wm_map *ret, struct wm_error *err);
+void wm_map_close(struct wm_map *map); /**< Safe on a zeroed one. */
+
+/* ---- writing: all or nothing ---- */
+
+/** What was written: enters commit records and manifest. */
+struct wm_digest {
+    uint64_t size;
+    XXH128_hash_t hash; /**< XXH3-128 of all bytes. */
+};
+enum { WM_HEX128 = 33 };
+/** 32 lower-case hex digits (canonical, big-endian) and NUL. */
+void wm_hex128(XXH128_hash_t hash, char out[WM_HEX128]);
+bool wm_unhex128(const char *hex, XXH128_hash_t *ret);
+
+struct wm_out;
+
+/** Write to a temporary name beside `path`; parent directories are made. "-" = standard output, incremental. */
+int wm_out_open(const char *path, struct wm_out **ret, struct wm_error *err);
+int wm_out_write(struct wm_out *out, const void *bytes, size_t len, struct wm_error *err);
+/** Bytes written so far. */
+uint64_t wm_out_size(const struct wm_out *out);
+/** Overwrite bytes already written (a header known only at the end); the digest is then taken by
+ *  reading the file again. Not for "-". */
+int wm_out_pwrite(struct wm_out *out, const void *bytes, size_t len, uint64_t offset,
+                  struct wm_error *err);
+/** fsync, rename to `path`, fsync the directory. `ret` may be NULL. Frees `out` in any case. */
+int wm_out_commit(struct wm_out *out, struct wm_digest *ret, struct wm_error *err);
+/** Remove the temporary file and free. Safe on NULL. */
+void wm_out_abandon(struct wm_out *out);
+
+/** wm_out_open + write + commit. */
+int wm_file_store(const char *path, struct wm_str bytes, struct wm_error *err);
+
+/** Size and hash of a file's bytes by reading it. */
+int wm_file_digest(const char *path, struct wm_digest *ret, struct wm_error *err);
+
+/* ---- paths and directories ---- */
+
+/** "dir/name" into `out`; WM_E_LIMIT if longer than WM_PATH_MAX. An absolute `name` stands alone. */
+int wm_path_join(char out[WM_PATH_MAX], const char *dir, const char *name, struct wm_error *err);
+int wm_mkdirs(const char *path, struct wm_error *err);
+/** Remove one file; absent is fine. */
+int wm_remove(const char *path, struct wm_error *err);
+/** Remove a directory and all in it; symbolic links are removed, not followed; absent is fine. */
+int wm_remove_tree(const char *path, struct wm_error *err);
+/** Names in a directory (not . and ..), sorted by bytes, in `arena`. WM_E_LIMIT over 16 M names. */
+int wm_list_dir(const char *path, struct wm_arena *arena, const char ***ret_names, size_t *ret_n,
+                struct wm_error *err);
+/** Free bytes on the file system of `path` (or of its nearest existing parent). */
+int wm_disk_free(const char *path, uint64_t *ret_bytes, struct wm_error *err);
+
+#endif /* WETMILL_FILE_H */
