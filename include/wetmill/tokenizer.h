@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file tokenizer.h
+ * Byte-level BPE: training, encoding, decoding, and Hugging Face `tokenizer.json`.
+ *
+ * A tokenizer is immutable once made and may be used by any number of threads at once; each
+ * thread encodes through an encoder of its own (scratch memory and a bounded cache, no locks).
+ * Ids are uint32_t, < wm_tokenizer_size(). decode(encode(x)) = x for every byte string x.
+ */
+#ifndef WETMILL_TOKENIZER_H
+#define WETMILL_TOKENIZER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <xxhash.h>
+
+#include "wetmill/arena.h"
+#include "wetmill/buf.h"
+#include "wetmill/error.h"
+#include "wetmill/option.h"
+#include "wetmill/str.h"
+
+struct wm_tokenizer;
+
+/** Load `tokenizer.json` (a file, or a directory that holds one). WM_E_FORMAT names an unknown
+ *  component; WM_E_IO. Free with wm_tokenizer_free. */
+int wm_tokenizer_load(const char *path, struct wm_tokenizer **ret, struct wm_error *err);
+
+/** Write `tokenizer.json` and `tokenizer_config.json` into the directory `dir`, each all or nothing. */
+int wm_tokenizer_save(const struct wm_tokenizer *tok, const char *dir, struct wm_error *err);
+
+void wm_tokenizer_free(struct wm_tokenizer *tok);
+
+/** Number of ids, specials included. */
+uint32_t wm_tokenizer_size(const struct wm_tokenizer *tok);
+
+/** Bytes of a token (a special token's name); borrowed from `tok`. Empty for an id out of range. */
+struct wm_str wm_token_bytes(const struct wm_tokenizer *tok, uint32_t id);
+
+bool wm_token_is_special(const struct wm_tokenizer *tok, uint32_t id);
+
+/** Id of the special token `name`; false if there is none. */
+bool wm_tokenizer_special(const struct wm_tokenizer *tok, struct wm_str name, uint32_t *ret_id);
+
+/** The end-of-document token: the special `<|endoftext|>`, else the first special. False if none. */
+bool wm_tokenizer_eod(const struct wm_tokenizer *tok, uint32_t *ret_id);
+
+/** XXH3-128 over token bytes by id, merges, pattern and specials: what shards, checkpoints and
+ *  exports carry, so that what does not belong together is refused. */
+XXH128_hash_t wm_tokenizer_identity(const struct wm_tokenizer *tok);
+
+/* ---- encoding ---- */
+
+struct wm_encoder;
+int wm_encoder_new(const struct wm_tokenizer *tok, struct wm_encoder **ret, struct wm_error *err);
+void wm_encoder_free(struct wm_encoder *enc);
+
+enum wm_encode_flags {
+    WM_ENCODE_SPECIALS = 1, /**< Names of special tokens in the text become their ids. */
+};
+
+/** Growing list of ids. Owner frees with wm_ids_done. */
+struct wm_ids {
+    uint32_t *ids;
+    size_t n, cap;
+};
+void wm_ids_done(struct wm_ids *ids);
+
+/** Append the ids of `text` (any bytes) to `ids`. A piece of n bytes costs O(n log n). */
+int wm_encode(struct wm_encoder *enc, struct wm_str text, unsigned flags, struct wm_ids *ids,
+              struct wm_error *err);
+
+/** Append the bytes of `n` ids to `out`. WM_E_FORMAT for an id out of range. `skip_specials`
+ *  leaves specials out. */
+int wm_decode(const struct wm_tokenizer *tok, const uint32_t *ids, size_t n, bool skip_specials,
+              struct wm_buf *out, struct wm_error *err);
+
+/* ---- training ---- */
+
+enum wm_split { WM_SPLIT_R50K, WM_SPLIT_CL100K, WM_SPLIT_PATTERN };
+
+/** Options of `wetmill tokenizer train` and of the tokenizer step. */
+struct wm_tokenizer_options {
+    uint64_t vocabulary;    /**< Ids in all: 256 bytes + merges + specials. */
+    int split;              /**< enum wm_split */
+    const char *pattern;    /**< PCRE2, with split: pattern */
+    uint64_t min_frequency; /**< Of a merged pair. */
+    uint64_t max_token;     /**< Bytes of the longest token. */
+    struct wm_list specials;
+    uint64_t memory;        /**< Bytes of the piece table; over it training stops with the need. */
+};
+extern const struct wm_option wm_tokenizer_option_table[];
+
+/**
+ * Training in two phases. Counting: every thread has a counter of its own; wm_counter_add splits
+ * a document into pieces and counts them; wm_trainer_fold adds a counter to the whole (any order,
+ * one at a time). Merging: wm_trainer_finish learns the merges — highest count first, ties by
+ * smallest (left id, right id) with byte ids in the order of their byte-mapped characters, as
+ * Hugging Face's BpeTrainer — so the result depends on the multiset of documents alone.
+ */
+struct wm_bpe_trainer;
+struct wm_counter;
+int wm_trainer_new(const struct wm_tokenizer_options *options, struct wm_bpe_trainer **ret,
+                   struct wm_error *err);
+void wm_trainer_free(struct wm_bpe_trainer *trainer);
+int wm_counter_new(const struct wm_bpe_trainer *trainer, struct wm_counter **ret,
+                   struct wm_error *err);
+int wm_counter_add(struct wm_counter *counter, struct wm_str text, struct wm_error *err);
+void wm_counter_free(struct wm_counter *counter);
+/** Empties the counter. */
+int wm_trainer_fold(struct wm_bpe_trainer *trainer, struct wm_counter *counter,
+                    struct wm_error *err);
+/** What was counted so far. */
+struct wm_trainer_stats {
+    uint64_t documents, bytes, pieces, distinct_pieces, merges;
+};
+void wm_trainer_stats(const struct wm_bpe_trainer *trainer, struct wm_trainer_stats *ret);
+/** `on_merge` (may be NULL) is called now and then with merges done and wanted; a non-zero return
+ *  stops with WM_E_CANCELLED. */
+int wm_trainer_finish(struct wm_bpe_trainer *trainer, int (*on_merge)(void *, uint64_t, uint64_t),
+                      void *arg, struct wm_tokenizer **ret, struct wm_error *err);
+
+#endif /* WETMILL_TOKENIZER_H */
