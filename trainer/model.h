@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file model.h
+ * A GPT-2 decoder: parameters, forward and backward pass, AdamW, and one-token inference.
+ *
+ * One table of parameters (name, role, shape, decay) over flat buffers drives initialisation,
+ * optimiser groups, checkpoints and export. Linear weights are held [out, in]; the token embedding
+ * is tied to the output head. All arithmetic is float32; every sum has one fixed order, so results
+ * do not depend on the number of threads.
+ *
+ * Order: wm_model_new ─▶ wm_model_init (or load into `params`) ─▶ per step: zero_grads, then
+ * forward_backward for every micro-batch, then adamw. One thread drives a model; the team works
+ * inside. Shapes: B batch, T time, C channels (width), V vocabulary.
+ */
+#ifndef WETMILL_TRAINER_MODEL_H
+#define WETMILL_TRAINER_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wetmill/error.h"
+#include "wetmill/parallel.h"
+
+struct wm_model_config {
+    uint32_t n_layer, n_head, n_embd; /**< n_embd (C) is a multiple of n_head */
+    uint32_t n_ctx;                   /**< T: positions */
+    uint32_t vocabulary;              /**< V */
+    float layer_norm_epsilon;         /**< 1e-5 */
+};
+
+enum wm_param_role { WM_PARAM_EMBEDDING, WM_PARAM_POSITION, WM_PARAM_LINEAR, WM_PARAM_BIAS, WM_PARAM_NORM };
+
+/** One parameter tensor. */
+struct wm_param {
+    char name[64];        /**< Hugging Face's name: "transformer.h.0.attn.c_attn.weight" */
+    enum wm_param_role role;
+    uint32_t shape[2];    /**< [rows = out, columns = in], or [n, 0] for one dimension */
+    uint64_t offset, n;   /**< Place in the flat buffers, and floats. */
+    float init_std;       /**< Of its normal initialisation; 0: zeros (norm gains: ones). */
+    bool decay;           /**< Weight decay applies (two-dimensional ones). */
+};
+
+struct wm_model {
+    struct wm_model_config config;
+    struct wm_param *table;
+    size_t n_table;
+    uint64_t n_params;       /**< Floats in each of the flat buffers below. */
+    float *params, *grads;   /**< [n_params] */
+    float *m, *v;            /**< AdamW moments [n_params]; NULL for inference */
+    struct wm_team *team;    /**< Borrowed. */
+    struct wm_activations *acts; /**< Planned once for max_batch × n_ctx. */
+    uint32_t max_batch;
+};
+
+/** Bytes wm_model_new would allocate (anonymous memory). */
+uint64_t wm_model_bytes(const struct wm_model_config *config, uint32_t max_batch, bool training);
+/** Floating-point operations of forward and backward for one token at sequence length T. */
+double wm_model_flops_per_token(const struct wm_model_config *config);
+
+/** `training` false: no gradients, moments or stored activations. WM_E_CONFIG, WM_E_NOMEM. */
+int wm_model_new(const struct wm_model_config *config, uint32_t max_batch, bool training,
+                 struct wm_team *team, struct wm_model **ret, struct wm_error *err);
+void wm_model_free(struct wm_model *model);
+
+/** GPT-2's initialisation from a counter-based generator of (seed, tensor, element): the same for
+ *  any thread count. */
+void wm_model_init(struct wm_model *model, uint64_t seed);
+
+/** One micro-batch. Positions start at 0 in every row. */
+struct wm_lm_batch {
+    uint32_t b, t;
+    const uint32_t *inputs;  /**< [b, t] */
+    const uint32_t *targets; /**< [b, t] */
+    const float *weights;    /**< [b, t] weight of each target's loss; NULL = all 1 */
+};
+
+/** Sum over the batch of weight × −log p(target), nats, as double; no gradients. */
+int wm_model_loss(struct wm_model *model, const struct wm_lm_batch *batch, double *ret_nll,
+                  struct wm_error *err);
+
+/** The same, and adds `scale` × its gradient to `grads`. With scale = 1 / Σ weights over the whole
+ *  accumulated step, the step's gradient is that of the mean loss. */
+int wm_model_forward_backward(struct wm_model *model, const struct wm_lm_batch *batch, float scale,
+                              double *ret_nll, struct wm_error *err);
+
+void wm_model_zero_grads(struct wm_model *model);
+
+/** Global L2 norm of `grads`, summed in a fixed order in double. */
+double wm_model_grad_norm(struct wm_model *model);
+
+struct wm_adamw {
+    double lr, beta1, beta2, epsilon, weight_decay;
+    uint64_t step;      /**< From 1, for bias correction. */
+    double grad_scale;  /**< Gradients are multiplied by this first (clipping). */
+};
+/** Decoupled weight decay (Loshchilov & Hutter 2019), same update as PyTorch's AdamW. */
+void wm_model_adamw(struct wm_model *model, const struct wm_adamw *how);
+
+/* ---- inference with a key/value cache, one sequence ---- */
+
+struct wm_decoder;
+int wm_decoder_new(struct wm_model *model, struct wm_decoder **ret, struct wm_error *err);
+/** Feed one token at the next position; `*ret_logits` [V] stays valid until the next call.
+ *  WM_E_LIMIT once n_ctx tokens are in: wm_decoder_restart, then feed the last ones again. */
+int wm_decoder_feed(struct wm_decoder *decoder, uint32_t token, const float **ret_logits,
+                    struct wm_error *err);
+void wm_decoder_restart(struct wm_decoder *decoder);
+void wm_decoder_free(struct wm_decoder *decoder);
+
+#endif /* WETMILL_TRAINER_MODEL_H */
