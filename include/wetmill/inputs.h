@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file inputs.h
+ * What is read: the input table, its tasks, and the reader that turns a task into documents.
+ *
+ * Paths become rows of the input table in order: as given, directories and globs by path bytes,
+ * list files line by line. A row is a file, or a range of a large file that can be entered in the
+ * middle. Tasks are runs of rows, cut from the input alone (never from -j): they are the unit of
+ * parallelism, order, commit and resume.
+ *
+ * A reader delivers documents in key order. A bad record is counted under a named reason; a bad
+ * file is read up to the damage, resumed behind it where the format allows, and reported; only
+ * trouble of our own (memory, cancellation) is an error. Every byte of input is accounted for:
+ * bytes = bytes in records + bytes skipped.
+ */
+#ifndef WETMILL_INPUTS_H
+#define WETMILL_INPUTS_H
+
+#include <stdint.h>
+#include <xxhash.h>
+
+#include "wetmill/arena.h"
+#include "wetmill/batch.h"
+#include "wetmill/error.h"
+#include "wetmill/option.h"
+
+enum wm_format { WM_FORMAT_AUTO, WM_FORMAT_WARC, WM_FORMAT_JSONL, WM_FORMAT_TEXT };
+enum wm_text_unit { WM_TEXT_FILE, WM_TEXT_LINE };
+
+/** Options of a source: `input:` in YAML. */
+struct wm_source_options {
+    struct wm_list paths;    /**< Files, directories, globs, *.paths[.gz|.zst|.xz] lists, "-". */
+    const char *prefix;      /**< Put before every name of a list file. */
+    int format;              /**< enum wm_format; auto goes by content, then by name */
+    const char *text_field;  /**< JSONL: "text" unless given; falls back to "raw_content". */
+    int text_unit;           /**< enum wm_text_unit: a text file is one document, or each line. */
+    uint64_t max_record;     /**< Bytes of one record; a longer one is counted and skipped. */
+    uint64_t max_ratio;      /**< Uncompressed per compressed byte of a file, beyond which it is a bomb. */
+};
+extern const struct wm_option wm_source_option_table[];
+
+/** One row of the input table. */
+struct wm_input {
+    const char *path;      /**< As listed. */
+    uint64_t start, end;   /**< Bytes of the file; end UINT64_MAX = up to its end. */
+    uint64_t size;         /**< Of the whole file, bytes; 0 for a pipe. */
+    int64_t mtime_ns;
+    const char *problem;   /**< Why it cannot be read (absent, a directory …), or NULL. */
+};
+
+/** A run of rows. */
+struct wm_task {
+    uint32_t first, n;     /**< Rows first … first + n − 1. */
+    uint64_t bytes;        /**< Compressed bytes: for progress. */
+};
+
+struct wm_inputs {
+    struct wm_arena arena;
+    struct wm_source_options options;
+    struct wm_input *rows;
+    uint32_t n_rows;
+    struct wm_task *tasks;
+    uint32_t n_tasks;
+    uint64_t bytes;
+};
+
+/** Build the table. WM_E_CONFIG if nothing matches. Limits: 2^32 − 2 rows. */
+int wm_inputs_open(const struct wm_source_options *options, struct wm_inputs *ret,
+                   struct wm_error *err);
+void wm_inputs_close(struct wm_inputs *inputs);
+
+/** Reasons a record is no document, in the order of wm_read_tally.reasons. */
+enum wm_read_reason {
+    WM_READ_NOT_TEXT,       /**< WARC record of another type: warcinfo, request, metadata. */
+    WM_READ_NEEDS_EXTRACT,  /**< response, resource, ARC, WAT: text extraction does not exist yet. */
+    WM_READ_BAD_HEADER,     /**< No WARC version line, no type, no usable Content-Length. */
+    WM_READ_TOO_LONG,       /**< Over max_record. */
+    WM_READ_TRUNCATED,      /**< The file ends inside it. */
+    WM_READ_BAD_JSON,       /**< A JSONL line that is not an object. */
+    WM_READ_NO_TEXT,        /**< A JSONL object without the text field. */
+    WM_READ_REASONS,
+};
+extern const char *const wm_read_reason_names[WM_READ_REASONS];
+extern const char *const wm_read_reason_hints[WM_READ_REASONS]; /**< NULL where none. */
+
+/** One damaged or skipped stretch of a file. */
+struct wm_damage {
+    const char *path;
+    uint64_t at;     /**< Byte of the file (compressed) where it was noticed. */
+    uint64_t record; /**< Ordinal of the record it hit. */
+    const char *what;
+};
+enum { WM_DAMAGE_MAX = 1000 }; /**< Listed for one task; further ones are only counted. */
+
+struct wm_read_tally {
+    uint64_t bytes_compressed, bytes, bytes_in_records, bytes_skipped;
+    uint64_t records, documents, reasons[WM_READ_REASONS];
+    uint64_t repaired_utf8;      /**< Documents with invalid UTF-8, replaced by U+FFFD. */
+    uint64_t files, bad_files;   /**< bad: unreadable, or damaged anywhere. */
+    uint64_t n_damage;
+};
+
+struct wm_reader;
+int wm_reader_open(const struct wm_inputs *inputs, const struct wm_task *task,
+                   struct wm_reader **ret, struct wm_error *err);
+/**
+ * Fill `batch` (just recycled: arena empty, n_docs 0) with documents up to max_text bytes of text
+ * and max_docs documents; one larger document stands alone. 1 = filled, 0 = end of task, < 0 error.
+ * Text is valid UTF-8, CRLF turned into LF, the map holds all lines, values are [n_values] unset.
+ */
+int wm_reader_fill(struct wm_reader *reader, struct wm_batch *batch, size_t n_values,
+                   size_t max_text, size_t max_docs, struct wm_error *err);
+const struct wm_read_tally *wm_reader_tally(const struct wm_reader *reader);
+/** Damage so far: [min(n_damage, WM_DAMAGE_MAX)], borrowed. */
+const struct wm_damage *wm_reader_damage(const struct wm_reader *reader);
+/** XXH3-128 of each row's bytes as read (fingerprint of the input), [task->n]; valid after the end. */
+const XXH128_hash_t *wm_reader_hashes(const struct wm_reader *reader);
+/** Compressed bytes consumed so far: for progress. */
+uint64_t wm_reader_position(const struct wm_reader *reader);
+void wm_reader_close(struct wm_reader *reader);
+
+/** Read the one record at `location` of `path` again into batch->docs[0]. WM_E_MISMATCH if no
+ *  record starts there. */
+int wm_reader_at(const struct wm_source_options *options, const char *path,
+                 const struct wm_location *location, struct wm_batch *batch,
+                 struct wm_error *err);
+
+#endif /* WETMILL_INPUTS_H */

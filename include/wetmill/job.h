@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file job.h
+ * A job: inputs through a chain of stages into a sink, in passes of tasks.
+ *
+ *     pass 1: tasks ─▶ stages before the first survey ─▶ survey      then reduce per partition
+ *     pass 2: tasks ─▶ stages before the second survey ─▶ survey     then reduce
+ *     last:   tasks ─▶ all stages ─▶ sink
+ *
+ * Every task of every pass, and every reduced partition, ends in a commit record under
+ * `dir`/commits; running the same job again (same identity) does only what has none. The bytes of
+ * all parts are the same for any number of workers, batch size, memory limit, order of completion
+ * and any interruption.
+ *
+ *     dir/commits/pass0/000003.json    tally, input hashes, parts (size, XXH3-128)
+ *     dir/runs/pass0/000003.run        sorted survey records of one task
+ *     dir/tables/0/05.table            one partition of the first survey, reduced
+ *     dir/parts/…                      what the sink writes
+ */
+#ifndef WETMILL_JOB_H
+#define WETMILL_JOB_H
+
+#include "wetmill/cancel.h"
+#include "wetmill/inputs.h"
+#include "wetmill/progress.h"
+#include "wetmill/sink.h"
+#include "wetmill/stage.h"
+
+/* ---- chain: stages with their options ---- */
+
+struct wm_link {
+    const struct wm_stage *stage;
+    void *shared;            /**< stage->shared_size zeroed bytes, options stored by the caller. */
+};
+
+struct wm_chain {
+    struct wm_schema schema;
+    struct wm_link *links;
+    size_t n, cap;
+    bool is_open;
+};
+void wm_chain_init(struct wm_chain *chain);
+/** Add a stage with default options; bind options into `*ret_shared` before wm_chain_open. */
+int wm_chain_add(struct wm_chain *chain, const struct wm_stage *stage, void **ret_shared,
+                 struct wm_error *err);
+/** Check that every column read is written before; open every stage. */
+int wm_chain_open(struct wm_chain *chain, unsigned n_workers, const struct wm_inputs *inputs,
+                  struct wm_error *err);
+void wm_chain_close(struct wm_chain *chain);
+/**
+ * Append what the chain is — names, versions, options that shape bytes, library versions, and
+ * size + XXH3-128 of each model file — as a JSON array: the recipe, and part of step identity.
+ * Works before wm_chain_open.
+ */
+int wm_chain_describe(const struct wm_chain *chain, struct wm_buf *out, struct wm_error *err);
+/** The same for one option table: {"option":"value",…} without WM_OPTION_SPEED ones. */
+int wm_options_describe(const struct wm_option *table, const void *values, struct wm_buf *out,
+                        struct wm_error *err);
+/** Run every stage's rewriting on batch->docs[0], dropping nothing (tracing). Surveys' tables are
+ *  not needed. */
+int wm_chain_rewrite(struct wm_chain *chain, struct wm_batch *batch, struct wm_error *err);
+
+/* ---- what happened ---- */
+
+struct wm_link_tally {
+    uint64_t documents_in, documents_out, *reasons; /**< [number of the stage's reasons] */
+    uint64_t lines_in, lines_out, bytes_in, bytes_out;
+};
+
+struct wm_tally {
+    struct wm_read_tally read;
+    struct wm_link_tally *links; /**< [chain.n], of the last pass */
+    size_t n_links;
+    uint64_t tasks_done, tasks_reused;
+};
+
+struct wm_job_result {
+    struct wm_arena arena;
+    struct wm_tally tally;       /**< Of the last pass; reused tasks counted from their records. */
+    struct wm_parts parts;       /**< In task order. */
+    struct wm_damage *damage;    /**< In input order, [n_damage] (capped). */
+    size_t n_damage;
+    XXH128_hash_t inputs;        /**< Over the rows' hashes in order. */
+};
+
+struct wm_job {
+    const char *label;                   /**< For progress. */
+    const struct wm_inputs *inputs;
+    struct wm_chain *chain;              /**< Opened by the job. */
+    const struct wm_sink *sink;          /**< NULL: documents are only counted. */
+    void *sink_shared;                   /**< Zeroed, options stored; opened by the job, NOT closed:
+                                              the caller closes it after using what merge() folded. */
+    const char *dir;                     /**< NULL: nothing is written, nothing can be resumed. */
+    const char *identity;                /**< 32 hex digits; records of another identity are discarded. */
+    unsigned n_workers;                  /**< ≥ 1 */
+    uint64_t memory;                     /**< Anonymous bytes it may use. */
+    uint64_t limit;                      /**< Read only the first N documents; 0 = all. */
+    const char *rejects;                 /**< Directory for dropped documents with stage and reason, or NULL. */
+    double max_bad_files, max_bad_records; /**< Shares beyond which the run stops (WM_E_FORMAT). */
+    struct wm_progress *progress;        /**< May be NULL. */
+    struct wm_cancel *cancel;            /**< May be NULL. */
+    size_t batch_text, batch_docs;       /**< 0 = WM_BATCH_TEXT, WM_BATCH_DOCS. Cannot change bytes. */
+    bool reverse;                        /**< Start the last task first (tests). Cannot change bytes. */
+};
+
+/** Bytes of anonymous memory needed: least (one worker, one task) and at full width. */
+int wm_job_memory(const struct wm_job *job, uint64_t *ret_least, uint64_t *ret_full,
+                  struct wm_error *err);
+
+/** Run it. On WM_E_CANCELLED finished tasks stay committed. Free the result with _done. */
+int wm_job_run(const struct wm_job *job, struct wm_job_result *ret, struct wm_error *err);
+void wm_job_result_done(struct wm_job_result *result);
+
+/**
+ * Join parts in order into DIR/STEM_0000EXT, STEM_0001EXT …, each closed at the part that takes it
+ * over `file_size` bytes; then the parts may be removed. Returns the new files as parts in `ret`
+ * (digest, counts summed). Atomic for each file.
+ */
+int wm_gather(const char *parts_dir, const struct wm_parts *parts, const char *dir,
+              const char *stem, const char *ext, uint64_t file_size, struct wm_parts *ret,
+              struct wm_error *err);
+
+#endif /* WETMILL_JOB_H */

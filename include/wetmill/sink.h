@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file sink.h
+ * Where documents go after the last stage: JSONL, token shards, a tokenizer's piece counts.
+ *
+ * A sink is a constant table like a stage. Its work is split so that the dear part runs on all
+ * workers and the ordered part is small:
+ *
+ *     open ─▶ W × open_local ─▶ for each task, several at once:
+ *         open_task ─▶ prepare (any worker, any order) ─▶ write (one thread, in order) …
+ *         ─▶ commit_task ─▶ close_task
+ *     W × merge, one at a time ─▶ W × close_local ─▶ close
+ *
+ * A task writes only its own parts: files in its directory, each all or nothing, named from the
+ * task number alone. commit_task lists them; the pipeline then writes the task's commit record.
+ * close_task is called always, also after a failure, and then removes what was not committed.
+ * Error, thread and memory rules are those of stage.h.
+ */
+#ifndef WETMILL_SINK_H
+#define WETMILL_SINK_H
+
+#include "wetmill/file.h"
+#include "wetmill/stage.h"
+
+/** A file a task wrote. */
+struct wm_part {
+    const char *name;        /**< Relative to the job's directory. */
+    struct wm_digest digest;
+    uint64_t documents, lines, text_bytes; /**< In it. */
+    struct wm_str note;      /**< The sink's own facts: a JSON object, or empty. */
+};
+
+/** What a task committed; strings live in `arena`. */
+struct wm_parts {
+    struct wm_arena *arena;
+    struct wm_part *items;
+    size_t n, cap;
+};
+/** Append a copy of `part`. */
+int wm_parts_add(struct wm_parts *parts, const struct wm_part *part, struct wm_error *err);
+
+struct wm_sink {
+    const char *name, *summary;
+    unsigned version;
+    const struct wm_option *options;
+    const char *const *libraries;
+    size_t shared_size, local_size, task_size;
+
+    int (*open)(void *shared, const struct wm_env *env, struct wm_error *err);
+    size_t (*memory)(const void *shared, unsigned n_workers, unsigned n_tasks_at_once);
+    int (*open_local)(const void *shared, void *local, struct wm_error *err);
+    /** Turn the batch's documents into what write() needs: batch->payload, in batch->arena. */
+    int (*prepare)(const void *shared, void *local, struct wm_batch *batch, struct wm_error *err);
+    int (*open_task)(const void *shared, void *task, const char *dir, uint32_t number,
+                     struct wm_error *err);
+    int (*write)(const void *shared, void *task, struct wm_batch *batch, struct wm_error *err);
+    int (*commit_task)(const void *shared, void *task, struct wm_parts *parts,
+                       struct wm_error *err);
+    void (*close_task)(void *task);
+    int (*merge)(void *shared, void *local, struct wm_error *err);
+    void (*close_local)(void *local);
+    void (*close)(void *shared);
+};
+
+extern const struct wm_sink wm_sink_jsonl; /**< "write-jsonl" */
+
+#endif /* WETMILL_SINK_H */
