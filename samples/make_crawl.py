@@ -51,121 +51,19 @@ SHARE_LISTING = 0.12           # short listings inside the handbook that stay in
 
 @dataclasses.dataclass(frozen=True)
 class Chrome:
-    """The lines that sites of one language put around their pages."""
+    """The lines that sites of one language put around their pages: an entry of site_lines.json."""
     iso3: str
-    menu: Tuple[str, ...]
-    cookies: Tuple[str, ...]
-    foot: Tuple[str, ...]
+    menu: List[str]
+    cookies: List[str]
+    foot: List[str]
     more: str
-    updated: str
-    short: Tuple[str, ...]
-    credit: str = ""           # of the handbook, on every page that shows it
+    updated: str               # {} becomes a date
+    short: List[str]           # all that a very short page says
+    credit: str                # of the handbook, on every page that shows it
 
 
-CHROME = {
-    "en": Chrome(
-        "eng",
-        ("Home", "About us", "Contact", "Sitemap", "Search", "Log in", "Register", "Archive", "RSS feed",
-         "Help", "Forum", "Downloads", "News", "Skip to content", "Menu", "Language"),
-        ("This website uses cookies to improve your experience. By continuing you accept our use of cookies.",
-         "We use cookies to understand how visitors use this site. You can change your settings at any time."),
-        ("Share this page", "Print", "Send by e-mail", "Leave a comment", "Related pages", "Back to top",
-         "Privacy policy", "Terms of use", "Subscribe to our newsletter and never miss an update.",
-         "Follow us", "Report a mistake on this page", "Your e-mail address will not be published."),
-        "Read more", "Last updated: {}",
-        ("Page not found. The page you are looking for does not exist or has been moved.",
-         "Please log in to see this page.", "Your search returned no results.", "Thank you for your message."),
-        "Text from The Debian Administrator's Handbook by Raphaël Hertzog and Roland Mas, CC BY-SA 3.0 or GPL 2+."),
-    "fr": Chrome(
-        "fra",
-        ("Accueil", "Qui sommes-nous ?", "Nous contacter", "Plan du site", "Rechercher", "Connexion", "Inscription",
-         "Archives", "Aide", "Forum", "Téléchargements", "Actualités", "Aller au contenu"),
-        ("Ce site utilise des cookies afin d'améliorer votre navigation. En poursuivant, vous en acceptez l'usage.",
-         "Nous utilisons des cookies pour mesurer l'audience de ce site. Vous pouvez modifier vos choix à tout moment."),
-        ("Partager cette page", "Imprimer", "Envoyer par courriel", "Laisser un commentaire", "Haut de page",
-         "Mentions légales", "Politique de confidentialité", "Abonnez-vous à notre lettre d'information.",
-         "Suivez-nous", "Signaler une erreur sur cette page"),
-        "Lire la suite", "Dernière mise à jour : {}",
-        ("Page introuvable. La page demandée n'existe pas ou a été déplacée.",
-         "Veuillez vous connecter pour voir cette page.", "Votre recherche n'a donné aucun résultat."),
-        "Texte tiré du Cahier de l'administrateur Debian, de Raphaël Hertzog et Roland Mas, CC BY-SA 3.0 ou GPL 2+."),
-    "de": Chrome(
-        "deu",
-        ("Startseite", "Über uns", "Kontakt", "Übersicht", "Suche", "Anmelden", "Registrieren", "Archiv", "Hilfe",
-         "Forum", "Herunterladen", "Neuigkeiten", "Zum Inhalt springen"),
-        ("Diese Seite verwendet Cookies. Mit der weiteren Nutzung stimmen Sie der Verwendung von Cookies zu.",
-         "Wir verwenden Cookies, um die Nutzung dieser Seite auszuwerten. Sie können dem jederzeit widersprechen."),
-        ("Seite teilen", "Drucken", "Per E-Mail versenden", "Kommentar schreiben", "Nach oben", "Impressum",
-         "Datenschutzerklärung", "Abonnieren Sie unseren Rundbrief und verpassen Sie nichts mehr.",
-         "Folgen Sie uns", "Fehler auf dieser Seite melden"),
-        "Weiterlesen", "Zuletzt geändert: {}",
-        ("Seite nicht gefunden. Die gesuchte Seite gibt es nicht oder sie wurde verschoben.",
-         "Bitte melden Sie sich an, um diese Seite zu sehen.", "Ihre Suche ergab keine Treffer."),
-        "Text aus dem Debian Administrationshandbuch von Raphaël Hertzog und Roland Mas, CC BY-SA 3.0 oder GPL 2+."),
-    "es": Chrome(
-        "spa",
-        ("Inicio", "Quiénes somos", "Contacto", "Mapa del sitio", "Buscar", "Iniciar sesión", "Registrarse", "Archivo",
-         "Ayuda", "Foro", "Descargas", "Noticias", "Saltar al contenido"),
-        ("Este sitio utiliza cookies para mejorar su experiencia. Si continúa navegando, acepta su uso.",
-         "Utilizamos cookies para conocer el uso de este sitio. Puede cambiar la configuración en cualquier momento."),
-        ("Compartir esta página", "Imprimir", "Enviar por correo", "Dejar un comentario", "Volver arriba",
-         "Aviso legal", "Política de privacidad", "Suscríbase a nuestro boletín y no se pierda ninguna novedad.",
-         "Síganos", "Avisar de un error en esta página"),
-        "Leer más", "Última actualización: {}",
-        ("Página no encontrada. La página que busca no existe o ha cambiado de sitio.",
-         "Inicie sesión para ver esta página.", "Su búsqueda no ha dado resultados."),
-        "Texto de El manual del Administrador de Debian, de Raphaël Hertzog y Roland Mas, CC BY-SA 3.0 o GPL 2+."),
-    "ru": Chrome(
-        "rus",
-        ("Главная", "О нас", "Контакты", "Карта сайта", "Поиск", "Войти", "Регистрация", "Архив", "Справка",
-         "Форум", "Загрузки", "Новости", "Перейти к содержанию"),
-        ("Сайт использует файлы cookie. Продолжая просмотр, вы соглашаетесь с их использованием.",
-         "Мы используем файлы cookie, чтобы знать, как посещают сайт. Настройки можно изменить в любое время."),
-        ("Поделиться", "Версия для печати", "Отправить по почте", "Оставить комментарий", "Наверх",
-         "Правовая информация", "Политика конфиденциальности", "Подпишитесь на нашу рассылку и узнавайте всё первыми.",
-         "Мы в сети", "Сообщить об ошибке на странице"),
-        "Читать далее", "Последнее обновление: {}",
-        ("Страница не найдена. Запрошенная страница не существует или перемещена.",
-         "Войдите, чтобы увидеть эту страницу.", "По вашему запросу ничего не найдено."),
-        "Текст из «Настольной книги администратора Debian» Рафаэля Херцога и Ролана Ма, CC BY-SA 3.0 или GPL 2+."),
-    "ja": Chrome(
-        "jpn",
-        ("ホーム", "このサイトについて", "お問い合わせ", "サイトマップ", "検索", "ログイン", "新規登録", "アーカイブ",
-         "ヘルプ", "フォーラム", "ダウンロード", "お知らせ", "本文へ移動"),
-        ("このサイトはクッキーを使用しています。閲覧を続けると、クッキーの使用に同意したものとみなされます。",
-         "当サイトでは利用状況を把握するためにクッキーを使用しています。設定はいつでも変更できます。"),
-        ("このページを共有", "印刷", "メールで送る", "コメントを書く", "ページの先頭へ", "利用規約",
-         "プライバシーポリシー", "メールマガジンに登録して最新情報を受け取りましょう。", "関連ページ",
-         "このページの誤りを報告"),
-        "続きを読む", "最終更新日: {}",
-        ("ページが見つかりません。お探しのページは存在しないか、移動しました。",
-         "このページを見るにはログインしてください。", "検索結果はありませんでした。"),
-        "本文は Raphaël Hertzog と Roland Mas の「Debian 管理者ハンドブック」より。CC BY-SA 3.0 または GPL 2+。"),
-    "it": Chrome(
-        "ita", ("Pagina iniziale", "Chi siamo", "Contatti", "Cerca", "Accedi", "Archivio", "Aiuto"),
-        ("Questo sito utilizza i cookie. Continuando la navigazione ne accetti l'uso.",),
-        ("Stampa", "Torna su", "Note legali", "Condividi questa pagina", "Lascia un commento"),
-        "Leggi tutto", "Ultimo aggiornamento: {}", ("Pagina non trovata.",),
-        "Testo da Il Manuale dell'Amministratore Debian di Raphaël Hertzog e Roland Mas, CC BY-SA 3.0 o GPL 2+."),
-    "pt": Chrome(
-        "por", ("Início", "Sobre nós", "Contato", "Buscar", "Entrar", "Arquivo", "Ajuda"),
-        ("Este site usa cookies. Ao continuar, você concorda com o seu uso.",),
-        ("Imprimir", "Voltar ao topo", "Aviso legal", "Compartilhar esta página", "Deixe um comentário"),
-        "Leia mais", "Última atualização: {}", ("Página não encontrada.",),
-        "Texto de O Manual do(a) Administrador(a) Debian, de Raphaël Hertzog e Roland Mas, CC BY-SA 3.0 ou GPL 2+."),
-    "nb": Chrome(
-        "nor", ("Hjem", "Om oss", "Kontakt", "Søk", "Logg inn", "Arkiv", "Hjelp"),
-        ("Dette nettstedet bruker informasjonskapsler. Ved å fortsette godtar du bruken av dem.",),
-        ("Skriv ut", "Til toppen", "Personvern", "Del denne siden", "Skriv en kommentar"),
-        "Les mer", "Sist oppdatert: {}", ("Siden finnes ikke.",),
-        "Tekst fra Håndbok for Debian-administratoren av Raphaël Hertzog og Roland Mas, CC BY-SA 3.0 eller GPL 2+."),
-    "zh": Chrome(
-        "zho", ("首页", "关于我们", "联系我们", "搜索", "登录", "存档", "帮助"),
-        ("本网站使用 Cookie。继续浏览即表示您同意使用 Cookie。",),
-        ("打印", "返回顶部", "隐私政策", "分享本页", "发表评论"),
-        "阅读更多", "最后更新：{}", ("找不到页面。",),
-        "文字取自 Raphaël Hertzog 与 Roland Mas 的《Debian 管理员手册》，CC BY-SA 3.0 或 GPL 2+。"),
-}
+CHROME = {language: Chrome(**lines) for language, lines in json.loads(
+    pathlib.Path(__file__).with_name("site_lines.json").read_text(encoding="utf-8")).items()}
 
 # The handbook: language, folder, how many of its pages (None: all), sites that show it.
 HANDBOOK = (
