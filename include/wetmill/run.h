@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file run.h
+ * A run: one configuration from crawl to model, done step by step, each only when something it
+ * depends on has changed.
+ *
+ *     corpus ─▶ tokenizer ─▶ shards ─▶ train ─▶ sample        (run/steps.def)
+ *
+ * Every step writes one directory, OUT/NAME, which appears whole or not at all. It holds the
+ * step's record, `step.json`: identity (XXH3-128 over what shapes its bytes: options, versions of
+ * step, stages and libraries, digests of its inputs), its outputs with size and digest, and facts
+ * for the report. A step whose record still says the present identity, and whose outputs stand, is
+ * up to date. Identities are built from the *outputs* of the steps before, so a change that makes
+ * no difference stops there.
+ *
+ *     OUT/corpus OUT/tokenizer OUT/shards OUT/model OUT/samples   results
+ *     OUT/manifest.json    all step records; no times, no hosts: the same for the same result
+ *     OUT/config.yaml      the configuration with every default
+ *     OUT/work/NAME        what an interrupted step has committed so far; removed when it is done
+ *     OUT/log              times, machine, warnings
+ *
+ * One thread calls; threads are started inside. Library code prints nothing: what a person should
+ * know comes through `struct wm_run_hooks`.
+ */
+#ifndef WETMILL_RUN_H
+#define WETMILL_RUN_H
+
+#include <jansson.h>
+
+#include "wetmill/cancel.h"
+#include "wetmill/inputs.h"
+#include "wetmill/job.h"
+#include "wetmill/option.h"
+#include "wetmill/progress.h"
+#include "wetmill/shards.h"
+#include "wetmill/tokenizer.h"
+#include "wetmill/train.h"
+#include "wetmill/yaml.h"
+
+/** What is the same for all steps. */
+struct wm_run_options {
+    const char *output;     /**< Directory of the run. */
+    uint64_t jobs;          /**< Worker threads; 0 = the processors. */
+    uint64_t memory;        /**< Anonymous bytes; 0 = 60 % of the machine's. */
+    uint64_t limit;         /**< Read only the first N documents; 0 = all. */
+    const char *rejects;    /**< Directory for dropped documents, or NULL. */
+    double max_bad_files;   /**< Share. */
+    double max_bad_records; /**< Share. */
+};
+extern const struct wm_option wm_run_option_table[];
+
+/** `sample:`: text the finished model writes. */
+struct wm_sample_options {
+    struct wm_list prompts;
+    uint64_t tokens, top_k, seed;
+    double temperature, top_p;
+};
+extern const struct wm_option wm_sample_option_table[];
+
+enum wm_step_id { WM_STEP_CORPUS, WM_STEP_TOKENIZER, WM_STEP_SHARDS, WM_STEP_TRAIN, WM_STEP_SAMPLE, WM_STEPS };
+
+/** A configuration, checked and bound. Strings live in `arena`. */
+struct wm_run {
+    struct wm_arena arena;
+    struct wm_run_options options;
+    struct wm_source_options input;
+    struct wm_chain chain;                       /**< The stages of `corpus:`. */
+    void *jsonl;                                 /**< Options of write-jsonl. */
+    struct wm_tokenizer_options tokenizer;
+    void *shards;                                /**< Options of write-shards. */
+    struct wm_train_options train;
+    struct wm_sample_options sample;
+    bool has[WM_STEPS];                          /**< The configuration has this step. */
+    size_t batch_text, batch_docs;               /**< Tests: see struct wm_job. */
+    bool reverse;
+};
+
+/** Load and check `path`, with overrides "a.b=value" applied. Errors carry file:line:column. */
+int wm_run_load(const char *path, const char *const *overrides, size_t n_overrides,
+                struct wm_run *ret, struct wm_error *err);
+/** A run without a file: defaults, no steps. Used by single commands. */
+int wm_run_init(struct wm_run *run, struct wm_error *err);
+void wm_run_done(struct wm_run *run);
+/** Add a stage by name to the chain, with options "name=value,…" (may be empty). */
+int wm_run_add_stage(struct wm_run *run, struct wm_str name, struct wm_str options,
+                     struct wm_error *err);
+/** The configuration with every default, as YAML that wm_run_load takes. */
+int wm_run_print(const struct wm_run *run, struct wm_buf *out, struct wm_error *err);
+
+/** What the caller hears and says while it runs. All may be NULL. */
+struct wm_run_hooks {
+    void (*step)(void *arg, const char *name, const char *state); /**< "up to date", "runs", "done" */
+    void (*line)(void *arg, const char *text);                    /**< A line for people. */
+    void *arg;
+    struct wm_progress *progress;
+    struct wm_cancel *cancel;
+};
+
+/** What a run came to. Free with wm_run_result_done. */
+struct wm_run_result {
+    json_t *steps[WM_STEPS]; /**< Step records (step.json), NULL if the run has no such step. */
+    bool ran[WM_STEPS];      /**< False: was up to date. */
+    uint64_t n_skipped;      /**< Damaged stretches and files of the input. */
+};
+void wm_run_result_done(struct wm_run_result *result);
+
+/** Do the steps the configuration has, up to and including `last` (WM_STEPS − 1 = all). */
+int wm_run_execute(struct wm_run *run, enum wm_step_id last, const struct wm_run_hooks *hooks,
+                   struct wm_run_result *ret, struct wm_error *err);
+
+/** Say what would be done, with predicted memory and disk, without touching anything: text for
+ *  people into `out`. */
+int wm_run_explain(struct wm_run *run, struct wm_buf *out, struct wm_error *err);
+
+/** People's summary of a finished run. */
+int wm_run_report(const struct wm_run *run, const struct wm_run_result *result,
+                  struct wm_buf *out, struct wm_error *err);
+
+/* ---- tracing ---- */
+
+struct wm_trace {
+    struct wm_provenance from;
+    uint64_t sequence, first_token, n_tokens; /**< The document's place in the shard. */
+    struct wm_str decoded;   /**< The document's tokens as text. */
+    struct wm_str rederived; /**< The archive's record through the recipe and the line map. */
+    bool equal;
+};
+struct wm_tracer;
+/** `base`: a shard without its ending. `root`: relative input paths are looked up from here, or NULL. */
+int wm_tracer_open(const char *base, const char *root, struct wm_tracer **ret,
+                   struct wm_error *err);
+uint64_t wm_tracer_tokens(const struct wm_tracer *tracer);
+/** Trace token `at`. Strings stay valid until the next call. Not thread-safe. */
+int wm_tracer_at(struct wm_tracer *tracer, uint64_t at, struct wm_trace *ret,
+                 struct wm_error *err);
+void wm_tracer_close(struct wm_tracer *tracer);
+
+#endif /* WETMILL_RUN_H */
