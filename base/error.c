@@ -71,7 +71,7 @@ int wm_fail(struct wm_error *err, int status, const char *fmt, ...)
     va_list ap;
     va_start(ap, fmt);
     err->status = status;
-    err->where[0] = err->hint[0] = '\0';
+    err->where[0] = err->hint[0] = err->excerpt[0] = '\0';
     put(err->what, sizeof err->what, fmt, ap);
     va_end(ap);
     return status;
@@ -79,10 +79,15 @@ int wm_fail(struct wm_error *err, int status, const char *fmt, ...)
 
 int wm_fail_errno(struct wm_error *err, const char *doing, const char *path)
 {
+    int code = errno;
     char reason[128];
-    if (strerror_r(errno, reason, sizeof reason) != 0)
-        (void)snprintf(reason, sizeof reason, "error %d", errno);
+    if (strerror_r(code, reason, sizeof reason) != 0)
+        (void)snprintf(reason, sizeof reason, "error %d", code);
     wm_fail(err, WM_E_IO, "cannot %s: %s", doing, reason);
+    if (code == ENOSPC || code == EDQUOT)
+        wm_error_hint(err, "make room there, then run the same command again");
+    if (code == EMFILE || code == ENFILE)
+        wm_error_hint(err, "raise the limit of open files (ulimit -n) or use fewer workers (-j)");
     return wm_error_where(err, "%s", path);
 }
 
@@ -111,5 +116,38 @@ int wm_error_hint(struct wm_error *err, const char *fmt, ...)
         put(err->hint, sizeof err->hint, fmt, ap);
         va_end(ap);
     }
+    return err->status;
+}
+
+/* Columns a terminal shows for escaped text: every character but UTF-8 continuation bytes. */
+static size_t columns(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xC0) != 0x80;
+    return n;
+}
+
+static bool continues(struct wm_str line, size_t at)
+{
+    return at < line.len && ((unsigned char)line.ptr[at] & 0xC0) == 0x80;
+}
+
+int wm_error_excerpt(struct wm_error *err, struct wm_str line, size_t column)
+{
+    enum { BEFORE = 64, AFTER = 32, MARGIN = 4 };
+    if (column > line.len)
+        column = line.len;
+    size_t first = column > BEFORE ? column - BEFORE : 0;
+    size_t end = line.len - column > AFTER ? column + AFTER : line.len;
+    while (first < column && continues(line, first))
+        first++;
+    while (end > column && continues(line, end))
+        end--;
+    char before[100], after[40]; /* with margins and caret 250 at most */
+    wm_escape(before, sizeof before, line.len ? line.ptr + first : "", column - first);
+    wm_escape(after, sizeof after, line.len ? line.ptr + column : "", end - column);
+    (void)snprintf(err->excerpt, sizeof err->excerpt, "%*s%s%s\n%*s^", MARGIN, "", before, after,
+                   (int)(MARGIN + columns(before)), "");
     return err->status;
 }

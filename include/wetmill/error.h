@@ -9,14 +9,18 @@
  * (wm_error_hint); the innermost word stands, later ones are ignored. Only cli/ prints it:
  *
  *     wetmill: error: WHERE: WHAT
+ *     EXCERPT            (may be empty; whole lines, the last without a newline)
  *       hint: HINT
  *
  * All text in a wm_error is escaped by these functions: no byte from an archive reaches a terminal.
+ * Only the newline within `excerpt` is ours.
  */
 #ifndef WETMILL_ERROR_H
 #define WETMILL_ERROR_H
 
 #include <stddef.h>
+
+#include "wetmill/str.h"
 
 enum wm_status {
     WM_OK = 0,
@@ -27,6 +31,7 @@ enum wm_status {
     WM_E_CANCELLED = -5, /**< SIGINT or SIGTERM; state is saved. Exit 130 / 143. */
     WM_E_LIMIT = -6,     /**< Input goes over a named limit. Exit 1. */
     WM_E_MISMATCH = -7,  /**< Two files that do not belong together. Exit 2. */
+    WM_E_PIPE = -8,      /**< Whoever read our output has gone away (`| head`). Exit 0, silently. */
 };
 
 struct wm_error {
@@ -34,13 +39,15 @@ struct wm_error {
     char what[512];
     char where[1024];
     char hint[512];
+    char excerpt[256]; /**< The offending line, a newline, and a caret below the column. */
 };
 
-/** Fill `err` and return `status`. `where` and `hint` are emptied. */
-__attribute__((format(printf, 3, 4))) int wm_fail(struct wm_error *err, int status,
-                                                  const char *fmt, ...);
+/** Fill `err` and return `status`. `where`, `hint` and `excerpt` are emptied. */
+__attribute__((format(printf, 3, 4))) int wm_fail(struct wm_error *err, int status, const char *fmt,
+                                                  ...);
 
-/** As wm_fail(WM_E_IO), from errno: where = `path`, what = "cannot DOING: strerror". */
+/** As wm_fail(WM_E_IO), from errno: where = `path`, what = "cannot DOING: strerror". Full disks,
+ *  missing rights and too many open files get a hint. */
 int wm_fail_errno(struct wm_error *err, const char *doing, const char *path);
 
 /** As wm_fail(WM_E_NOMEM): "no memory for `bytes` bytes (`purpose`)". */
@@ -52,6 +59,12 @@ __attribute__((format(printf, 2, 3))) int wm_error_where(struct wm_error *err, c
 
 /** Say how to mend it if that has not been said yet. Returns err->status. */
 __attribute__((format(printf, 2, 3))) int wm_error_hint(struct wm_error *err, const char *fmt, ...);
+
+/**
+ * Show the source line `line` (without its newline) with a caret below byte `column` (from 0; past
+ * the end is allowed), cut to a window of about 96 bytes around it. Returns err->status.
+ */
+int wm_error_excerpt(struct wm_error *err, struct wm_str line, size_t column);
 
 /**
  * Copy `len` bytes into `dst` with every byte that is not printable UTF-8 written as \xNN (also C1

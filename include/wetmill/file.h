@@ -17,7 +17,11 @@
 #include "wetmill/buf.h"
 #include "wetmill/error.h"
 
-enum { WM_PATH_MAX = 4096 }; /**< Longest path, bytes with NUL. */
+enum {
+    WM_PATH_MAX = 4096,     /**< Longest path, bytes with NUL. */
+    WM_TREE_DEPTH = 64,     /**< Deepest directory tree that wm_remove_tree removes. */
+    WM_NAMES_MAX = 1 << 24, /**< Most names in one directory. */
+};
 
 /* ---- reading ---- */
 
@@ -35,7 +39,8 @@ int wm_file_read(struct wm_file *file, void *dst, size_t size, size_t *ret_len,
 int wm_file_pread(struct wm_file *file, void *dst, size_t size, uint64_t offset, size_t *ret_len,
                   struct wm_error *err);
 
-/** Continue wm_file_read at `offset` (seekable files). */
+/** Continue wm_file_read at `offset` (seekable files). Only regular files are seekable, never "-".
+ */
 int wm_file_seek(struct wm_file *file, uint64_t offset, struct wm_error *err);
 
 bool wm_file_seekable(const struct wm_file *file);
@@ -50,15 +55,17 @@ struct wm_stat {
 int wm_stat(const char *path, struct wm_stat *ret, struct wm_error *err);
 bool wm_exists(const char *path);
 
-/** The whole file into `buf` (appended; its maximum bounds the size). */
+/** The whole file ("-" too) into `buf` (appended; its maximum bounds the size: WM_E_LIMIT). */
 int wm_file_load(const char *path, struct wm_buf *buf, struct wm_error *err);
 
 /* ---- mapping (read only; not counted in --memory) ---- */
 
+/* A file that is cut short while mapped ends the process with SIGBUS: map only what runs own. */
 struct wm_map {
     const unsigned char *ptr;
     size_t len;
 };
+/** Map a regular file; an empty one gives a valid `ptr` and `len` 0. */
 int wm_map_open(const char *path, struct wm_map *ret, struct wm_error *err);
 void wm_map_close(struct wm_map *map); /**< Safe on a zeroed one. */
 
@@ -76,7 +83,13 @@ bool wm_unhex128(const char *hex, XXH128_hash_t *ret);
 
 struct wm_out;
 
-/** Write to a temporary name beside `path`; parent directories are made. "-" = standard output, incremental. */
+/**
+ * Write to PATH.tmp.PID.N, beside `path`; missing parent directories are made. A leftover of a
+ * crash is stepped over (wm_remove_leftovers clears them). If `path` is a symbolic link to a file,
+ * the file behind it is replaced. What cannot be renamed is written directly: "-" (standard
+ * output), devices and named pipes; writes to "-" are not held back. WM_E_PIPE if the reader of a
+ * pipe has gone (SIGPIPE must be ignored).
+ */
 int wm_out_open(const char *path, struct wm_out **ret, struct wm_error *err);
 int wm_out_write(struct wm_out *out, const void *bytes, size_t len, struct wm_error *err);
 /** Bytes written so far. */
@@ -98,14 +111,21 @@ int wm_file_digest(const char *path, struct wm_digest *ret, struct wm_error *err
 
 /* ---- paths and directories ---- */
 
-/** "dir/name" into `out`; WM_E_LIMIT if longer than WM_PATH_MAX. An absolute `name` stands alone. */
+/** "dir/name" into `out`; WM_E_LIMIT if longer than WM_PATH_MAX. An absolute `name` stands alone.
+ */
 int wm_path_join(char out[WM_PATH_MAX], const char *dir, const char *name, struct wm_error *err);
+/** Make a directory and its parents; there already is fine. */
 int wm_mkdirs(const char *path, struct wm_error *err);
+/** Remove the temporary files that crashed writers left in `dir`; absent is fine. The caller must
+ *  know that no writer is at work there (it holds the run's lock). */
+int wm_remove_leftovers(const char *dir, struct wm_error *err);
 /** Remove one file; absent is fine. */
 int wm_remove(const char *path, struct wm_error *err);
-/** Remove a directory and all in it; symbolic links are removed, not followed; absent is fine. */
+/** Remove a directory and all in it; symbolic links are removed, not followed; absent is fine.
+ *  WM_E_LIMIT deeper than WM_TREE_DEPTH. */
 int wm_remove_tree(const char *path, struct wm_error *err);
-/** Names in a directory (not . and ..), sorted by bytes, in `arena`. WM_E_LIMIT over 16 M names. */
+/** Names in a directory (not . and ..), sorted by bytes, in `arena`. WM_E_LIMIT over WM_NAMES_MAX.
+ */
 int wm_list_dir(const char *path, struct wm_arena *arena, const char ***ret_names, size_t *ret_n,
                 struct wm_error *err);
 /** Free bytes on the file system of `path` (or of its nearest existing parent). */

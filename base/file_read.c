@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading and mapping local files. */
+#include "wetmill/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct wm_file {
+    int fd;
+    bool seekable;
+    char *path;
+};
+
+/* Linux moves at most this much in one call; larger requests are split. */
+static const size_t MOST_AT_ONCE = 1u << 30;
+
+static const char *shown(const char *path)
+{
+    return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
+static int open_fd(const char *path, int *ret_fd, struct stat *ret_stat, struct wm_error *err)
+{
+    bool standard = strcmp(path, "-") == 0;
+    int fd = STDIN_FILENO;
+    if (!standard)
+        do
+            fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        while (fd < 0 && errno == EINTR);
+    if (fd < 0 || fstat(fd, ret_stat) != 0) {
+        int status = wm_fail_errno(err, "open", shown(path));
+        if (fd >= 0 && !standard)
+            (void)close(fd);
+        return status;
+    }
+    if (S_ISDIR(ret_stat->st_mode)) {
+        if (!standard)
+            (void)close(fd);
+        errno = EISDIR;
+        return wm_fail_errno(err, "read", shown(path));
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int wm_file_open(const char *path, struct wm_file **ret, struct wm_error *err)
+{
+    struct wm_file *file = calloc(1, sizeof *file);
+    if (!file || !(file->path = strdup(path))) {
+        free(file);
+        return wm_fail_nomem(err, sizeof *file + strlen(path), "opening a file");
+    }
+    struct stat st;
+    int status = open_fd(path, &file->fd, &st, err);
+    if (status) {
+        free(file->path);
+        free(file);
+        return status;
+    }
+    file->seekable = S_ISREG(st.st_mode) && strcmp(path, "-") != 0;
+    if (file->seekable)
+        (void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    *ret = file;
+    return 0;
+}
+
+void wm_file_close(struct wm_file *file)
+{
+    if (!file)
+        return;
+    if (strcmp(file->path, "-") != 0)
+        (void)close(file->fd);
+    free(file->path);
+    free(file);
+}
+
+/* read or pread until `size` bytes are there or the file ends. */
+static int read_fully(const struct wm_file *file, unsigned char *dst, size_t size,
+                      const uint64_t *offset, size_t *ret_len, struct wm_error *err)
+{
+    size_t done = 0;
+    while (done < size) {
+        size_t want = size - done < MOST_AT_ONCE ? size - done : MOST_AT_ONCE;
+        ssize_t n = offset ? pread(file->fd, dst + done, want, (off_t)(*offset + done))
+                           : read(file->fd, dst + done, want);
+        if (n == 0)
+            break;
+        if (n > 0)
+            done += (size_t)n;
+        else if (errno != EINTR)
+            return wm_fail_errno(err, "read", shown(file->path));
+    }
+    *ret_len = done;
+    return 0;
+}
+
+int wm_file_read(struct wm_file *file, void *dst, size_t size, size_t *ret_len,
+                 struct wm_error *err)
+{
+    return read_fully(file, dst, size, NULL, ret_len, err);
+}
+
+static int need_seekable(const struct wm_file *file, uint64_t offset, struct wm_error *err)
+{
+    if (!file->seekable)
+        errno = ESPIPE;
+    else if (offset > INT64_MAX / 2)
+        errno = EOVERFLOW;
+    else
+        return 0;
+    return wm_fail_errno(err, "seek", shown(file->path));
+}
+
+int wm_file_pread(struct wm_file *file, void *dst, size_t size, uint64_t offset, size_t *ret_len,
+                  struct wm_error *err)
+{
+    int status = need_seekable(file, offset, err);
+    return status ? status : read_fully(file, dst, size, &offset, ret_len, err);
+}
+
+int wm_file_seek(struct wm_file *file, uint64_t offset, struct wm_error *err)
+{
+    int status = need_seekable(file, offset, err);
+    if (status)
+        return status;
+    if (lseek(file->fd, (off_t)offset, SEEK_SET) < 0)
+        return wm_fail_errno(err, "seek", file->path);
+    return 0;
+}
+
+bool wm_file_seekable(const struct wm_file *file)
+{
+    return file->seekable;
+}
+
+const char *wm_file_path(const struct wm_file *file)
+{
+    return file->path;
+}
+
+int wm_stat(const char *path, struct wm_stat *ret, struct wm_error *err)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return wm_fail_errno(err, "look at", path);
+    *ret = (struct wm_stat){
+        .size = (uint64_t)st.st_size,
+        .mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+        .is_dir = S_ISDIR(st.st_mode),
+        .is_regular = S_ISREG(st.st_mode),
+    };
+    return 0;
+}
+
+bool wm_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0;
+}
+
+/* Reads one byte more than `buf` may hold, so that a file of exactly the limit is taken. */
+static int load(struct wm_file *file, struct wm_buf *buf, struct wm_error *err)
+{
+    for (size_t step = 64 << 10, len;; step = step < (16 << 20) ? step * 2 : step) {
+        size_t room = buf->max - buf->len;
+        if (room == 0) {
+            char extra;
+            int status = wm_file_read(file, &extra, 1, &len, err);
+            if (status || len == 0)
+                return status;
+            return wm_fail(err, WM_E_LIMIT, "the file is over the limit of %zu bytes", buf->max);
+        }
+        size_t want = step < room ? step : room;
+        int status = wm_buf_reserve(buf, want, err);
+        if (!status)
+            status = wm_file_read(file, buf->ptr + buf->len, want, &len, err);
+        if (status)
+            return status;
+        buf->len += len;
+        if (len < want)
+            return 0;
+    }
+}
+
+int wm_file_load(const char *path, struct wm_buf *buf, struct wm_error *err)
+{
+    struct wm_file *file;
+    int status = wm_file_open(path, &file, err);
+    if (status)
+        return status;
+    status = load(file, buf, err);
+    if (status)
+        wm_error_where(err, "%s", shown(path));
+    wm_file_close(file);
+    return status;
+}
+
+int wm_map_open(const char *path, struct wm_map *ret, struct wm_error *err)
+{
+    static const unsigned char nothing[1];
+    struct stat st;
+    int fd;
+    int status = open_fd(path, &fd, &st, err);
+    if (status)
+        return status;
+    struct wm_map map = {nothing, 0};
+    if (!S_ISREG(st.st_mode)) {
+        wm_fail(err, WM_E_IO, "not a regular file, which is needed to map it");
+        status = wm_error_where(err, "%s", shown(path));
+    } else if (st.st_size > 0) {
+        map.len = (size_t)st.st_size;
+        void *at = mmap(NULL, map.len, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (at == MAP_FAILED)
+            status = wm_fail_errno(err, "map", path);
+        else
+            map.ptr = at;
+    }
+    if (strcmp(path, "-") != 0)
+        (void)close(fd);
+    if (!status)
+        *ret = map;
+    return status;
+}
+
+void wm_map_close(struct wm_map *map)
+{
+    if (map->len)
+        (void)munmap((void *)(uintptr_t)map->ptr, map->len);
+    *map = (struct wm_map){NULL, 0};
+}
+
+int wm_file_digest(const char *path, struct wm_digest *ret, struct wm_error *err)
+{
+    enum { BLOCK = 256 << 10 };
+    struct wm_file *file;
+    int status = wm_file_open(path, &file, err);
+    if (status)
+        return status;
+    XXH3_state_t *hash = XXH3_createState();
+    unsigned char *block = malloc(BLOCK);
+    if (!hash || !block) {
+        status = wm_fail_nomem(err, BLOCK, "hashing a file");
+        goto out;
+    }
+    (void)XXH3_128bits_reset(hash);
+    uint64_t size = 0;
+    for (size_t len = BLOCK; len == BLOCK; size += len) {
+        status = wm_file_read(file, block, BLOCK, &len, err);
+        if (status)
+            goto out;
+        (void)XXH3_128bits_update(hash, block, len);
+    }
+    *ret = (struct wm_digest){size, XXH3_128bits_digest(hash)};
+out:
+    free(block);
+    (void)XXH3_freeState(hash);
+    wm_file_close(file);
+    return status;
+}

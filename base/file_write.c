@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writing all or nothing: a temporary file beside the target, hashed as it is written, renamed into
+ * place once it is on the disk. */
+#include "wetmill/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { OUT_BUFFER = 64 << 10, TRIES = 1000 };
+
+struct wm_out {
+    int fd;
+    char *path;  /* target, symbolic links resolved */
+    char *tmp;   /* NULL: written directly */
+    bool stream; /* standard output: nothing is held back */
+    bool rewritten;
+    XXH3_state_t *hash;
+    uint64_t size; /* bytes handed to us */
+    size_t held;   /* of them still in `buffer` */
+    unsigned char buffer[OUT_BUFFER];
+};
+
+static const char *shown(const struct wm_out *out)
+{
+    return out->stream ? "standard output" : out->path;
+}
+
+static void out_free(struct wm_out *out)
+{
+    if (out->fd >= 0 && !out->stream)
+        (void)close(out->fd);
+    (void)XXH3_freeState(out->hash);
+    free(out->tmp);
+    free(out->path);
+    free(out);
+}
+
+void wm_out_abandon(struct wm_out *out)
+{
+    if (!out)
+        return;
+    if (out->tmp && out->fd >= 0)
+        (void)unlink(out->tmp);
+    out_free(out);
+}
+
+static int parent_of(char dir[WM_PATH_MAX], const char *path, struct wm_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    if (len >= WM_PATH_MAX)
+        return wm_fail(err, WM_E_LIMIT, "the path is longer than %d bytes", WM_PATH_MAX - 1);
+    (void)snprintf(dir, WM_PATH_MAX, "%.*s", (int)len, path);
+    if (!len)
+        (void)snprintf(dir, WM_PATH_MAX, slash ? "/" : ".");
+    return 0;
+}
+
+/* Another process number space, or a crash, may have left the same name: count on. */
+static int open_temporary(struct wm_out *out, struct wm_error *err)
+{
+    static atomic_uint serial;
+    size_t size = strlen(out->path) + 48;
+    out->tmp = malloc(size);
+    if (!out->tmp)
+        return wm_fail_nomem(err, size, "file name");
+    for (int i = 0; i < TRIES; i++) {
+        (void)snprintf(out->tmp, size, "%s.tmp.%ld.%u", out->path, (long)getpid(),
+                       atomic_fetch_add(&serial, 1));
+        out->fd = open(out->tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (out->fd >= 0)
+            return 0;
+        if (errno != EEXIST && errno != EINTR)
+            break;
+    }
+    return wm_fail_errno(err, "create", out->path);
+}
+
+static int open_target(struct wm_out *out, const char *path, struct wm_error *err)
+{
+    struct stat st;
+    if (!*path)
+        return wm_fail(err, WM_E_IO, "an empty file name cannot be written");
+    if (stat(path, &st) == 0) {
+        out->path = realpath(path, NULL);
+        if (!out->path)
+            return wm_fail_errno(err, "create", path);
+        if (S_ISREG(st.st_mode))
+            return open_temporary(out, err);
+        out->fd = open(out->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+        return out->fd < 0 ? wm_fail_errno(err, "write", path) : 0;
+    }
+    char dir[WM_PATH_MAX];
+    int status = parent_of(dir, path, err);
+    if (!status)
+        status = wm_mkdirs(dir, err);
+    if (status)
+        return status;
+    out->path = strdup(path);
+    return out->path ? open_temporary(out, err) : wm_fail_nomem(err, strlen(path), "file name");
+}
+
+int wm_out_open(const char *path, struct wm_out **ret, struct wm_error *err)
+{
+    struct wm_out *out = calloc(1, sizeof *out);
+    if (!out)
+        return wm_fail_nomem(err, sizeof *out, "writing a file");
+    out->fd = -1;
+    out->hash = XXH3_createState();
+    int status = 0;
+    if (!out->hash) {
+        status = wm_fail_nomem(err, sizeof *out, "hashing a file");
+    } else if (strcmp(path, "-") == 0) {
+        out->stream = true;
+        out->fd = STDOUT_FILENO;
+    } else {
+        status = open_target(out, path, err);
+    }
+    if (status) {
+        wm_out_abandon(out);
+        return status;
+    }
+    (void)XXH3_128bits_reset(out->hash);
+    *ret = out;
+    return 0;
+}
+
+static int put(struct wm_out *out, const unsigned char *bytes, size_t len, struct wm_error *err)
+{
+    static const size_t most = 1u << 30;
+    (void)XXH3_128bits_update(out->hash, bytes, len);
+    for (size_t done = 0; done < len;) {
+        size_t want = len - done < most ? len - done : most;
+        ssize_t n = write(out->fd, bytes + done, want);
+        if (n >= 0) {
+            done += (size_t)n;
+        } else if (errno == EPIPE) {
+            wm_fail(err, WM_E_PIPE, "whoever read this has stopped");
+            return wm_error_where(err, "%s", shown(out));
+        } else if (errno != EINTR) {
+            return wm_fail_errno(err, "write", shown(out));
+        }
+    }
+    return 0;
+}
+
+static int flush(struct wm_out *out, struct wm_error *err)
+{
+    size_t held = out->held;
+    out->held = 0;
+    return held ? put(out, out->buffer, held, err) : 0;
+}
+
+int wm_out_write(struct wm_out *out, const void *bytes, size_t len, struct wm_error *err)
+{
+    if (!out->stream && len <= OUT_BUFFER - out->held) {
+        if (len)
+            memcpy(out->buffer + out->held, bytes, len);
+        out->held += len;
+        out->size += len;
+        return 0;
+    }
+    int status = flush(out, err);
+    if (!status)
+        status = put(out, bytes, len, err);
+    if (!status)
+        out->size += len;
+    return status;
+}
+
+uint64_t wm_out_size(const struct wm_out *out)
+{
+    return out->size;
+}
+
+int wm_out_pwrite(struct wm_out *out, const void *bytes, size_t len, uint64_t offset,
+                  struct wm_error *err)
+{
+    if (!out->tmp) {
+        errno = ESPIPE;
+        return wm_fail_errno(err, "rewrite part of", shown(out));
+    }
+    if (offset > out->size || len > out->size - offset) {
+        wm_fail(err, WM_E_LIMIT, "bytes that were not written yet cannot be rewritten");
+        return wm_error_where(err, "%s", out->path);
+    }
+    int status = flush(out, err);
+    if (status)
+        return status;
+    out->rewritten = true;
+    for (size_t done = 0; done < len;) {
+        ssize_t n = pwrite(out->fd, (const unsigned char *)bytes + done, len - done,
+                           (off_t)(offset + done));
+        if (n >= 0)
+            done += (size_t)n;
+        else if (errno != EINTR)
+            return wm_fail_errno(err, "write", out->path);
+    }
+    return 0;
+}
+
+static int rehash(struct wm_out *out, struct wm_error *err)
+{
+    (void)XXH3_128bits_reset(out->hash);
+    for (uint64_t at = 0; at < out->size;) {
+        ssize_t n = pread(out->fd, out->buffer, OUT_BUFFER, (off_t)at);
+        if (n == 0)
+            errno = EIO;
+        if (n == 0 || (n < 0 && errno != EINTR))
+            return wm_fail_errno(err, "read back", out->path);
+        if (n > 0) {
+            (void)XXH3_128bits_update(out->hash, out->buffer, (size_t)n);
+            at += (uint64_t)n;
+        }
+    }
+    return 0;
+}
+
+/* Some network file systems cannot sync a directory and say EINVAL; the rename stands anyway. */
+static int sync_parent(const char *path, struct wm_error *err)
+{
+    char dir[WM_PATH_MAX];
+    int status = parent_of(dir, path, err);
+    if (status)
+        return status;
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return wm_fail_errno(err, "open", dir);
+    if (fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP)
+        status = wm_fail_errno(err, "sync", dir);
+    (void)close(fd);
+    return status;
+}
+
+static int put_in_place(struct wm_out *out, struct wm_error *err)
+{
+    if (fsync(out->fd) != 0)
+        return wm_fail_errno(err, "write", out->path);
+    int fd = out->fd;
+    out->fd = -1;
+    bool done = close(fd) == 0;
+    done = done && rename(out->tmp, out->path) == 0;
+    if (!done) {
+        int status = wm_fail_errno(err, "write", out->path);
+        (void)unlink(out->tmp);
+        return status;
+    }
+    free(out->tmp);
+    out->tmp = NULL;
+    return sync_parent(out->path, err);
+}
+
+int wm_out_commit(struct wm_out *out, struct wm_digest *ret, struct wm_error *err)
+{
+    int status = flush(out, err);
+    if (!status && out->rewritten)
+        status = rehash(out, err);
+    struct wm_digest digest = {out->size, XXH3_128bits_digest(out->hash)};
+    if (!status && out->tmp)
+        status = put_in_place(out, err);
+    if (status) {
+        wm_out_abandon(out);
+        return status;
+    }
+    out_free(out);
+    if (ret)
+        *ret = digest;
+    return 0;
+}
+
+int wm_file_store(const char *path, struct wm_str bytes, struct wm_error *err)
+{
+    struct wm_out *out;
+    int status = wm_out_open(path, &out, err);
+    if (status)
+        return status;
+    status = wm_out_write(out, bytes.ptr, bytes.len, err);
+    if (status) {
+        wm_out_abandon(out);
+        return status;
+    }
+    return wm_out_commit(out, NULL, err);
+}
+
+void wm_hex128(XXH128_hash_t hash, char out[WM_HEX128])
+{
+    static const char digits[] = "0123456789abcdef";
+    XXH128_canonical_t bytes;
+    XXH128_canonicalFromHash(&bytes, hash);
+    for (size_t i = 0; i < sizeof bytes.digest; i++) {
+        out[2 * i] = digits[bytes.digest[i] >> 4];
+        out[2 * i + 1] = digits[bytes.digest[i] & 15];
+    }
+    out[WM_HEX128 - 1] = '\0';
+}
+
+static int nibble(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool wm_unhex128(const char *hex, XXH128_hash_t *ret)
+{
+    XXH128_canonical_t bytes;
+    for (size_t i = 0; i < sizeof bytes.digest; i++) {
+        int high = nibble(hex[2 * i]);
+        int low = high < 0 ? -1 : nibble(hex[2 * i + 1]);
+        if (low < 0)
+            return false;
+        bytes.digest[i] = (unsigned char)(high << 4 | low);
+    }
+    if (hex[WM_HEX128 - 1])
+        return false;
+    *ret = XXH128_hashFromCanonical(&bytes);
+    return true;
+}
