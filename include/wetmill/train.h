@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file train.h
+ * Training a language model on token shards, and writing text with the result.
+ *
+ *     shards ─▶ wm_train ─▶ OUT/config.json model.safetensors tokenizer.json … ─▶ wm_generator_open
+ *
+ * Training is a pure function of options, seed and shards: weights and metrics are the same bytes
+ * for any number of threads and any interruption. What runs is checkpointed in a work directory;
+ * the same job again goes on from the newest checkpoint that is whole.
+ *
+ *     WORK/checkpoint-00000200.ckpt   parameters, moments, position; checksummed; the last few are
+ * kept WORK/metrics.jsonl              a line a step, as far as the run has come OUT/metrics.jsonl
+ * the same, complete
+ *
+ * One thread calls; a team of threads works inside. Nothing is printed: what people should know
+ * comes through the job's hooks. Formats are specified in docs/formats.md.
+ */
+#ifndef WETMILL_TRAIN_H
+#define WETMILL_TRAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wetmill/error.h"
+#include "wetmill/option.h"
+#include "wetmill/str.h"
+
+struct wm_cancel;
+struct wm_progress;
+
+/* ---- training ---- */
+
+/** Options of `wetmill train` and of the train step. "Step" is one update of the weights. */
+struct wm_train_options {
+    uint64_t layers, heads, width; /**< width is a multiple of heads */
+    uint64_t context;              /**< Tokens the model sees at once. */
+    uint64_t batch;                /**< Sequences of `context` tokens in a step. */
+    uint64_t micro_batch;          /**< Sequences computed at once; the rest is accumulated. */
+    uint64_t steps;                /**< 0: as many as `epochs` takes. */
+    double epochs;                 /**< Passes over the training shards, if steps is 0. */
+    double learning_rate;          /**< Highest. */
+    double min_lr;                 /**< Learning rate at the end, share of the highest. */
+    uint64_t warmup;               /**< Steps of linear warm-up. */
+    double weight_decay, beta1, beta2, epsilon;
+    double clip; /**< Largest global gradient norm; 0 = never clipped. */
+    uint64_t seed;
+    uint64_t validate_every;    /**< Steps; 0 = only at the end. */
+    uint64_t validation_tokens; /**< Most tokens scored each time; 0 = all. */
+    uint64_t checkpoint_every;  /**< Steps; 0 = only when interrupted. Cannot change bytes. */
+    uint64_t keep_checkpoints;  /**< Newest ones kept. Cannot change bytes. */
+};
+extern const struct wm_option wm_train_option_table[];
+
+/** Check what a table of ranges cannot say (width against heads, …). WM_E_CONFIG. */
+int wm_train_options_check(const struct wm_train_options *options, struct wm_error *err);
+
+/** What a training run will take. */
+struct wm_train_estimate {
+    uint64_t n_params;
+    uint64_t n_steps, n_tokens; /**< Tokens trained on, over all steps. */
+    uint64_t memory;            /**< Anonymous bytes at the peak. */
+    uint64_t model_bytes;       /**< Of OUT/model.safetensors. */
+    uint64_t checkpoint_bytes;  /**< Of all checkpoints kept, and the one being written. */
+    double flops_per_token;     /**< Forward and backward. */
+    double flops;               /**< Of the whole training, without validation. */
+};
+/** `train_tokens`: in the training shards; 0 if not known (then n_steps is 0 unless given).
+ *  WM_E_CONFIG, WM_E_LIMIT (sizes that do not fit). Allocates nothing. */
+int wm_train_estimate(const struct wm_train_options *options, uint32_t vocabulary,
+                      uint64_t train_tokens, struct wm_train_estimate *ret, struct wm_error *err);
+
+struct wm_train_job {
+    const struct wm_train_options *options;
+    const char *shards;   /**< Directory with shards.json, shards and tokenizer.json. */
+    const char *out;      /**< Directory of the finished model; made if absent. */
+    const char *work;     /**< Directory of checkpoints and metrics while it runs; made if
+                               absent; the caller removes it when the model stands. */
+    const char *identity; /**< 32 hex digits: checkpoints of another identity are removed with
+                               a note. NULL: checkpoints that do not fit are WM_E_MISMATCH. */
+    unsigned threads;     /**< 0 = the processors. Cannot change bytes. */
+    uint64_t memory;      /**< Most anonymous bytes, 0 = any: WM_E_NOMEM names the need first. */
+    void (*line)(void *arg, const char *text); /**< A line for people; may be NULL. */
+    void *arg;
+    struct wm_progress *progress; /**< Counts tokens; may be NULL. */
+    struct wm_cancel *cancel;     /**< May be NULL. */
+};
+
+struct wm_train_result {
+    uint64_t n_params, n_steps, n_tokens;
+    uint64_t first_step;    /**< Steps taken from a checkpoint; 0 = from the start. */
+    double train_nats;      /**< Mean loss of the last tenth of the steps, nats/token. */
+    bool validated;         /**< There were validation shards long enough for one window. */
+    double validation_nats; /**< Nats per token at the end. */
+    double bits_per_byte;   /**< Of the validation text, at the end. */
+    double unigram_nats;    /**< Entropy of the validation shards' own token frequencies. */
+    double seconds, tokens_per_second; /**< Of this process; differs from run to run. */
+};
+
+/**
+ * Train to the end, or go on from the newest whole checkpoint. On WM_E_CANCELLED a checkpoint of
+ * the last finished step stands in `work`. WM_E_FORMAT: shards or tokenizer damaged, too few
+ * tokens, or the loss is no longer finite (names the step and the last good checkpoint).
+ * WM_E_MISMATCH: shards, tokenizer or checkpoints that do not belong together, both named.
+ */
+int wm_train(const struct wm_train_job *job, struct wm_train_result *ret, struct wm_error *err);
+
+/* ---- generating ---- */
+
+/** A model directory, loaded to write text. Used by one thread at a time. */
+struct wm_generator;
+
+/**
+ * Load config.json, model.safetensors and tokenizer.json from `dir`. Takes GPT-2's published
+ * layout as well (names without "transformer.", attn.bias buffers). WM_E_FORMAT names what is
+ * damaged or not supported, WM_E_MISMATCH a tokenizer of another model.
+ */
+int wm_generator_open(const char *dir, unsigned threads, struct wm_generator **ret,
+                      struct wm_error *err);
+void wm_generator_close(struct wm_generator *generator); /**< Safe on NULL. */
+
+struct wm_generate_options {
+    uint64_t max_tokens; /**< New tokens at most; ≥ 1. */
+    double temperature;  /**< 0 = always the likeliest token. */
+    uint64_t top_k;      /**< Only the k likeliest tokens; 0 = all. */
+    double top_p;        /**< Only the likeliest tokens that together reach this share; 1 = all. */
+    uint64_t seed;       /**< The n-th draw is a function of (seed, n). */
+};
+extern const struct wm_option wm_generate_option_table[];
+
+enum wm_generate_stop { WM_STOP_LENGTH, WM_STOP_END, WM_STOP_CALLER };
+
+struct wm_generate_result {
+    uint64_t prompt_tokens, new_tokens;
+    enum wm_generate_stop stop; /**< max_tokens reached, end-of-document token, caller's wish. */
+    double seconds;
+};
+
+/** Takes new text (the prompt is not repeated) as it comes, always whole UTF-8 characters, bytes
+ *  that can never be UTF-8 as U+FFFD. Non-zero: stop here. */
+typedef int wm_generate_fn(void *arg, struct wm_str text);
+
+/**
+ * Go on from `prompt`; an empty one starts a document. Text longer than the model's context goes
+ * on from its last half context. The same prompt and options give the same text for any number of
+ * threads. `ret` may be NULL.
+ */
+int wm_generate(struct wm_generator *generator, struct wm_str prompt,
+                const struct wm_generate_options *options, wm_generate_fn *on_text, void *arg,
+                struct wm_generate_result *ret, struct wm_error *err);
+
+#endif /* WETMILL_TRAIN_H */
