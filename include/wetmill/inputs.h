@@ -36,6 +36,8 @@ struct wm_source_options {
     int text_unit;           /**< enum wm_text_unit: a text file is one document, or each line. */
     uint64_t max_record;     /**< Bytes of one record; a longer one is counted and skipped. */
     uint64_t max_ratio;      /**< Uncompressed per compressed byte of a file, beyond which it is a bomb. */
+    const char *root;        /**< Not an option: documents name files below this directory relative
+                                  to it (doc->path); wm_reader_at looks relative paths up in it. NULL: as given. */
 };
 extern const struct wm_option wm_source_option_table[];
 
@@ -68,6 +70,12 @@ struct wm_inputs {
 int wm_inputs_open(const struct wm_source_options *options, struct wm_inputs *ret,
                    struct wm_error *err);
 void wm_inputs_close(struct wm_inputs *inputs);
+
+/** Read every row again and combine the hashes of their bytes, as wm_job_result.inputs. */
+int wm_inputs_hash(const struct wm_inputs *inputs, XXH128_hash_t *ret, struct wm_error *err);
+
+/** The one way row hashes (in order) become one. */
+XXH128_hash_t wm_inputs_combine(const XXH128_hash_t *rows, size_t n);
 
 /** Reasons a record is no document, in the order of wm_read_tally.reasons. */
 enum wm_read_reason {
