@@ -100,6 +100,8 @@ struct wm_doc {
     struct wm_str url, date, digest, record_id;
     struct wm_str extra;                  /**< Unknown JSONL members, verbatim: `"a":1,"b":[2]`. */
     struct wm_key key;
+    struct wm_str path;                   /**< File the location refers to: the input row's, or what
+                                               a corpus of ours remembers. */
     struct wm_location location;
     uint32_t source_lines;                /**< Lines of the record's own text. */
     struct wm_line_map lines;
