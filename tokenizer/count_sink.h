@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file count_sink.h
+ * The sink that counts the pieces of a job's documents for a BPE trainer. It writes no parts, so
+ * such a job is not resumed by task; counts do not depend on order or number of workers.
+ */
+#ifndef WETMILL_TOKENIZER_COUNT_SINK_H
+#define WETMILL_TOKENIZER_COUNT_SINK_H
+
+#include "wetmill/sink.h"
+#include "wetmill/tokenizer.h"
+
+/** Shared state of wm_sink_count. */
+struct wm_count_sink {
+    struct wm_bpe_trainer *trainer; /**< Set by the caller, who keeps it. */
+    uint64_t memory;                /**< Bytes the trainer may use (its option), for predictions. */
+};
+
+extern const struct wm_sink wm_sink_count; /**< "count-pieces" */
+
+#endif /* WETMILL_TOKENIZER_COUNT_SINK_H */
