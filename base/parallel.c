@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two backends behind one door: OpenMP's own threads, or a team of pthreads that sleep on a
- * condition between calls. Either way items are handed out one by one, first come first served. */
+/* A team that waits between calls, on threads from OpenMP (its placement and limits apply) or from
+ * pthreads. The waiting is ours in both: a short spin, then sleep. OpenMP's own barriers spin for
+ * milliseconds by a policy that is read before main, and fall to a tenth of the speed when another
+ * process holds a core. So one OpenMP region lives as long as the team, opened by a host thread.
+ * Items are handed out one by one, first come first served. */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include "wetmill/parallel.h"
 
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#ifndef WM_HAVE_OPENMP
-#    include <pthread.h>
-#    include <stdatomic.h>
+#ifdef WM_HAVE_OPENMP
+#    include <omp.h>
 #endif
+
+enum { SPINS = 1000 }; /* looks before sleeping: some 20 to 60 microseconds */
 
 static _Thread_local unsigned this_slot;
 
@@ -69,91 +74,37 @@ unsigned wm_processors(void)
     return n < WM_TEAM_MAX ? n : WM_TEAM_MAX;
 }
 
-static int check_size(unsigned *n_threads, struct wm_error *err)
-{
-    if (*n_threads == 0)
-        *n_threads = wm_processors();
-    if (*n_threads > WM_TEAM_MAX)
-        return wm_fail(err, WM_E_CONFIG, "%u threads asked for; the most is %d", *n_threads,
-                       WM_TEAM_MAX);
-    return 0;
-}
-
-static void run_here(size_t n_items, void (*body)(void *, size_t), void *arg)
-{
-    for (size_t i = 0; i < n_items; i++)
-        body(arg, i);
-}
-
-#ifdef WM_HAVE_OPENMP
-
-#    include <omp.h>
+/* ---- the team ---- */
 
 struct wm_team {
-    unsigned n_threads;
-};
-
-int wm_team_new(unsigned n_threads, struct wm_team **ret, struct wm_error *err)
-{
-    int status = check_size(&n_threads, err);
-    if (status)
-        return status;
-    struct wm_team *team = malloc(sizeof *team);
-    if (!team)
-        return wm_fail_nomem(err, sizeof *team, "team of threads");
-    team->n_threads = n_threads;
-    *ret = team;
-    return 0;
-}
-
-void wm_team_free(struct wm_team *team)
-{
-    free(team);
-}
-
-unsigned wm_team_size(const struct wm_team *team)
-{
-    return team->n_threads;
-}
-
-void wm_parallel(struct wm_team *team, size_t n_items, void (*body)(void *arg, size_t item),
-                 void *arg)
-{
-    if (team->n_threads == 1 || n_items <= 1) {
-        run_here(n_items, body, arg);
-        return;
-    }
-#    pragma omp parallel num_threads(team->n_threads)
-    {
-        this_slot = (unsigned)omp_get_thread_num();
-#    pragma omp for schedule(dynamic, 1)
-        for (size_t i = 0; i < n_items; i++)
-            body(arg, i);
-        this_slot = 0;
-    }
-}
-
-#else /* pthreads */
-
-struct wm_team {
-    unsigned n_threads; /* the caller is slot 0, so n_threads - 1 are ours */
+    unsigned n_threads; /* the caller is slot 0, the helpers are 1, 2, … */
+    unsigned n_hosts;
     pthread_mutex_t lock;
     pthread_cond_t start, done;
-    /* under lock */
-    uint64_t round;   /* counts wm_parallel calls; a change wakes the helpers */
-    unsigned working; /* helpers not yet through with this round */
-    bool stop;
-    /* written before a round starts, read by helpers within it */
+    atomic_uint started, waiting; /* helpers that arrived; helpers asleep on start */
+    atomic_uint round;            /* counts calls; a change begins one */
+    atomic_uint working;          /* helpers not yet through with this round */
+    atomic_bool stop;
+    /* written before a round begins, read by helpers within it */
     void (*body)(void *, size_t);
     void *arg;
     size_t n_items;
     atomic_size_t next;
-    struct helper {
+    struct host {
         struct wm_team *team;
         unsigned slot;
         pthread_t thread;
-    } helpers[];
+    } hosts[];
 };
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
 
 static void take_items(struct wm_team *team)
 {
@@ -165,37 +116,105 @@ static void take_items(struct wm_team *team)
     }
 }
 
-static void *helper_main(void *arg)
+/* Until the round is no longer `seen`. */
+static void await_round(struct wm_team *team, unsigned seen)
 {
-    struct helper *self = arg;
-    struct wm_team *team = self->team;
-    uint64_t seen = 0;
-    this_slot = self->slot;
-    (void)pthread_mutex_lock(&team->lock);
-    for (;;) {
-        while (!team->stop && team->round == seen)
-            (void)pthread_cond_wait(&team->start, &team->lock);
-        if (team->stop)
-            break;
-        seen = team->round;
-        (void)pthread_mutex_unlock(&team->lock);
-        take_items(team);
-        (void)pthread_mutex_lock(&team->lock);
-        if (--team->working == 0)
-            (void)pthread_cond_signal(&team->done);
+    for (int i = 0; i < SPINS; i++) {
+        if (atomic_load(&team->round) != seen)
+            return;
+        relax();
     }
+    (void)pthread_mutex_lock(&team->lock);
+    atomic_fetch_add(&team->waiting, 1);
+    while (atomic_load(&team->round) == seen)
+        (void)pthread_cond_wait(&team->start, &team->lock);
+    atomic_fetch_sub(&team->waiting, 1);
     (void)pthread_mutex_unlock(&team->lock);
+}
+
+static void begin_round(struct wm_team *team)
+{
+    (void)pthread_mutex_lock(&team->lock);
+    atomic_fetch_add(&team->round, 1);
+    if (atomic_load(&team->waiting))
+        (void)pthread_cond_broadcast(&team->start);
+    (void)pthread_mutex_unlock(&team->lock);
+}
+
+static void leave(struct wm_team *team, atomic_uint *counter)
+{
+    if (atomic_fetch_sub(counter, 1) == 1) {
+        (void)pthread_mutex_lock(&team->lock);
+        (void)pthread_cond_signal(&team->done);
+        (void)pthread_mutex_unlock(&team->lock);
+    }
+}
+
+static void await_zero(struct wm_team *team, atomic_uint *counter)
+{
+    for (int i = 0; i < SPINS; i++) {
+        if (atomic_load(counter) == 0)
+            return;
+        relax();
+    }
+    (void)pthread_mutex_lock(&team->lock);
+    while (atomic_load(counter))
+        (void)pthread_cond_wait(&team->done, &team->lock);
+    (void)pthread_mutex_unlock(&team->lock);
+}
+
+static void help(struct wm_team *team, unsigned slot)
+{
+    this_slot = slot;
+    for (unsigned seen = 0;; seen++) {
+        await_round(team, seen);
+        if (atomic_load(&team->stop))
+            return;
+        take_items(team);
+        leave(team, &team->working);
+    }
+}
+
+#ifdef WM_HAVE_OPENMP
+
+enum { HOSTS_MOST = 1 };
+
+/* OpenMP may give fewer threads than asked for: the team is then that much smaller. */
+static void *host_main(void *arg)
+{
+    struct wm_team *team = ((struct host *)arg)->team;
+#    pragma omp parallel num_threads(team->n_threads - 1)
+    {
+#    pragma omp single
+        {
+            team->n_threads = 1 + (unsigned)omp_get_num_threads();
+            leave(team, &team->started);
+        }
+        help(team, 1 + (unsigned)omp_get_thread_num());
+    }
     return NULL;
 }
 
-static void stop_helpers(struct wm_team *team, unsigned n_started)
+#else
+
+enum { HOSTS_MOST = WM_TEAM_MAX };
+
+static void *host_main(void *arg)
 {
-    (void)pthread_mutex_lock(&team->lock);
-    team->stop = true;
-    (void)pthread_cond_broadcast(&team->start);
-    (void)pthread_mutex_unlock(&team->lock);
-    for (unsigned i = 0; i < n_started; i++)
-        (void)pthread_join(team->helpers[i].thread, NULL);
+    struct host *self = arg;
+    leave(self->team, &self->team->started);
+    help(self->team, self->slot);
+    return NULL;
+}
+
+#endif
+
+static void stop_hosts(struct wm_team *team, unsigned n_hosts)
+{
+    atomic_store(&team->stop, true);
+    begin_round(team);
+    for (unsigned i = 0; i < n_hosts; i++)
+        (void)pthread_join(team->hosts[i].thread, NULL);
     (void)pthread_cond_destroy(&team->done);
     (void)pthread_cond_destroy(&team->start);
     (void)pthread_mutex_destroy(&team->lock);
@@ -204,27 +223,33 @@ static void stop_helpers(struct wm_team *team, unsigned n_started)
 
 int wm_team_new(unsigned n_threads, struct wm_team **ret, struct wm_error *err)
 {
-    int status = check_size(&n_threads, err);
-    if (status)
-        return status;
-    size_t size = sizeof(struct wm_team) + (n_threads - 1) * sizeof(struct helper);
+    if (n_threads == 0)
+        n_threads = wm_processors();
+    if (n_threads > WM_TEAM_MAX)
+        return wm_fail(err, WM_E_CONFIG, "%u threads asked for; the most is %d", n_threads,
+                       WM_TEAM_MAX);
+    unsigned n_hosts = n_threads - 1 < HOSTS_MOST ? n_threads - 1 : HOSTS_MOST;
+    size_t size = sizeof(struct wm_team) + n_hosts * sizeof(struct host);
     struct wm_team *team = calloc(1, size);
     if (!team)
         return wm_fail_nomem(err, size, "team of threads");
     team->n_threads = n_threads;
+    team->n_hosts = n_hosts;
     (void)pthread_mutex_init(&team->lock, NULL);
     (void)pthread_cond_init(&team->start, NULL);
     (void)pthread_cond_init(&team->done, NULL);
-    for (unsigned i = 0; i + 1 < n_threads; i++) {
-        struct helper *h = &team->helpers[i];
-        *h = (struct helper){.team = team, .slot = i + 1};
-        int error = pthread_create(&h->thread, NULL, helper_main, h);
+    atomic_init(&team->started, n_hosts);
+    for (unsigned i = 0; i < n_hosts; i++) {
+        struct host *h = &team->hosts[i];
+        *h = (struct host){.team = team, .slot = i + 1};
+        int error = pthread_create(&h->thread, NULL, host_main, h);
         if (error) {
-            stop_helpers(team, i);
+            stop_hosts(team, i);
             return wm_fail(err, WM_E_IO, "cannot start thread %u of %u: error %d", i + 2, n_threads,
                            error);
         }
     }
+    await_zero(team, &team->started);
     *ret = team;
     return 0;
 }
@@ -232,7 +257,7 @@ int wm_team_new(unsigned n_threads, struct wm_team **ret, struct wm_error *err)
 void wm_team_free(struct wm_team *team)
 {
     if (team)
-        stop_helpers(team, team->n_threads - 1);
+        stop_hosts(team, team->n_hosts);
 }
 
 unsigned wm_team_size(const struct wm_team *team)
@@ -244,23 +269,16 @@ void wm_parallel(struct wm_team *team, size_t n_items, void (*body)(void *arg, s
                  void *arg)
 {
     if (team->n_threads == 1 || n_items <= 1) {
-        run_here(n_items, body, arg);
+        for (size_t i = 0; i < n_items; i++)
+            body(arg, i);
         return;
     }
-    (void)pthread_mutex_lock(&team->lock);
     team->body = body;
     team->arg = arg;
     team->n_items = n_items;
-    atomic_store_explicit(&team->next, 0, memory_order_relaxed);
-    team->working = team->n_threads - 1;
-    team->round++;
-    (void)pthread_cond_broadcast(&team->start);
-    (void)pthread_mutex_unlock(&team->lock);
+    atomic_store(&team->next, 0);
+    atomic_store(&team->working, team->n_threads - 1);
+    begin_round(team);
     take_items(team);
-    (void)pthread_mutex_lock(&team->lock);
-    while (team->working)
-        (void)pthread_cond_wait(&team->done, &team->lock);
-    (void)pthread_mutex_unlock(&team->lock);
+    await_zero(team, &team->working);
 }
-
-#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file kernels.h
+ * The innermost loops of the trainer, once per instruction set: one constant table each.
+ *
+ * Every kernel gives the same bits in every table, so a model trained on one machine continues on
+ * another. How: matrix tiles are one fused multiply-add per product, in the order of k; all other
+ * kernels use plain +, −, ×, ÷, √ in 16 lanes (element i in lane i mod 16) that are folded in one
+ * fixed tree, and an exponential of our own. Tests compare the tables with memcmp.
+ *
+ * Kernels are pure functions of memory the caller owns; any thread may call them.
+ */
+#ifndef WETMILL_TRAINER_KERNELS_H
+#define WETMILL_TRAINER_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    WM_TILE_MAX_ROWS = 12, /**< Largest mr and nr of any table. */
+    WM_TILE_MAX_COLS = 32,
+};
+
+/** Constants of one AdamW step, rounded to float once. */
+struct wm_adamw_constants {
+    float grad_scale, decay_keep; /**< decay_keep = 1 − lr × weight decay, or 1. */
+    float beta1, one_minus_beta1, beta2, one_minus_beta2;
+    float root_bias2;         /**< √(1 − beta2^step) */
+    float epsilon, step_size; /**< step_size = lr / (1 − beta1^step) */
+};
+
+struct wm_kernels {
+    const char *name;
+    const char *needs; /**< What the CPU must have, for messages. */
+    size_t mr, nr;     /**< Rows and columns of a matrix tile. */
+
+    /** c[i][j] = from[i][j] + Σ_k a[k][i] × b[k][j], fused, k ascending; a is [k, mr] and b is
+     *  [k, nr] packed. All mr rows are written; `narrow`: only the first nr / 2 columns.
+     *  `from` may be c; ld_from 0 repeats one row. */
+    void (*tile)(size_t k, const float *a, const float *b, const float *from, size_t ld_from,
+                 float *c, size_t ldc, bool narrow);
+
+    /** y[i] += x[i] */
+    void (*add)(float *y, const float *x, size_t n);
+    /** x[i] ×= factor */
+    void (*scale)(float *x, float factor, size_t n);
+    /** Σ a[i] × b[i] */
+    float (*dot)(const float *a, const float *b, size_t n);
+    /** Σ x[i]², in double. */
+    double (*sum_squares)(const float *x, size_t n);
+
+    /** y = (x − mean) × rstd × gain + bias over n channels; rstd = 1 / √(variance + epsilon). */
+    void (*layer_norm)(const float *x, const float *gain, const float *bias, float epsilon,
+                       size_t n, float *y, float *ret_mean, float *ret_rstd);
+    /** dx += its gradient; dgain and dbias += this row's part. */
+    void (*layer_norm_back)(const float *dy, const float *x, const float *gain, float mean,
+                            float rstd, size_t n, float *dx, float *dgain, float *dbias);
+
+    /** y = x × Φ(x), tanh form (Hendrycks & Gimpel 2016). */
+    void (*gelu)(const float *x, float *y, size_t n);
+    /** dy[i] ×= gelu'(x[i]) */
+    void (*gelu_back)(const float *x, float *dy, size_t n);
+
+    /** s[i] = exp(s[i] × factor − max) for i < n, 0 for n ≤ i < n_padded; factor > 0, n ≥ 1.
+     *  Returns the sum; `*ret_max` = max of s[i] × factor. */
+    float (*softmax)(float *s, size_t n, size_t n_padded, float factor, float *ret_max);
+    /** dp[i] = p[i] × (dp[i] − d) × factor */
+    void (*softmax_back)(const float *p, float *dp, float d, float factor, size_t n);
+
+    /** One AdamW update of n parameters. */
+    void (*adamw)(float *p, const float *g, float *m, float *v, const struct wm_adamw_constants *c,
+                  size_t n);
+};
+
+extern const struct wm_kernels wm_kernels_portable, wm_kernels_avx2, wm_kernels_avx512;
+
+/** The tables this CPU can run, best first, ended by NULL; the portable one is always there. */
+const struct wm_kernels *const *wm_kernels_available(void);
+
+#endif /* WETMILL_TRAINER_KERNELS_H */

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernels of trainer/kernels.h except the matrix tile, written once and compiled for every
+ * instruction set (kernels_*.c include this after trainer/lanes.inc.h). A row's tail of fewer than
+ * 16 elements goes through the same arithmetic with neutral values in the missing lanes. */
+
+static void add(float *y, const float *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        lanes_store(y + i, lanes_add(lanes_load(y + i), lanes_load(x + i)));
+    for (; i < n; i++)
+        y[i] += x[i];
+}
+
+static void scale(float *x, float factor, size_t n)
+{
+    const struct lanes f = lanes_all(factor);
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        lanes_store(x + i, lanes_mul(lanes_load(x + i), f));
+    for (; i < n; i++)
+        x[i] *= factor;
+}
+
+/* Four sums of 16 lanes hide the latency of the additions. */
+static float dot(const float *a, const float *b, size_t n)
+{
+    struct lanes s0 = lanes_all(0), s1 = s0, s2 = s0, s3 = s0;
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        s0 = lanes_add(s0, lanes_mul(lanes_load(a + i), lanes_load(b + i)));
+        s1 = lanes_add(s1, lanes_mul(lanes_load(a + i + 16), lanes_load(b + i + 16)));
+        s2 = lanes_add(s2, lanes_mul(lanes_load(a + i + 32), lanes_load(b + i + 32)));
+        s3 = lanes_add(s3, lanes_mul(lanes_load(a + i + 48), lanes_load(b + i + 48)));
+    }
+    for (; i + 16 <= n; i += 16)
+        s0 = lanes_add(s0, lanes_mul(lanes_load(a + i), lanes_load(b + i)));
+    if (i < n)
+        s1 = lanes_add(s1, lanes_mul(lanes_load_n(a + i, n - i, 0), lanes_load_n(b + i, n - i, 0)));
+    return lanes_sum(lanes_add(lanes_add(s0, s1), lanes_add(s2, s3)));
+}
+
+static double sum_squares(const float *x, size_t n)
+{
+    double sum[16] = {0};
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        for (size_t j = 0; j < 16; j++)
+            sum[j] += (double)x[i + j] * (double)x[i + j];
+    for (size_t j = 0; i + j < n; j++)
+        sum[j] += (double)x[i + j] * (double)x[i + j];
+    for (size_t half = 8; half; half /= 2)
+        for (size_t j = 0; j < half; j++)
+            sum[j] += sum[j + half];
+    return sum[0];
+}
+
+static float row_sum(const float *x, size_t n)
+{
+    struct lanes sum = lanes_all(0);
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        sum = lanes_add(sum, lanes_load(x + i));
+    if (i < n)
+        sum = lanes_add(sum, lanes_load_n(x + i, n - i, 0));
+    return lanes_sum(sum);
+}
+
+/* Σ (x − mean)² */
+static float row_spread(const float *x, float mean, size_t n)
+{
+    const struct lanes mu = lanes_all(mean);
+    struct lanes sum = lanes_all(0), d;
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        d = lanes_sub(lanes_load(x + i), mu);
+        sum = lanes_add(sum, lanes_mul(d, d));
+    }
+    if (i < n) {
+        d = lanes_sub(lanes_load_n(x + i, n - i, mean), mu);
+        sum = lanes_add(sum, lanes_mul(d, d));
+    }
+    return lanes_sum(sum);
+}
+
+static inline struct lanes norm_of(struct lanes x, struct lanes mean, struct lanes rstd)
+{
+    return lanes_mul(lanes_sub(x, mean), rstd);
+}
+
+static void layer_norm(const float *x, const float *gain, const float *bias, float epsilon,
+                       size_t n, float *y, float *ret_mean, float *ret_rstd)
+{
+    float mean = row_sum(x, n) / (float)n;
+    float rstd = 1.0f / sqrtf(row_spread(x, mean, n) / (float)n + epsilon);
+    const struct lanes mu = lanes_all(mean), r = lanes_all(rstd);
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        struct lanes z = norm_of(lanes_load(x + i), mu, r);
+        lanes_store(y + i, lanes_add(lanes_mul(z, lanes_load(gain + i)), lanes_load(bias + i)));
+    }
+    for (; i < n; i++)
+        y[i] = (x[i] - mean) * rstd * gain[i] + bias[i];
+    *ret_mean = mean;
+    *ret_rstd = rstd;
+}
+
+/* With z = (x − mean) rstd and g = dy × gain:  dx = (g − mean(g) − z mean(g z)) rstd. */
+static void layer_norm_back(const float *dy, const float *x, const float *gain, float mean,
+                            float rstd, size_t n, float *dx, float *dgain, float *dbias)
+{
+    const struct lanes mu = lanes_all(mean), r = lanes_all(rstd);
+    struct lanes sum_g = lanes_all(0), sum_gz = sum_g;
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        struct lanes d = lanes_load(dy + i), z = norm_of(lanes_load(x + i), mu, r);
+        struct lanes dz = lanes_mul(d, z), gn = lanes_load(gain + i);
+        lanes_store(dbias + i, lanes_add(lanes_load(dbias + i), d));
+        lanes_store(dgain + i, lanes_add(lanes_load(dgain + i), dz));
+        sum_g = lanes_add(sum_g, lanes_mul(d, gn));
+        sum_gz = lanes_add(sum_gz, lanes_mul(dz, gn));
+    }
+    if (i < n) {
+        struct lanes d = lanes_load_n(dy + i, n - i, 0), gn = lanes_load_n(gain + i, n - i, 0);
+        struct lanes dz = lanes_mul(d, norm_of(lanes_load_n(x + i, n - i, mean), mu, r));
+        add(dbias + i, dy + i, n - i);
+        float t[16];
+        lanes_store(t, dz);
+        add(dgain + i, t, n - i);
+        sum_g = lanes_add(sum_g, lanes_mul(d, gn));
+        sum_gz = lanes_add(sum_gz, lanes_mul(dz, gn));
+    }
+    float mean_g = lanes_sum(sum_g) / (float)n, mean_gz = lanes_sum(sum_gz) / (float)n;
+    const struct lanes mg = lanes_all(mean_g), mgz = lanes_all(mean_gz);
+    for (i = 0; i + 16 <= n; i += 16) {
+        struct lanes g = lanes_mul(lanes_load(dy + i), lanes_load(gain + i));
+        struct lanes z = norm_of(lanes_load(x + i), mu, r);
+        g = lanes_sub(lanes_sub(g, mg), lanes_mul(z, mgz));
+        lanes_store(dx + i, lanes_add(lanes_load(dx + i), lanes_mul(g, r)));
+    }
+    for (; i < n; i++) {
+        float z = (x[i] - mean) * rstd;
+        dx[i] += (dy[i] * gain[i] - mean_g - z * mean_gz) * rstd;
+    }
+}
+
+/* (1 + tanh u) / 2 is the logistic function of 2u, so one exponential does it:
+ * s = 1 / (1 + e^(−2u)), u = √(2/π) (x + 0.044715 x³);  gelu = x s. */
+static inline struct lanes gelu_share(struct lanes x)
+{
+    struct lanes x2 = lanes_mul(x, x);
+    struct lanes u = lanes_mul(lanes_add(lanes_mul(x2, lanes_all(0.044715f)), lanes_all(1.0f)), x);
+    struct lanes e = lanes_exp(lanes_mul(u, lanes_all(-1.5957691216057308f))); /* −2 √(2/π) */
+    return lanes_div(lanes_all(1.0f), lanes_add(e, lanes_all(1.0f)));
+}
+
+/* gelu' = s + x s (1 − s) (2u)' */
+static inline struct lanes gelu_slope(struct lanes x)
+{
+    struct lanes s = gelu_share(x);
+    struct lanes du = lanes_mul(lanes_mul(x, x), lanes_all(0.2140644488178367f));
+    du = lanes_add(du, lanes_all(1.5957691216057308f)); /* 2 √(2/π) (1 + 3 × 0.044715 x²) */
+    struct lanes tail = lanes_mul(lanes_mul(s, lanes_sub(lanes_all(1.0f), s)), lanes_mul(x, du));
+    return lanes_add(s, tail);
+}
+
+static void gelu(const float *x, float *y, size_t n)
+{
+    size_t i = 0;
+    struct lanes v;
+    for (; i + 16 <= n; i += 16) {
+        v = lanes_load(x + i);
+        lanes_store(y + i, lanes_mul(v, gelu_share(v)));
+    }
+    if (i < n) {
+        v = lanes_load_n(x + i, n - i, 0);
+        lanes_store_n(y + i, lanes_mul(v, gelu_share(v)), n - i);
+    }
+}
+
+static void gelu_back(const float *x, float *dy, size_t n)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        lanes_store(dy + i, lanes_mul(lanes_load(dy + i), gelu_slope(lanes_load(x + i))));
+    if (i < n) {
+        struct lanes slope = gelu_slope(lanes_load_n(x + i, n - i, 0));
+        lanes_store_n(dy + i, lanes_mul(lanes_load_n(dy + i, n - i, 0), slope), n - i);
+    }
+}
+
+static float row_top(const float *s, size_t n)
+{
+    struct lanes top = lanes_all(s[0]);
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        top = lanes_max(top, lanes_load(s + i));
+    if (i < n)
+        top = lanes_max(top, lanes_load_n(s + i, n - i, s[0]));
+    return lanes_top(top);
+}
+
+static float softmax(float *s, size_t n, size_t n_padded, float factor, float *ret_max)
+{
+    const float max = row_top(s, n) * factor;
+    const struct lanes f = lanes_all(factor), m = lanes_all(max);
+    struct lanes sum = lanes_all(0);
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        struct lanes e = lanes_exp(lanes_sub(lanes_mul(lanes_load(s + i), f), m));
+        lanes_store(s + i, e);
+        sum = lanes_add(sum, e);
+    }
+    if (i < n) {
+        struct lanes e = lanes_load_n(s + i, n - i, 0);
+        e = lanes_exp(lanes_sub(lanes_mul(e, f), m));
+        lanes_store_n(s + i, e, n - i);
+        sum = lanes_add(sum, lanes_load_n(s + i, n - i, 0));
+    }
+    memset(s + n, 0, (n_padded - n) * sizeof *s);
+    *ret_max = max;
+    return lanes_sum(sum);
+}
+
+static void softmax_back(const float *p, float *dp, float d, float factor, size_t n)
+{
+    const struct lanes dd = lanes_all(d), f = lanes_all(factor);
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        struct lanes g = lanes_mul(lanes_load(p + i), lanes_sub(lanes_load(dp + i), dd));
+        lanes_store(dp + i, lanes_mul(g, f));
+    }
+    for (; i < n; i++)
+        dp[i] = p[i] * (dp[i] - d) * factor;
+}
+
+static inline void adamw_16(float *p, const float *g, float *m, float *v,
+                            const struct wm_adamw_constants *c)
+{
+    struct lanes grad = lanes_mul(lanes_load(g), lanes_all(c->grad_scale));
+    struct lanes first = lanes_add(lanes_mul(lanes_load(m), lanes_all(c->beta1)),
+                                   lanes_mul(grad, lanes_all(c->one_minus_beta1)));
+    struct lanes second =
+        lanes_add(lanes_mul(lanes_load(v), lanes_all(c->beta2)),
+                  lanes_mul(lanes_mul(grad, lanes_all(c->one_minus_beta2)), grad));
+    struct lanes root = lanes_div(lanes_sqrt(second), lanes_all(c->root_bias2));
+    struct lanes step = lanes_mul(first, lanes_all(c->step_size));
+    step = lanes_div(step, lanes_add(root, lanes_all(c->epsilon)));
+    lanes_store(m, first);
+    lanes_store(v, second);
+    lanes_store(p, lanes_sub(lanes_mul(lanes_load(p), lanes_all(c->decay_keep)), step));
+}
+
+static void adamw(float *p, const float *g, float *m, float *v, const struct wm_adamw_constants *c,
+                  size_t n)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        adamw_16(p + i, g + i, m + i, v + i, c);
+    if (i == n)
+        return;
+    float t[4][16] = {{0}};
+    size_t left = (n - i) * sizeof(float);
+    memcpy(t[0], p + i, left);
+    memcpy(t[1], g + i, left);
+    memcpy(t[2], m + i, left);
+    memcpy(t[3], v + i, left);
+    adamw_16(t[0], t[1], t[2], t[3], c);
+    memcpy(p + i, t[0], left);
+    memcpy(m + i, t[2], left);
+    memcpy(v + i, t[3], left);
+}
+
+#define WM_VECTOR_KERNELS                                                                         \
+    .add = add, .scale = scale, .dot = dot, .sum_squares = sum_squares, .layer_norm = layer_norm, \
+    .layer_norm_back = layer_norm_back, .gelu = gelu, .gelu_back = gelu_back, .softmax = softmax, \
+    .softmax_back = softmax_back, .adamw = adamw

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sixteen floats as 1, 2 or 4 vector registers: WM_LANES = 16, 8 or 4 floats in each. Included
+ * after the instruction set was chosen; every operation is exact IEEE arithmetic per lane, so the
+ * three widths agree bit for bit. */
+
+typedef float part __attribute__((vector_size(WM_LANES * 4)));
+typedef uint32_t upart __attribute__((vector_size(WM_LANES * 4)));
+
+#if WM_LANES == 16
+struct lanes {
+    part a;
+};
+#    define EACH(f, x) \
+        {              \
+            f((x).a)   \
+        }
+#    define EACH2(f, x, y)  \
+        {                   \
+            f((x).a, (y).a) \
+        }
+#elif WM_LANES == 8
+struct lanes {
+    part a, b;
+};
+#    define EACH(f, x)         \
+        {                      \
+            f((x).a), f((x).b) \
+        }
+#    define EACH2(f, x, y)                   \
+        {                                    \
+            f((x).a, (y).a), f((x).b, (y).b) \
+        }
+#else
+struct lanes {
+    part a, b, c, d;
+};
+#    define EACH(f, x)                             \
+        {                                          \
+            f((x).a), f((x).b), f((x).c), f((x).d) \
+        }
+#    define EACH2(f, x, y)                                                     \
+        {                                                                      \
+            f((x).a, (y).a), f((x).b, (y).b), f((x).c, (y).c), f((x).d, (y).d) \
+        }
+#endif
+
+#define LANES_OP1(name, f)                          \
+    static inline struct lanes name(struct lanes x) \
+    {                                               \
+        return (struct lanes)EACH(f, x);            \
+    }
+#define LANES_OP2(name, f)                                          \
+    static inline struct lanes name(struct lanes x, struct lanes y) \
+    {                                                               \
+        return (struct lanes)EACH2(f, x, y);                        \
+    }
+
+#define PART_ADD(x, y) ((x) + (y))
+#define PART_SUB(x, y) ((x) - (y))
+#define PART_MUL(x, y) ((x) * (y))
+#define PART_DIV(x, y) ((x) / (y))
+
+static inline part part_choose(upart mask, part x, part y)
+{
+    return (part)((mask & (upart)x) | (~mask & (upart)y));
+}
+
+/* The second unless the first is at least as large: a NaN in second place stands. */
+static inline part part_max(part x, part y)
+{
+    return part_choose((upart)(x >= y), x, y);
+}
+
+static inline part part_min(part x, part y)
+{
+    return part_choose((upart)(x <= y), x, y);
+}
+
+static inline part part_sqrt(part x)
+{
+#if WM_LANES == 16
+    return (part)_mm512_sqrt_ps((__m512)x);
+#elif WM_LANES == 8
+    return (part)_mm256_sqrt_ps((__m256)x);
+#else
+    for (int i = 0; i < 4; i++)
+        x[i] = sqrtf(x[i]);
+    return x;
+#endif
+}
+
+/* 2^n from n + 1.5 × 2^23 as a float, −126 ≤ n ≤ 127. */
+static inline part part_power_of_two(part biased)
+{
+    return (part)(((upart)biased + (127u - 0x4B400000u)) << 23);
+}
+
+LANES_OP2(lanes_add, PART_ADD)
+LANES_OP2(lanes_sub, PART_SUB)
+LANES_OP2(lanes_mul, PART_MUL)
+LANES_OP2(lanes_div, PART_DIV)
+LANES_OP2(lanes_max, part_max)
+LANES_OP2(lanes_min, part_min)
+LANES_OP1(lanes_sqrt, part_sqrt)
+LANES_OP1(lanes_power_of_two, part_power_of_two)
+
+static inline struct lanes lanes_load(const float *p)
+{
+    struct lanes x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+static inline void lanes_store(float *p, struct lanes x)
+{
+    memcpy(p, &x, sizeof x);
+}
+
+static inline struct lanes lanes_all(float value)
+{
+    const part p = value - (part){0};
+#if WM_LANES == 16
+    return (struct lanes){p};
+#elif WM_LANES == 8
+    return (struct lanes){p, p};
+#else
+    return (struct lanes){p, p, p, p};
+#endif
+}
+
+/* The first n < 16 from memory, the others `fill`. */
+static inline struct lanes lanes_load_n(const float *p, size_t n, float fill)
+{
+    float t[16];
+    for (size_t i = 0; i < 16; i++)
+        t[i] = fill;
+    memcpy(t, p, n * sizeof *t);
+    return lanes_load(t);
+}
+
+static inline void lanes_store_n(float *p, struct lanes x, size_t n)
+{
+    float t[16];
+    lanes_store(t, x);
+    memcpy(p, t, n * sizeof *t);
+}
+
+/* Folding: lane i with lane i + 8, then + 4, + 2, + 1. */
+static inline float lanes_sum(struct lanes x)
+{
+    float t[16];
+    lanes_store(t, x);
+    for (size_t half = 8; half; half /= 2)
+        for (size_t i = 0; i < half; i++)
+            t[i] += t[i + half];
+    return t[0];
+}
+
+static inline float lanes_top(struct lanes x)
+{
+    float t[16];
+    lanes_store(t, x);
+    for (size_t i = 1; i < 16; i++)
+        t[0] = t[0] >= t[i] ? t[0] : t[i];
+    return t[0];
+}
+
+/* e^x within 2 units in the last place. x is clamped to [−87.3, 88], so the least result is 2^-126
+ * and none is infinite. Range reduction by Cody and Waite; polynomial of Cephes' expf (Moshier). */
+static inline struct lanes lanes_exp(struct lanes x)
+{
+    const struct lanes round = lanes_all(12582912.0f); /* 1.5 × 2^23: adding it rounds to nearest */
+    x = lanes_min(lanes_all(88.0f), lanes_max(lanes_all(-87.3f), x)); /* a NaN stays */
+    struct lanes biased = lanes_add(lanes_mul(x, lanes_all(1.44269504088896341f)), round);
+    struct lanes n = lanes_sub(biased, round);
+    x = lanes_sub(x, lanes_mul(n, lanes_all(0.693359375f)));
+    x = lanes_sub(x, lanes_mul(n, lanes_all(-2.12194440e-4f)));
+    struct lanes y = lanes_all(1.9875691500e-4f);
+    y = lanes_add(lanes_mul(y, x), lanes_all(1.3981999507e-3f));
+    y = lanes_add(lanes_mul(y, x), lanes_all(8.3334519073e-3f));
+    y = lanes_add(lanes_mul(y, x), lanes_all(4.1665795894e-2f));
+    y = lanes_add(lanes_mul(y, x), lanes_all(1.6666665459e-1f));
+    y = lanes_add(lanes_mul(y, x), lanes_all(5.0000001201e-1f));
+    y = lanes_add(lanes_mul(y, lanes_mul(x, x)), lanes_add(x, lanes_all(1.0f)));
+    return lanes_mul(y, lanes_power_of_two(biased));
+}
