@@ -52,6 +52,18 @@ static inline struct wm_str wm_str_line(struct wm_str *rest)
     return line;
 }
 
+/** Without blanks and tabs at both ends. */
+static inline struct wm_str wm_str_trim(struct wm_str s)
+{
+    while (s.len && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) {
+        s.ptr++;
+        s.len--;
+    }
+    while (s.len && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
 static inline size_t wm_str_count(struct wm_str s, char c)
 {
     size_t n = 0;
