@@ -9,9 +9,9 @@
  * for any number of threads and any interruption. What runs is checkpointed in a work directory;
  * the same job again goes on from the newest checkpoint that is whole.
  *
- *     WORK/checkpoint-00000200.ckpt   parameters, moments, position; checksummed; the last few are
- * kept WORK/metrics.jsonl              a line a step, as far as the run has come OUT/metrics.jsonl
- * the same, complete
+ *     WORK/checkpoint-00000200.ckpt   parameters, moments, position; checksummed; the last are kept
+ *     WORK/metrics.jsonl              a line a step, as far as the run has come
+ *     OUT/metrics.jsonl               the same, complete
  *
  * One thread calls; a team of threads works inside. Nothing is printed: what people should know
  * comes through the job's hooks. Formats are specified in docs/formats.md.
