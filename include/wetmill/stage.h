@@ -54,6 +54,7 @@ struct wm_env {
     const struct wm_schema *schema; /**< Columns of the whole chain: resolve slots here. */
     unsigned n_workers;             /**< Most workers at once. */
     const struct wm_inputs *inputs; /**< Input table (inputs.h); NULL when tracing one record. */
+    struct wm_crew *crew;           /**< Sinks: the workers, to hand errands to (pipeline/crew.h). */
 };
 
 struct wm_stage {
@@ -61,6 +62,7 @@ struct wm_stage {
     const char *summary; /**< One line for --help, without a full stop. */
     unsigned version;    /**< Raised whenever the output can change. */
     enum wm_cost cost;
+    bool rewrites;       /**< Changes text (line by line), not only drops: tracing runs it again. */
     const struct wm_option *options;  /**< Ends with {0}; values land in `shared`. */
     const char *const *reasons;       /**< Why it drops documents; ends with NULL. May be NULL. */
     const char *const *reads;         /**< Columns it needs; ends with NULL. May be NULL. */
@@ -98,7 +100,8 @@ struct wm_stage {
     /** Change or drop the documents of one batch, in place. */
     int (*apply)(const void *shared, void *local, struct wm_batch *batch, struct wm_error *err);
 
-    /** Fold one worker's result into the whole, after its last batch. May be NULL. */
+    /** Fold one worker's result into the whole, after its last batch of the last pass (states of
+     *  survey passes are closed unmerged). May be NULL. */
     int (*merge)(void *shared, void *local, struct wm_error *err);
 
     /** Called exactly once, even if the matching open failed. May be NULL. */
