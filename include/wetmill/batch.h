@@ -145,6 +145,9 @@ static inline void wm_drop(const struct wm_batch *batch, struct wm_doc *doc, uns
 int wm_doc_keep_lines(struct wm_batch *batch, struct wm_doc *doc, const unsigned char *keep,
                       size_t n_lines, struct wm_error *err);
 
+/** Lines a map holds together. */
+uint64_t wm_line_map_count(const struct wm_line_map *map);
+
 /** Number of lines of a text as defined above: newlines + 1. */
 static inline size_t wm_line_count(struct wm_str text)
 {

@@ -31,6 +31,8 @@
 struct wm_link {
     const struct wm_stage *stage;
     void *shared;            /**< stage->shared_size zeroed bytes, options stored by the caller. */
+    void *unopened;          /**< `shared` as it was before open, while it is open. */
+    void *rewriter;          /**< The local state wm_chain_rewrite uses, once it has one. */
 };
 
 struct wm_chain {
@@ -46,6 +48,7 @@ int wm_chain_add(struct wm_chain *chain, const struct wm_stage *stage, void **re
 /** Check that every column read is written before; open every stage. */
 int wm_chain_open(struct wm_chain *chain, unsigned n_workers, const struct wm_inputs *inputs,
                   struct wm_error *err);
+/** Close the stages and forget them: the chain is empty again. */
 void wm_chain_close(struct wm_chain *chain);
 /**
  * Append what the chain is — names, versions, options that shape bytes, library versions, and
@@ -56,8 +59,8 @@ int wm_chain_describe(const struct wm_chain *chain, struct wm_buf *out, struct w
 /** The same for one option table: {"option":"value",…} without WM_OPTION_SPEED ones. */
 int wm_options_describe(const struct wm_option *table, const void *values, struct wm_buf *out,
                         struct wm_error *err);
-/** Run every stage's rewriting on batch->docs[0], dropping nothing (tracing). Surveys' tables are
- *  not needed. */
+/** Run every stage's rewriting on the documents of `batch`, dropping nothing (tracing). Stages with
+ *  a survey are left out: they pick, by tables that are not needed then. The chain must be open. */
 int wm_chain_rewrite(struct wm_chain *chain, struct wm_batch *batch, struct wm_error *err);
 
 /* ---- what happened ---- */
@@ -86,7 +89,7 @@ struct wm_job_result {
 struct wm_job {
     const char *label;                   /**< For progress. */
     const struct wm_inputs *inputs;
-    struct wm_chain *chain;              /**< Opened by the job. */
+    struct wm_chain *chain;              /**< Opened and shut by the job: it can be used again. */
     const struct wm_sink *sink;          /**< NULL: documents are only counted. */
     void *sink_shared;                   /**< Zeroed, options stored; opened by the job, NOT closed:
                                               the caller closes it after using what merge() folded. */

@@ -47,10 +47,12 @@ struct wm_sink {
     size_t shared_size, local_size, task_size;
 
     int (*open)(void *shared, const struct wm_env *env, struct wm_error *err);
+    /** Anonymous bytes it needs. Options are stored; open may not have been called yet. */
     size_t (*memory)(const void *shared, unsigned n_workers, unsigned n_tasks_at_once);
     int (*open_local)(const void *shared, void *local, struct wm_error *err);
     /** Turn the batch's documents into what write() needs: batch->payload, in batch->arena. */
     int (*prepare)(const void *shared, void *local, struct wm_batch *batch, struct wm_error *err);
+    /** `dir`: the job's directory; the task's parts go to dir/parts. May be NULL: no files. */
     int (*open_task)(const void *shared, void *task, const char *dir, uint32_t number,
                      struct wm_error *err);
     int (*write)(const void *shared, void *task, struct wm_batch *batch, struct wm_error *err);
@@ -63,5 +65,7 @@ struct wm_sink {
 };
 
 extern const struct wm_sink wm_sink_jsonl; /**< "write-jsonl" */
+/** How write-jsonl's files end (".jsonl.zst") and how large they should become: for wm_gather. */
+void wm_jsonl_files(const void *shared, const char **ret_ext, uint64_t *ret_file_size);
 
 #endif /* WETMILL_SINK_H */
