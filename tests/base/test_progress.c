@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include <pthread.h>
+#include <time.h>
+
+#include "wetmill/progress.h"
+
+static void check_bytes(uint64_t bytes, const char *want)
+{
+    char text[32];
+    CHECK_STR(wm_str_of(wm_format_bytes(bytes, text, sizeof text)), wm_str_of(want));
+}
+
+static void check_duration(double seconds, const char *want)
+{
+    char text[32];
+    CHECK_STR(wm_str_of(wm_format_duration(seconds, text, sizeof text)), wm_str_of(want));
+}
+
+static void check_count(uint64_t n, const char *want)
+{
+    char text[32];
+    CHECK_STR(wm_str_of(wm_format_count(n, text, sizeof text)), wm_str_of(want));
+}
+
+static void test_figures(void)
+{
+    check_bytes(0, "0 B");
+    check_bytes(999, "999 B");
+    check_bytes(1000, "1.00 kB");
+    check_bytes(43100000, "43.1 MB");
+    check_bytes(999499, "999 kB");
+    check_bytes(999500, "1.00 MB");
+    check_bytes(9994999, "9.99 MB");
+    check_bytes(9995000, "10.0 MB");
+    check_bytes(99960000, "100 MB");
+    check_bytes(UINT64_MAX, "18.4 EB");
+    check_count(0, "0");
+    check_count(999, "999");
+    check_count(1000, "1,000");
+    check_count(123456, "123,456");
+    check_count(UINT64_MAX, "18,446,744,073,709,551,615");
+    check_duration(0, "0:00");
+    check_duration(-5, "0:00");
+    check_duration(11.6, "0:12");
+    check_duration(754, "12:34");
+    check_duration(3723, "1:02:03");
+    check_duration(183845, "2 d 03:04:05");
+}
+
+static bool has(struct wm_progress *p, const char *words)
+{
+    char text[WM_PROGRESS_TEXT];
+    CHECK_U64(wm_progress_text(p, text, sizeof text), strlen(text));
+    bool found = strstr(text, words) != NULL;
+    if (!found)
+        (void)fprintf(stderr, "\"%s\" lacks \"%s\"\n", text, words);
+    return found;
+}
+
+static void rest(long milliseconds)
+{
+    struct timespec t = {0, milliseconds * 1000000};
+    (void)nanosleep(&t, NULL);
+}
+
+static void test_phases(void)
+{
+    struct wm_progress p;
+    char text[WM_PROGRESS_TEXT];
+    wm_progress_init(&p);
+    CHECK_U64(wm_progress_text(&p, text, sizeof text), 0);
+    wm_progress_start(&p, "corpus", "bytes", 1000);
+    CHECK(has(&p, "corpus  ") && has(&p, "0 %"));
+    wm_progress_add(&p, 610);
+    rest(20);
+    CHECK(has(&p, "B/s  61 %  ETA 0:00"));
+    wm_progress_add(&p, 389);
+    CHECK(has(&p, "  99 %"));
+    wm_progress_add(&p, 1);
+    CHECK(has(&p, "  99 %")); /* done, but not finished */
+    wm_progress_add(&p, 1000);
+    CHECK(has(&p, "  99 %"));
+    wm_progress_finish(&p);
+    CHECK(has(&p, "  100 %  0:00"));
+
+    wm_progress_start(&p, "train", "tokens", 0);
+    wm_progress_set(&p, 12345, 0);
+    CHECK(has(&p, "tokens/s  12,345 tokens"));
+    wm_progress_set(&p, 50, 200);
+    CHECK(has(&p, "  25 %"));
+    CHECK_U64(wm_progress_text(&p, text, 8), 7);
+
+    /* What was there before does not count as speed: half is left, at this rate forever. */
+    wm_progress_start(&p, "x", "bytes", 2000000000);
+    wm_progress_skip(&p, 1000000000);
+    rest(20);
+    CHECK(has(&p, "x  0 B/s  50 %"));
+    wm_progress_done(&p);
+
+    wm_progress_start(NULL, "a", "b", 0);
+    wm_progress_add(NULL, 1);
+    wm_progress_set(NULL, 1, 1);
+    wm_progress_skip(NULL, 1);
+    wm_progress_finish(NULL);
+    wm_progress_done(NULL);
+    CHECK_U64(wm_progress_text(NULL, text, sizeof text), 0);
+}
+
+static void *add_many(void *arg)
+{
+    char text[WM_PROGRESS_TEXT];
+    for (int i = 0; i < 10000; i++) {
+        wm_progress_add(arg, 1);
+        if (i % 100 == 0)
+            (void)wm_progress_text(arg, text, sizeof text);
+    }
+    return NULL;
+}
+
+static void test_threads(void)
+{
+    struct wm_progress p;
+    pthread_t threads[4];
+    wm_progress_init(&p);
+    wm_progress_start(&p, "many", "items", 40000);
+    for (int i = 0; i < 4; i++)
+        CHECK(pthread_create(&threads[i], NULL, add_many, &p) == 0);
+    for (int i = 0; i < 4; i++)
+        (void)pthread_join(threads[i], NULL);
+    CHECK_U64(atomic_load(&p.done), 40000);
+    wm_progress_done(&p);
+}
+
+int main(void)
+{
+    test_figures();
+    test_phases();
+    test_threads();
+    return test_summary();
+}
