@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Encoding and decoding against the recorded output of tiktoken, with the published ranks. */
+#include "bpe_vectors.h"
+#include "tokenizer/ranks.h"
+
+struct context {
+    const struct wm_tokenizer *tok;
+    struct wm_encoder *enc;
+    struct wm_ids ids;
+    struct wm_buf bytes;
+};
+
+static void check_ids(struct context *c, const struct vector *v, unsigned flags,
+                      const uint32_t *want, size_t n)
+{
+    struct wm_error err = {0};
+    c->ids.n = 0;
+    c->bytes.len = 0;
+    CHECK_OK(wm_encode(c->enc, v->bytes, flags, &c->ids, &err), err);
+    CHECK_(vector_same_ids(&c->ids, want, n), "%.*s: %zu ids with flags %u, want %zu",
+           (int)v->id.len, v->id.ptr, c->ids.n, flags, n);
+    CHECK_OK(wm_decode(c->tok, c->ids.ids, c->ids.n, false, &c->bytes, &err), err);
+    CHECK_(wm_str_eq(wm_buf_str(&c->bytes), v->bytes), "%.*s: decodes to other bytes",
+           (int)v->id.len, v->id.ptr);
+}
+
+static void check_encode(void *arg, const struct vector *v)
+{
+    check_ids(arg, v, 0, v->ids, v->n_ids);
+    if (v->ids_special)
+        check_ids(arg, v, WM_ENCODE_SPECIALS, v->ids_special, v->n_special);
+}
+
+static void check_decode(void *arg, const struct vector *v)
+{
+    struct context *c = arg;
+    struct wm_error err = {0};
+    c->bytes.len = 0;
+    CHECK_OK(wm_decode(c->tok, v->ids, v->n_ids, false, &c->bytes, &err), err);
+    CHECK_(wm_str_eq(wm_buf_str(&c->bytes), v->bytes), "%.*s: decodes to other bytes",
+           (int)v->id.len, v->id.ptr);
+}
+
+static void check_vocabulary(const char *name, const char *pattern,
+                             const struct bpe_named_id *specials, size_t n_specials)
+{
+    struct wm_error err = {0};
+    struct wm_tokenizer *tok = NULL;
+    struct context c = {0};
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/tokenizers/%s_base.tiktoken", test_data(), name);
+    CHECK_OK(bpe_load_ranks(path, wm_str_of(pattern), specials, n_specials, &tok, &err), err);
+    if (!tok)
+        return;
+    c.tok = tok;
+    wm_buf_init(&c.bytes, VECTOR_FILE_MAX);
+    CHECK_OK(wm_encoder_new(tok, &c.enc, &err), err);
+    (void)snprintf(path, sizeof path, "%s/bpe/%s.jsonl", test_vectors(), name);
+    CHECK(vector_each(path, check_encode, &c) > 0);
+    (void)snprintf(path, sizeof path, "%s/bpe/%s.decode.jsonl", test_vectors(), name);
+    CHECK(vector_each(path, check_decode, &c) > 0);
+    wm_encoder_free(c.enc);
+    wm_ids_done(&c.ids);
+    wm_buf_done(&c.bytes);
+    wm_tokenizer_free(tok);
+}
+
+int main(void)
+{
+    static const struct bpe_named_id r50k[] = {{"<|endoftext|>", 50256}};
+    static const struct bpe_named_id cl100k[] = {
+        {"<|endoftext|>", 100257},  {"<|fim_prefix|>", 100258},  {"<|fim_middle|>", 100259},
+        {"<|fim_suffix|>", 100260}, {"<|endofprompt|>", 100276},
+    };
+    static const struct bpe_named_id o200k[] = {{"<|endoftext|>", 199999},
+                                                {"<|endofprompt|>", 200018}};
+    static const char o200k_pattern[] =
+        "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+"
+        "(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+        "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*"
+        "(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
+        "\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/bpe/r50k.jsonl", test_vectors());
+    if (!wm_exists(path))
+        SKIP("no vectors at %s", path);
+    (void)snprintf(path, sizeof path, "%s/tokenizers/r50k_base.tiktoken", test_data());
+    if (!wm_exists(path))
+        SKIP("no ranks at %s", path);
+    check_vocabulary("r50k", bpe_named_patterns[WM_SPLIT_R50K], r50k, 1);
+    check_vocabulary("cl100k", bpe_named_patterns[WM_SPLIT_CL100K], cl100k, 5);
+    check_vocabulary("o200k", o200k_pattern, o200k, 2);
+    return test_summary();
+}

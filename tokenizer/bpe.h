@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file bpe.h
+ * What a tokenizer consists of, for the files of this folder. Everybody else: wetmill/tokenizer.h.
+ *
+ * A tokenizer is put together in this order, by whoever makes one (trainer, tokenizer.json, ranks):
+ *
+ *     bpe_new ─▶ bpe_put_token … ─▶ bpe_index_tokens ─▶ bpe_add_merge … ─▶ bpe_put_added … ─▶
+ *     bpe_set_pattern ─▶ bpe_finish
+ *
+ * and never changes afterwards. wm_tokenizer_free takes it at any point.
+ */
+#ifndef WETMILL_TOKENIZER_BPE_H
+#define WETMILL_TOKENIZER_BPE_H
+
+#include "tokenizer/split.h"
+#include "wetmill/tokenizer.h"
+
+enum {
+    BPE_MAX_IDS = 1 << 24,   /**< Ids of a vocabulary. */
+    BPE_MAX_TOKEN = 1 << 16, /**< Bytes of a token or a special token's name. */
+    BPE_MAX_ADDED = 1 << 14, /**< Special and other added tokens. */
+    BPE_MAX_TEXT = 1 << 30,  /**< Bytes of a text to encode or count. */
+    BPE_MAX_BYTES = 1 << 30, /**< Bytes of all tokens together. */
+};
+#define BPE_NONE UINT32_MAX
+
+enum bpe_kind {
+    BPE_HOLE,    /**< No token has this id. */
+    BPE_TOKEN,   /**< Bytes, reached by merging. */
+    BPE_ADDED,   /**< Found in every text before it is split. */
+    BPE_SPECIAL, /**< Found in a text only on request. */
+};
+
+struct bpe_token {
+    uint32_t at, len; /**< In wm_tokenizer.bytes. */
+};
+
+/** Left and right next to each other become id. A merge's place in the list is its rank. */
+struct bpe_merge {
+    uint32_t left, right, id;
+};
+
+/** Open-addressing table (left, right) → rank and id of the merge. */
+struct bpe_pair_slot {
+    uint32_t left, right, rank, id; /**< rank BPE_NONE: empty */
+};
+struct bpe_pairs {
+    struct bpe_pair_slot *slots;
+    unsigned shift; /**< 64 − log2(slots) */
+    size_t n_slots, n;
+};
+
+/** Open-addressing table token bytes → id; the bytes are the tokenizer's. */
+struct bpe_index_slot {
+    uint32_t tag, id; /**< id BPE_NONE: empty */
+};
+struct bpe_index {
+    struct bpe_index_slot *slots;
+    size_t n_slots, n;
+};
+
+struct bpe_added {
+    uint32_t id;
+    bool normalized; /**< Hugging Face's flag: looked for after the others have been found. */
+};
+
+struct wm_tokenizer {
+    struct wm_buf bytes;
+    struct bpe_token *tokens; /**< [cap_ids], n_ids in use */
+    uint8_t *kinds;           /**< [cap_ids] enum bpe_kind */
+    uint32_t n_ids, cap_ids;
+    uint32_t byte_ids[256];   /**< Id of every byte; BPE_NONE if the vocabulary lacks it. */
+    struct bpe_merge *merges; /**< [n_merges] by rank */
+    uint32_t n_merges, cap_merges;
+    struct bpe_pairs pairs;
+    struct bpe_index index;  /**< Tokens that are not special. */
+    bool ignore_merges;      /**< A piece that is a token needs no merging (tiktoken, LLaMA 3). */
+    struct bpe_added *added; /**< [n_added] by id */
+    uint32_t n_added, cap_added;
+    struct bpe_index added_index;
+    uint32_t *added_lengths; /**< [n_added_lengths] distinct lengths of names, falling */
+    uint32_t n_added_lengths;
+    bool added_first[256]; /**< Some name starts with this byte. */
+    bool has_added[2][2];  /**< [normalized][special]: there is such a name. */
+    struct bpe_pattern *pattern;
+    XXH128_hash_t identity;
+};
+
+/* ---- tokenizer.c, build.c: putting together ---- */
+
+int bpe_new(struct wm_tokenizer **ret, struct wm_error *err);
+/** Id `id` means `bytes`. WM_E_FORMAT if the id is taken or out of range, WM_E_LIMIT. */
+int bpe_put_token(struct wm_tokenizer *tok, uint64_t id, struct wm_str bytes, enum bpe_kind kind,
+                  struct wm_error *err);
+/** After the last BPE_TOKEN: make bpe_find and byte_ids work. */
+int bpe_index_tokens(struct wm_tokenizer *tok, struct wm_error *err);
+/** Append a merge of the next rank. A pair named again gets the later rank. */
+int bpe_add_merge(struct wm_tokenizer *tok, uint32_t left, uint32_t right, uint32_t id,
+                  struct wm_error *err);
+/** Token `id` (BPE_ADDED or BPE_SPECIAL, already put) is found in texts by name. */
+int bpe_put_added(struct wm_tokenizer *tok, uint32_t id, bool normalized, struct wm_error *err);
+int bpe_set_pattern(struct wm_tokenizer *tok, struct wm_str pattern, struct wm_error *err);
+/** Tables, identity. */
+int bpe_finish(struct wm_tokenizer *tok, struct wm_error *err);
+
+/** Id of the token with these bytes that is not special, or BPE_NONE. */
+uint32_t bpe_find(const struct wm_tokenizer *tok, struct wm_str bytes);
+/** Id of the added or special token of this name, or BPE_NONE. */
+uint32_t bpe_find_added(const struct wm_tokenizer *tok, struct wm_str name);
+
+/* ---- tables.c ---- */
+
+int bpe_index_init(struct bpe_index *index, size_t n, struct wm_error *err);
+/** The first of two tokens with the same bytes stays. The table must have room. */
+void bpe_index_put(struct bpe_index *index, const struct wm_tokenizer *tok, uint32_t id);
+uint32_t bpe_index_find(const struct bpe_index *index, const struct wm_tokenizer *tok,
+                        struct wm_str bytes);
+int bpe_pairs_put(struct bpe_pairs *pairs, uint32_t left, uint32_t right, uint32_t rank,
+                  uint32_t id, struct wm_error *err);
+
+/** Mixes a pair of ids to 64 bits. */
+static inline uint64_t bpe_pair_hash(uint32_t left, uint32_t right)
+{
+    uint64_t h = ((uint64_t)left << 32 | right) * UINT64_C(0x9E3779B97F4A7C15);
+    h ^= h >> 32;
+    return h * UINT64_C(0xD6E8FEB86659FD93);
+}
+
+/** Rank of the merge of (left, right), or BPE_NONE. */
+static inline uint32_t bpe_rank(const struct bpe_pairs *pairs, uint32_t left, uint32_t right)
+{
+    if (!pairs->n)
+        return BPE_NONE;
+    size_t i = bpe_pair_hash(left, right) >> pairs->shift;
+    for (;; i = (i + 1) & (pairs->n_slots - 1)) {
+        const struct bpe_pair_slot *slot = &pairs->slots[i];
+        if (slot->rank == BPE_NONE || (slot->left == left && slot->right == right))
+            return slot->rank;
+    }
+}
+
+/* ---- piece.c: the merging of one piece ---- */
+
+/** Working memory, reused; free with bpe_scratch_done. Zeroed = empty. */
+struct bpe_scratch {
+    uint32_t *symbols;
+    uint64_t *heap;
+    size_t cap_symbols, cap_heap, n_heap;
+};
+void bpe_scratch_done(struct bpe_scratch *scratch);
+
+int bpe_ids_reserve(struct wm_ids *ids, size_t more, struct wm_error *err);
+
+/** Append the ids of one piece: its bytes, merged by rank, leftmost first among equals. */
+int bpe_merge_piece(const struct wm_tokenizer *tok, struct bpe_scratch *scratch,
+                    struct wm_str piece, struct wm_ids *ids, struct wm_error *err);
+
+/* ---- bytes.c: bytes as the characters tokenizer.json writes them with ---- */
+
+enum { BPE_MAPPED_MAX = 2 }; /**< Most UTF-8 bytes of a mapped byte. */
+/** Bytes in the order of their characters: the ids Hugging Face's trainer gives them. */
+extern const unsigned char bpe_byte_order[256];
+/** Append the mapped form of `bytes`. */
+int bpe_map_bytes(struct wm_str bytes, struct wm_buf *out, struct wm_error *err);
+/** Undo into `out` (room for text.len bytes); false if a character stands for no byte. */
+bool bpe_unmap_bytes(struct wm_str text, char *out, size_t *ret_len);
+
+#endif /* WETMILL_TOKENIZER_BPE_H */

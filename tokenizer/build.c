@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Putting a tokenizer together: bpe.h says in which order. */
+#define XXH_STATIC_LINKING_ONLY
+#include <stdlib.h>
+
+#include "tokenizer/bpe.h"
+
+int bpe_new(struct wm_tokenizer **ret, struct wm_error *err)
+{
+    struct wm_tokenizer *tok = calloc(1, sizeof *tok);
+    if (!tok)
+        return wm_fail_nomem(err, sizeof *tok, "tokenizer");
+    wm_buf_init(&tok->bytes, BPE_MAX_BYTES);
+    memset(tok->byte_ids, 0xFF, sizeof tok->byte_ids);
+    *ret = tok;
+    return 0;
+}
+
+/* Room for ids up to `id`. */
+static int reserve_ids(struct wm_tokenizer *tok, uint32_t id, struct wm_error *err)
+{
+    if (id < tok->cap_ids)
+        return 0;
+    uint32_t cap = tok->cap_ids ? tok->cap_ids : 512;
+    while (cap <= id)
+        cap *= 2;
+    struct bpe_token *tokens = realloc(tok->tokens, cap * sizeof *tokens);
+    if (!tokens)
+        return wm_fail_nomem(err, cap * sizeof *tokens, "vocabulary");
+    tok->tokens = tokens;
+    uint8_t *kinds = realloc(tok->kinds, cap);
+    if (!kinds)
+        return wm_fail_nomem(err, cap, "vocabulary");
+    tok->kinds = kinds;
+    memset(tokens + tok->cap_ids, 0, (cap - tok->cap_ids) * sizeof *tokens);
+    memset(kinds + tok->cap_ids, BPE_HOLE, cap - tok->cap_ids);
+    tok->cap_ids = cap;
+    return 0;
+}
+
+int bpe_put_token(struct wm_tokenizer *tok, uint64_t id, struct wm_str bytes, enum bpe_kind kind,
+                  struct wm_error *err)
+{
+    if (id >= BPE_MAX_IDS)
+        return wm_fail(err, WM_E_LIMIT, "token id %llu is over the limit of %d ids",
+                       (unsigned long long)id, BPE_MAX_IDS);
+    if (bytes.len == 0 || bytes.len > BPE_MAX_TOKEN)
+        return wm_fail(err, WM_E_FORMAT, "token %llu has %zu bytes, want 1 to %d",
+                       (unsigned long long)id, bytes.len, BPE_MAX_TOKEN);
+    if (id < tok->n_ids && tok->kinds[id] != BPE_HOLE)
+        return wm_fail(err, WM_E_FORMAT, "two tokens have the id %llu", (unsigned long long)id);
+    uint32_t at = (uint32_t)tok->bytes.len;
+    int status = reserve_ids(tok, (uint32_t)id, err);
+    if (!status)
+        status = wm_buf_add(&tok->bytes, bytes.ptr, bytes.len, err);
+    if (status)
+        return status;
+    tok->tokens[id] = (struct bpe_token){at, (uint32_t)bytes.len};
+    tok->kinds[id] = (uint8_t)kind;
+    if (id >= tok->n_ids)
+        tok->n_ids = (uint32_t)id + 1;
+    return 0;
+}
+
+int bpe_index_tokens(struct wm_tokenizer *tok, struct wm_error *err)
+{
+    int status = bpe_index_init(&tok->index, tok->n_ids, err);
+    if (status)
+        return status;
+    for (uint32_t id = 0; id < tok->n_ids; id++) {
+        if (tok->kinds[id] != BPE_TOKEN && tok->kinds[id] != BPE_ADDED)
+            continue;
+        uint32_t other = bpe_find(tok, wm_token_bytes(tok, id));
+        if (other != BPE_NONE && tok->kinds[id] == BPE_TOKEN && tok->kinds[other] == BPE_TOKEN)
+            return wm_fail(err, WM_E_FORMAT, "tokens %lu and %lu are the same bytes",
+                           (unsigned long)other, (unsigned long)id);
+        bpe_index_put(&tok->index, tok, id);
+    }
+    for (unsigned b = 0; b < 256; b++) {
+        char byte = (char)b;
+        tok->byte_ids[b] = bpe_find(tok, (struct wm_str){&byte, 1});
+    }
+    return 0;
+}
+
+int bpe_add_merge(struct wm_tokenizer *tok, uint32_t left, uint32_t right, uint32_t id,
+                  struct wm_error *err)
+{
+    if (tok->n_merges == tok->cap_merges) {
+        if (tok->cap_merges >= BPE_MAX_IDS)
+            return wm_fail(err, WM_E_LIMIT, "more than %d merges", BPE_MAX_IDS);
+        uint32_t cap = tok->cap_merges ? tok->cap_merges * 2 : 512;
+        struct bpe_merge *merges = realloc(tok->merges, cap * sizeof *merges);
+        if (!merges)
+            return wm_fail_nomem(err, cap * sizeof *merges, "merges");
+        tok->merges = merges;
+        tok->cap_merges = cap;
+    }
+    int status = bpe_pairs_put(&tok->pairs, left, right, tok->n_merges, id, err);
+    if (status)
+        return status;
+    tok->merges[tok->n_merges++] = (struct bpe_merge){left, right, id};
+    return 0;
+}
+
+int bpe_put_added(struct wm_tokenizer *tok, uint32_t id, bool normalized, struct wm_error *err)
+{
+    if (tok->n_added == BPE_MAX_ADDED)
+        return wm_fail(err, WM_E_LIMIT, "more than %d special and added tokens", BPE_MAX_ADDED);
+    if (tok->n_added == tok->cap_added) {
+        uint32_t cap = tok->cap_added ? tok->cap_added * 2 : 16;
+        struct bpe_added *added = realloc(tok->added, cap * sizeof *added);
+        if (!added)
+            return wm_fail_nomem(err, cap * sizeof *added, "special tokens");
+        tok->added = added;
+        tok->cap_added = cap;
+    }
+    uint32_t at = tok->n_added++;
+    for (; at > 0 && tok->added[at - 1].id > id; at--)
+        tok->added[at] = tok->added[at - 1];
+    tok->added[at] = (struct bpe_added){id, normalized};
+    return 0;
+}
+
+int bpe_set_pattern(struct wm_tokenizer *tok, struct wm_str pattern, struct wm_error *err)
+{
+    return bpe_pattern_new(pattern, &tok->pattern, err);
+}
+
+static int falling(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x < y) - (x > y);
+}
+
+/* In tokenizer.json a name must not be how some other token's bytes are written. */
+static int check_name(const struct wm_tokenizer *tok, struct wm_str name, struct wm_error *err)
+{
+    char *bytes = malloc(name.len);
+    size_t len = 0;
+    if (!bytes)
+        return wm_fail_nomem(err, name.len, "special tokens");
+    uint32_t other =
+        bpe_unmap_bytes(name, bytes, &len) ? bpe_find(tok, (struct wm_str){bytes, len}) : BPE_NONE;
+    free(bytes);
+    if (bpe_find_added(tok, name) == BPE_NONE &&
+        (other == BPE_NONE || tok->kinds[other] != BPE_TOKEN))
+        return 0;
+    return wm_fail(err, WM_E_FORMAT, "two tokens are called \"%.*s\"", (int)name.len, name.ptr);
+}
+
+/* What finding added tokens in a text needs. */
+static int index_added(struct wm_tokenizer *tok, struct wm_error *err)
+{
+    int status = bpe_index_init(&tok->added_index, tok->n_added, err);
+    if (status)
+        return status;
+    tok->added_lengths = malloc((tok->n_added + 1) * sizeof *tok->added_lengths);
+    if (!tok->added_lengths)
+        return wm_fail_nomem(err, tok->n_added * sizeof *tok->added_lengths, "special tokens");
+    for (uint32_t i = 0; i < tok->n_added; i++) {
+        struct wm_str name = wm_token_bytes(tok, tok->added[i].id);
+        status = check_name(tok, name, err);
+        if (status)
+            return status;
+        bpe_index_put(&tok->added_index, tok, tok->added[i].id);
+        tok->added_first[(unsigned char)name.ptr[0]] = true;
+        tok->added_lengths[i] = (uint32_t)name.len;
+        bool special = wm_token_is_special(tok, tok->added[i].id);
+        tok->has_added[tok->added[i].normalized][special] = true;
+    }
+    uint32_t n = 0;
+    qsort(tok->added_lengths, tok->n_added, sizeof *tok->added_lengths, falling);
+    for (uint32_t i = 0; i < tok->n_added; i++)
+        if (n == 0 || tok->added_lengths[n - 1] != tok->added_lengths[i])
+            tok->added_lengths[n++] = tok->added_lengths[i];
+    tok->n_added_lengths = n;
+    return 0;
+}
+
+static void hash_u32(XXH3_state_t *state, uint32_t v)
+{
+    unsigned char le[4] = {(unsigned char)v, (unsigned char)(v >> 8), (unsigned char)(v >> 16),
+                           (unsigned char)(v >> 24)};
+    (void)XXH3_128bits_update(state, le, sizeof le);
+}
+
+static void hash_str(XXH3_state_t *state, struct wm_str s)
+{
+    hash_u32(state, (uint32_t)s.len);
+    (void)XXH3_128bits_update(state, s.ptr, s.len);
+}
+
+static int take_identity(struct wm_tokenizer *tok, struct wm_error *err)
+{
+    XXH3_state_t *state = XXH3_createState();
+    if (!state)
+        return wm_fail_nomem(err, sizeof *state, "tokenizer identity");
+    (void)XXH3_128bits_reset(state);
+    hash_str(state, WM_STR("wetmill tokenizer 1"));
+    hash_u32(state, tok->n_ids);
+    for (uint32_t id = 0; id < tok->n_ids; id++) {
+        hash_u32(state, tok->kinds[id]);
+        hash_str(state, wm_token_bytes(tok, id));
+    }
+    hash_u32(state, tok->n_merges);
+    for (uint32_t i = 0; i < tok->n_merges; i++) {
+        hash_u32(state, tok->merges[i].left);
+        hash_u32(state, tok->merges[i].right);
+        hash_u32(state, tok->merges[i].id);
+    }
+    hash_u32(state, tok->n_added);
+    for (uint32_t i = 0; i < tok->n_added; i++) {
+        hash_u32(state, tok->added[i].id);
+        hash_u32(state, tok->added[i].normalized);
+    }
+    hash_u32(state, tok->ignore_merges);
+    hash_str(state, bpe_pattern_text(tok->pattern));
+    tok->identity = XXH3_128bits_digest(state);
+    XXH3_freeState(state);
+    return 0;
+}
+
+int bpe_finish(struct wm_tokenizer *tok, struct wm_error *err)
+{
+    int status = index_added(tok, err);
+    return status ? status : take_identity(tok, err);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Training's counting phase, and the options. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "tokenizer/learn.h"
+#include "tokenizer/pieces.h"
+#include "wetmill/utf8.h"
+
+static const char *const splits[] = {"r50k", "cl100k", "pattern", NULL};
+
+#define OPTIONS struct wm_tokenizer_options
+
+const struct wm_option wm_tokenizer_option_table[] = {
+    WM_COUNT(OPTIONS, vocabulary, 32768, 257, BPE_MAX_IDS, "tokens",
+             "ids in all: 256 bytes, merges, special tokens"),
+    WM_CHOICE(OPTIONS, split, splits, WM_SPLIT_CL100K,
+              "how text is cut into pieces before merging"),
+    WM_TEXT(OPTIONS, pattern, NULL, "PCRE2 pattern of a piece, with split: pattern"),
+    WM_COUNT(OPTIONS, min_frequency, 2, 1, 1e15, "occurrences",
+             "least count of a pair to merge it"),
+    WM_COUNT(OPTIONS, max_token, 256, 2, BPE_MAX_TOKEN, "bytes", "longest token"),
+    WM_LIST(OPTIONS, specials, "special tokens; they get the last ids; default <|endoftext|>"),
+    {"memory", WM_OPTION_SIZE, WM_OFFSET_(OPTIONS, memory, uint64_t), 2147483648.0, 1 << 20, 1e15,
+     NULL, NULL, "bytes", "most the table of distinct pieces may take", WM_OPTION_SPEED},
+    {0},
+};
+
+struct wm_bpe_trainer {
+    struct wm_tokenizer_options options; /* pattern and specials are not the caller's any more */
+    struct bpe_pattern *pattern;
+    struct bpe_pieces pieces;
+    struct wm_trainer_stats stats;
+    struct wm_arena strings;
+    struct wm_str *specials;  /* [n_specials] names */
+    struct wm_str *forbidden; /* [n_forbidden] the bytes whose mapped form is such a name */
+    size_t n_specials, n_forbidden;
+    bool finished;
+};
+
+struct wm_counter {
+    struct bpe_splitter *splitter;
+    struct bpe_pieces pieces;
+    uint64_t documents, bytes, n_pieces;
+};
+
+/* ---- trainer ---- */
+
+static int check_special(const struct wm_bpe_trainer *trainer, struct wm_str name,
+                         struct wm_error *err)
+{
+    if (name.len == 0 || name.len > BPE_MAX_TOKEN)
+        return wm_fail(err, WM_E_CONFIG, "a special token has %zu bytes, want 1 to %d", name.len,
+                       BPE_MAX_TOKEN);
+    if (!wm_utf8_valid(name))
+        return wm_fail(err, WM_E_CONFIG, "the special token \"%.*s\" is not UTF-8", (int)name.len,
+                       name.ptr);
+    for (size_t i = 0; i < trainer->n_specials; i++)
+        if (wm_str_eq(trainer->specials[i], name))
+            return wm_fail(err, WM_E_CONFIG, "the special token \"%.*s\" is given twice",
+                           (int)name.len, name.ptr);
+    return 0;
+}
+
+static int add_special(struct wm_bpe_trainer *trainer, struct wm_str name, struct wm_error *err)
+{
+    int status = check_special(trainer, name, err);
+    if (status)
+        return status;
+    struct wm_str copy = wm_arena_str(&trainer->strings, name);
+    char *bytes = wm_arena_bytes(&trainer->strings, name.len);
+    if (!copy.ptr || !bytes)
+        return wm_fail_nomem(err, name.len, "special tokens");
+    trainer->specials[trainer->n_specials++] = copy;
+    size_t len;
+    if (!bpe_unmap_bytes(name, bytes, &len))
+        return 0;
+    if (len == 1)
+        return wm_fail(err, WM_E_CONFIG, "the special token \"%.*s\" is how a byte is written",
+                       (int)name.len, name.ptr);
+    trainer->forbidden[trainer->n_forbidden++] = (struct wm_str){bytes, len};
+    return 0;
+}
+
+static int set_specials(struct wm_bpe_trainer *trainer, const struct wm_list *list,
+                        struct wm_error *err)
+{
+    size_t n = list->n ? list->n : 1;
+    if (n > BPE_MAX_ADDED)
+        return wm_fail(err, WM_E_CONFIG, "%zu special tokens, want at most %d", n, BPE_MAX_ADDED);
+    trainer->specials = wm_arena_alloc(&trainer->strings, n, sizeof *trainer->specials);
+    trainer->forbidden = wm_arena_alloc(&trainer->strings, n, sizeof *trainer->forbidden);
+    if (!trainer->specials || !trainer->forbidden)
+        return wm_fail_nomem(err, n * sizeof *trainer->specials, "special tokens");
+    if (list->n == 0)
+        return add_special(trainer, WM_STR("<|endoftext|>"), err);
+    int status = 0;
+    for (size_t i = 0; i < list->n && !status; i++)
+        status = add_special(trainer, wm_str_of(list->items[i]), err);
+    return status;
+}
+
+static int set_pattern(struct wm_bpe_trainer *trainer, const struct wm_tokenizer_options *o,
+                       struct wm_error *err)
+{
+    if (o->split != WM_SPLIT_PATTERN)
+        return o->pattern ? wm_fail(err, WM_E_CONFIG, "pattern is given, but split is %s",
+                                    splits[o->split])
+                          : bpe_pattern_new(wm_str_of(bpe_named_patterns[o->split]),
+                                            &trainer->pattern, err);
+    if (!o->pattern)
+        return wm_fail(err, WM_E_CONFIG, "split is pattern, but pattern is not given");
+    struct wm_str pattern = wm_str_of(o->pattern);
+    if (!wm_utf8_valid(pattern))
+        return wm_fail(err, WM_E_CONFIG, "pattern is not UTF-8");
+    return bpe_pattern_new(pattern, &trainer->pattern, err);
+}
+
+int wm_trainer_new(const struct wm_tokenizer_options *options, struct wm_bpe_trainer **ret,
+                   struct wm_error *err)
+{
+    struct wm_bpe_trainer *trainer = calloc(1, sizeof *trainer);
+    if (!trainer)
+        return wm_fail_nomem(err, sizeof *trainer, "tokenizer training");
+    trainer->options = *options;
+    wm_arena_init(&trainer->strings, SIZE_MAX);
+    bpe_pieces_init(&trainer->pieces, options->memory);
+    int status = set_pattern(trainer, options, err);
+    if (!status)
+        status = set_specials(trainer, &options->specials, err);
+    if (!status &&
+        (options->vocabulary > BPE_MAX_IDS || options->vocabulary < 256 + trainer->n_specials))
+        status = wm_fail(err, WM_E_CONFIG,
+                         "vocabulary is %" PRIu64 ", want 256 bytes + %zu special tokens to %d",
+                         options->vocabulary, trainer->n_specials, BPE_MAX_IDS);
+    if (!status && (options->max_token < 2 || options->max_token > BPE_MAX_TOKEN))
+        status = wm_fail(err, WM_E_CONFIG, "max_token is %" PRIu64 ", want 2 to %d",
+                         options->max_token, BPE_MAX_TOKEN);
+    if (status) {
+        wm_trainer_free(trainer);
+        return status;
+    }
+    *ret = trainer;
+    return 0;
+}
+
+void wm_trainer_free(struct wm_bpe_trainer *trainer)
+{
+    if (!trainer)
+        return;
+    bpe_pattern_free(trainer->pattern);
+    bpe_pieces_done(&trainer->pieces);
+    wm_arena_done(&trainer->strings);
+    free(trainer);
+}
+
+void wm_trainer_stats(const struct wm_bpe_trainer *trainer, struct wm_trainer_stats *ret)
+{
+    *ret = trainer->stats;
+}
+
+/* ---- counter ---- */
+
+int wm_counter_new(const struct wm_bpe_trainer *trainer, struct wm_counter **ret,
+                   struct wm_error *err)
+{
+    struct wm_counter *counter = calloc(1, sizeof *counter);
+    if (!counter)
+        return wm_fail_nomem(err, sizeof *counter, "counting pieces");
+    bpe_pieces_init(&counter->pieces, trainer->options.memory);
+    int status = bpe_splitter_new(trainer->pattern, &counter->splitter, err);
+    if (status) {
+        wm_counter_free(counter);
+        return status;
+    }
+    *ret = counter;
+    return 0;
+}
+
+void wm_counter_free(struct wm_counter *counter)
+{
+    if (!counter)
+        return;
+    bpe_splitter_free(counter->splitter);
+    bpe_pieces_done(&counter->pieces);
+    free(counter);
+}
+
+static int count_valid(struct wm_counter *counter, struct wm_str text, struct wm_error *err)
+{
+    struct wm_str piece;
+    int more;
+    bpe_split(counter->splitter, text);
+    while ((more = bpe_next_piece(counter->splitter, &piece, err)) > 0) {
+        int status = bpe_pieces_add(&counter->pieces, piece, 1, err);
+        if (status)
+            return status;
+        counter->n_pieces++;
+    }
+    return more;
+}
+
+int wm_counter_add(struct wm_counter *counter, struct wm_str text, struct wm_error *err)
+{
+    if (text.len > BPE_MAX_TEXT)
+        return wm_fail(err, WM_E_LIMIT, "a text of %zu bytes is over the limit of %d", text.len,
+                       BPE_MAX_TEXT);
+    struct wm_str rest = text;
+    while (rest.len) {
+        struct wm_str valid = {rest.ptr, wm_utf8_prefix(rest)};
+        int status = count_valid(counter, valid, err);
+        if (status)
+            return status;
+        rest = (struct wm_str){rest.ptr + valid.len, rest.len - valid.len};
+        if (rest.len) { /* not counted: what damage put side by side is not to be learned */
+            uint32_t code;
+            size_t invalid = wm_utf8_decode(rest, &code);
+            rest = (struct wm_str){rest.ptr + invalid, rest.len - invalid};
+        }
+    }
+    counter->documents++;
+    counter->bytes += text.len;
+    return 0;
+}
+
+int wm_trainer_fold(struct wm_bpe_trainer *trainer, struct wm_counter *counter,
+                    struct wm_error *err)
+{
+    for (size_t i = 0; i < counter->pieces.n_slots; i++) {
+        const struct bpe_piece *piece = &counter->pieces.slots[i];
+        if (!piece->count)
+            continue;
+        int status = bpe_pieces_add(&trainer->pieces, bpe_piece_bytes(&counter->pieces, piece),
+                                    piece->count, err);
+        if (status)
+            return status;
+    }
+    trainer->stats.documents += counter->documents;
+    trainer->stats.bytes += counter->bytes;
+    trainer->stats.pieces += counter->n_pieces;
+    trainer->stats.distinct_pieces = trainer->pieces.n;
+    counter->documents = counter->bytes = counter->n_pieces = 0;
+    bpe_pieces_clear(&counter->pieces);
+    return 0;
+}
+
+/* ---- merging ---- */
+
+static int put_bytes(struct wm_tokenizer *tok, struct wm_error *err)
+{
+    int status = 0;
+    for (unsigned i = 0; i < 256 && !status; i++) {
+        char byte = (char)bpe_byte_order[i];
+        status = bpe_put_token(tok, i, (struct wm_str){&byte, 1}, BPE_TOKEN, err);
+    }
+    return status ? status : bpe_index_tokens(tok, err);
+}
+
+static int learn(struct wm_bpe_trainer *trainer, struct wm_tokenizer *tok,
+                 int (*on_merge)(void *, uint64_t, uint64_t), void *arg, struct wm_error *err)
+{
+    int status = put_bytes(tok, err);
+    if (status)
+        return status;
+    struct bpe_learn_options options = {
+        .n_merges = (uint32_t)(trainer->options.vocabulary - 256 - trainer->n_specials),
+        .min_frequency = trainer->options.min_frequency,
+        .max_token = trainer->options.max_token,
+        .forbidden = trainer->forbidden,
+        .n_forbidden = trainer->n_forbidden,
+        .on_merge = on_merge,
+        .arg = arg,
+    };
+    status = bpe_learn(tok, &trainer->pieces, &options, err);
+    for (size_t i = 0; i < trainer->n_specials && !status; i++) {
+        uint32_t id = tok->n_ids;
+        status = bpe_put_token(tok, id, trainer->specials[i], BPE_SPECIAL, err);
+        if (!status)
+            status = bpe_put_added(tok, id, false, err);
+    }
+    if (!status)
+        status = bpe_index_tokens(tok, err);
+    if (!status)
+        status = bpe_set_pattern(tok, bpe_pattern_text(trainer->pattern), err);
+    return status ? status : bpe_finish(tok, err);
+}
+
+int wm_trainer_finish(struct wm_bpe_trainer *trainer, int (*on_merge)(void *, uint64_t, uint64_t),
+                      void *arg, struct wm_tokenizer **ret, struct wm_error *err)
+{
+    if (trainer->finished)
+        return wm_fail(err, WM_E_CONFIG, "this training is over already");
+    trainer->finished = true;
+    struct wm_tokenizer *tok = NULL;
+    int status = bpe_new(&tok, err);
+    if (status)
+        return status;
+    status = learn(trainer, tok, on_merge, arg, err);
+    if (status) {
+        wm_tokenizer_free(tok);
+        return status;
+    }
+    trainer->stats.merges = tok->n_merges;
+    *ret = tok;
+    return 0;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define XXH_INLINE_ALL
+#include "tokenizer/pieces.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+enum { FIRST_SLOTS = 1 << 10 };
+
+void bpe_pieces_init(struct bpe_pieces *pieces, uint64_t memory)
+{
+    *pieces = (struct bpe_pieces){.memory = memory};
+    wm_buf_init(&pieces->bytes, memory < SIZE_MAX / 2 ? (size_t)memory : SIZE_MAX / 2);
+}
+
+void bpe_pieces_done(struct bpe_pieces *pieces)
+{
+    free(pieces->slots);
+    wm_buf_done(&pieces->bytes);
+    bpe_pieces_init(pieces, pieces->memory);
+}
+
+void bpe_pieces_clear(struct bpe_pieces *pieces)
+{
+    if (pieces->slots)
+        memset(pieces->slots, 0, pieces->n_slots * sizeof *pieces->slots);
+    pieces->n = 0;
+    pieces->bytes.len = 0;
+}
+
+static int over_memory(const struct bpe_pieces *pieces, uint64_t need, struct wm_error *err)
+{
+    wm_fail(err, WM_E_NOMEM,
+            "the table of %zu distinct pieces needs %" PRIu64 " bytes or more, memory is %" PRIu64,
+            pieces->n + 1, need, pieces->memory);
+    return wm_error_hint(err, "raise memory, or train on a sample of the corpus");
+}
+
+static void place(struct bpe_piece *slots, size_t n_slots, struct bpe_piece piece, uint64_t hash)
+{
+    size_t i = (size_t)hash & (n_slots - 1);
+    while (slots[i].count)
+        i = (i + 1) & (n_slots - 1);
+    slots[i] = piece;
+}
+
+static int grow(struct bpe_pieces *pieces, struct wm_error *err)
+{
+    size_t n_slots = pieces->n_slots ? pieces->n_slots * 2 : FIRST_SLOTS;
+    struct bpe_piece *slots = calloc(n_slots, sizeof *slots);
+    if (!slots)
+        return wm_fail_nomem(err, n_slots * sizeof *slots, "table of pieces");
+    for (size_t i = 0; i < pieces->n_slots; i++) {
+        const struct bpe_piece *piece = &pieces->slots[i];
+        if (piece->count)
+            place(slots, n_slots, *piece, XXH3_64bits(pieces->bytes.ptr + piece->at, piece->len));
+    }
+    free(pieces->slots);
+    pieces->slots = slots;
+    pieces->n_slots = n_slots;
+    return 0;
+}
+
+/* Old and new slots are held at once while the table grows. The need is reckoned as if they always
+ * were, so that the same pieces fit or do not fit in whatever order they come. */
+static int add_new(struct bpe_pieces *pieces, struct wm_str piece, uint64_t count, uint64_t hash,
+                   struct wm_error *err)
+{
+    bool full = pieces->n >= pieces->n_slots / 4 * 3;
+    uint64_t n_slots = !full             ? pieces->n_slots
+                       : pieces->n_slots ? pieces->n_slots * 2
+                                         : FIRST_SLOTS;
+    uint64_t need = n_slots * sizeof *pieces->slots / 2 * 3 + pieces->bytes.len + piece.len;
+    if (need > pieces->memory)
+        return over_memory(pieces, need, err);
+    if (piece.len > UINT32_MAX)
+        return wm_fail(err, WM_E_LIMIT, "a piece of %zu bytes", piece.len);
+    size_t at = pieces->bytes.len;
+    int status = full ? grow(pieces, err) : 0;
+    if (!status)
+        status = wm_buf_add(&pieces->bytes, piece.ptr, piece.len, err);
+    if (status)
+        return status;
+    place(pieces->slots, pieces->n_slots,
+          (struct bpe_piece){at, count, (uint32_t)piece.len, (uint32_t)(hash >> 32)}, hash);
+    pieces->n++;
+    return 0;
+}
+
+int bpe_pieces_add(struct bpe_pieces *pieces, struct wm_str piece, uint64_t count,
+                   struct wm_error *err)
+{
+    uint64_t hash = XXH3_64bits(piece.ptr, piece.len);
+    size_t i = (size_t)hash, mask = pieces->n_slots - 1;
+    for (; pieces->n_slots && pieces->slots[i & mask].count; i++) {
+        struct bpe_piece *slot = &pieces->slots[i & mask];
+        if (slot->tag != (uint32_t)(hash >> 32) || !wm_str_eq(bpe_piece_bytes(pieces, slot), piece))
+            continue;
+        if (slot->count > UINT64_MAX - count)
+            return wm_fail(err, WM_E_LIMIT, "a piece occurs more than 2^64 times");
+        slot->count += count;
+        return 0;
+    }
+    return add_new(pieces, piece, count, hash, err);
+}

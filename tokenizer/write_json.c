@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tokenizer to tokenizer.json and tokenizer_config.json. */
+#include "tokenizer/tokenizer_json.h"
+#include "wetmill/file.h"
+#include "wetmill/json.h"
+
+enum { MAX_WRITTEN = 1 << 30 };
+
+static void put_text(struct wm_json_out *w, const char *key, const char *value)
+{
+    wm_json_put_key(w, key);
+    if (value)
+        wm_json_put_str(w, wm_str_of(value));
+    else
+        wm_json_put_null(w);
+}
+
+static void put_flag(struct wm_json_out *w, const char *key, bool value)
+{
+    wm_json_put_key(w, key);
+    wm_json_put_bool(w, value);
+}
+
+/* The name of a token in tokenizer.json, in `name` with a NUL behind. */
+static int token_name(const struct wm_tokenizer *tok, uint32_t id, struct wm_buf *name,
+                      struct wm_error *err)
+{
+    struct wm_str bytes = wm_token_bytes(tok, id);
+    name->len = 0;
+    int status = tok->kinds[id] == BPE_TOKEN ? bpe_map_bytes(bytes, name, err)
+                                             : wm_buf_add(name, bytes.ptr, bytes.len, err);
+    if (!status)
+        status = wm_buf_add(name, "", 1, err);
+    return status;
+}
+
+static void put_name(struct wm_json_out *w, const struct wm_tokenizer *tok, uint32_t id,
+                     struct wm_buf *name)
+{
+    if (!w->status)
+        w->status = token_name(tok, id, name, w->err);
+    if (!w->status)
+        wm_json_put_str(w, (struct wm_str){name->ptr, name->len - 1});
+}
+
+static void put_added(struct wm_json_out *w, const struct wm_tokenizer *tok)
+{
+    wm_json_put_key(w, "added_tokens");
+    wm_json_put_open(w, '[');
+    for (uint32_t i = 0; i < tok->n_added; i++) {
+        uint32_t id = tok->added[i].id;
+        wm_json_put_open(w, '{');
+        wm_json_put_key(w, "id");
+        wm_json_put_u64(w, id);
+        wm_json_put_key(w, "content");
+        wm_json_put_str(w, wm_token_bytes(tok, id));
+        put_flag(w, "single_word", false);
+        put_flag(w, "lstrip", false);
+        put_flag(w, "rstrip", false);
+        put_flag(w, "normalized", tok->added[i].normalized);
+        put_flag(w, "special", wm_token_is_special(tok, id));
+        wm_json_put_close(w, '}');
+    }
+    wm_json_put_close(w, ']');
+}
+
+static void put_byte_level(struct wm_json_out *w, bool prefix_space, bool use_regex)
+{
+    wm_json_put_open(w, '{');
+    put_text(w, "type", "ByteLevel");
+    put_flag(w, "add_prefix_space", prefix_space);
+    put_flag(w, "trim_offsets", true);
+    put_flag(w, "use_regex", use_regex);
+    wm_json_put_close(w, '}');
+}
+
+static void put_pre_tokenizer(struct wm_json_out *w, struct wm_str pattern)
+{
+    wm_json_put_key(w, "pre_tokenizer");
+    if (wm_str_eq(pattern, wm_str_of(bpe_named_patterns[WM_SPLIT_R50K]))) {
+        put_byte_level(w, false, true);
+        return;
+    }
+    wm_json_put_open(w, '{');
+    put_text(w, "type", "Sequence");
+    wm_json_put_key(w, "pretokenizers");
+    wm_json_put_open(w, '[');
+    wm_json_put_open(w, '{');
+    put_text(w, "type", "Split");
+    wm_json_put_key(w, "pattern");
+    wm_json_put_open(w, '{');
+    wm_json_put_key(w, "Regex");
+    wm_json_put_str(w, pattern);
+    wm_json_put_close(w, '}');
+    put_text(w, "behavior", "Isolated");
+    put_flag(w, "invert", false);
+    wm_json_put_close(w, '}');
+    put_byte_level(w, false, false);
+    wm_json_put_close(w, ']');
+    wm_json_put_close(w, '}');
+}
+
+static void put_model(struct wm_json_out *w, const struct wm_tokenizer *tok, struct wm_buf *name)
+{
+    wm_json_put_key(w, "model");
+    wm_json_put_open(w, '{');
+    put_text(w, "type", "BPE");
+    put_text(w, "dropout", NULL);
+    put_text(w, "unk_token", NULL);
+    put_text(w, "continuing_subword_prefix", NULL);
+    put_text(w, "end_of_word_suffix", NULL);
+    put_flag(w, "fuse_unk", false);
+    put_flag(w, "byte_fallback", false);
+    put_flag(w, "ignore_merges", tok->ignore_merges);
+    wm_json_put_key(w, "vocab");
+    wm_json_put_open(w, '{');
+    for (uint32_t id = 0; id < tok->n_ids && !w->status; id++) {
+        if (tok->kinds[id] == BPE_HOLE)
+            continue;
+        w->status = token_name(tok, id, name, w->err);
+        if (w->status)
+            return;
+        wm_json_put_key(w, name->ptr);
+        wm_json_put_u64(w, id);
+    }
+    wm_json_put_close(w, '}');
+    wm_json_put_key(w, "merges");
+    wm_json_put_open(w, '[');
+    for (uint32_t i = 0; i < tok->n_merges && !w->status; i++) {
+        wm_json_put_open(w, '[');
+        put_name(w, tok, tok->merges[i].left, name);
+        put_name(w, tok, tok->merges[i].right, name);
+        wm_json_put_close(w, ']');
+    }
+    wm_json_put_close(w, ']');
+    wm_json_put_close(w, '}');
+}
+
+int bpe_format_json(const struct wm_tokenizer *tok, struct wm_buf *out, struct wm_error *err)
+{
+    struct wm_json_out w;
+    struct wm_buf name;
+    wm_buf_init(&name, BPE_MAPPED_MAX * BPE_MAX_TOKEN + 1);
+    wm_json_out_open(&w, out, err);
+    wm_json_put_open(&w, '{');
+    put_text(&w, "version", "1.0");
+    put_text(&w, "truncation", NULL);
+    put_text(&w, "padding", NULL);
+    put_added(&w, tok);
+    put_text(&w, "normalizer", NULL);
+    put_pre_tokenizer(&w, bpe_pattern_text(tok->pattern));
+    put_text(&w, "post_processor", NULL);
+    wm_json_put_key(&w, "decoder");
+    put_byte_level(&w, true, true);
+    put_model(&w, tok, &name);
+    wm_json_put_close(&w, '}');
+    wm_buf_done(&name);
+    return w.status ? w.status : wm_buf_add(out, "\n", 1, err);
+}
+
+int bpe_format_config(const struct wm_tokenizer *tok, struct wm_buf *out, struct wm_error *err)
+{
+    struct wm_json_out w;
+    uint32_t eod;
+    wm_json_out_open(&w, out, err);
+    wm_json_put_open(&w, '{');
+    put_text(&w, "tokenizer_class", "PreTrainedTokenizerFast");
+    put_flag(&w, "add_prefix_space", false);
+    put_flag(&w, "clean_up_tokenization_spaces", false);
+    if (wm_tokenizer_eod(tok, &eod)) {
+        wm_json_put_key(&w, "bos_token");
+        wm_json_put_str(&w, wm_token_bytes(tok, eod));
+        wm_json_put_key(&w, "eos_token");
+        wm_json_put_str(&w, wm_token_bytes(tok, eod));
+    }
+    wm_json_put_close(&w, '}');
+    return w.status ? w.status : wm_buf_add(out, "\n", 1, err);
+}
+
+static int store(const struct wm_tokenizer *tok, const char *dir, const char *name,
+                 int (*format)(const struct wm_tokenizer *, struct wm_buf *, struct wm_error *),
+                 struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    struct wm_buf text;
+    wm_buf_init(&text, MAX_WRITTEN);
+    int status = wm_path_join(path, dir, name, err);
+    if (!status)
+        status = format(tok, &text, err);
+    if (!status)
+        status = wm_file_store(path, wm_buf_str(&text), err);
+    wm_buf_done(&text);
+    return status;
+}
+
+int wm_tokenizer_save(const struct wm_tokenizer *tok, const char *dir, struct wm_error *err)
+{
+    int status = store(tok, dir, "tokenizer.json", bpe_format_json, err);
+    return status ? status : store(tok, dir, "tokenizer_config.json", bpe_format_config, err);
+}
