@@ -6,7 +6,7 @@
  * One table of parameters (name, role, shape, decay) over flat buffers drives initialisation,
  * optimiser groups, checkpoints and export. Linear weights are held [out, in]; the token embedding
  * is tied to the output head. All arithmetic is float32; every sum has one fixed order, so results
- * do not depend on the number of threads.
+ * depend neither on the number of threads nor on the CPU's vector units.
  *
  * Order: wm_model_new ─▶ wm_model_init (or load into `params`) ─▶ per step: zero_grads, then
  * forward_backward for every micro-batch, then adamw. One thread drives a model; the team works
@@ -16,6 +16,7 @@
 #define WETMILL_TRAINER_MODEL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "wetmill/error.h"
@@ -28,39 +29,64 @@ struct wm_model_config {
     float layer_norm_epsilon;         /**< 1e-5 */
 };
 
-enum wm_param_role { WM_PARAM_EMBEDDING, WM_PARAM_POSITION, WM_PARAM_LINEAR, WM_PARAM_BIAS, WM_PARAM_NORM };
+/** Most a configuration may ask for; the sizes that follow stay far from overflow. */
+enum {
+    WM_MODEL_MAX_LAYERS = 1 << 10,
+    WM_MODEL_MAX_WIDTH = 1 << 16,
+    WM_MODEL_MAX_CONTEXT = 1 << 20,
+    WM_MODEL_MAX_VOCABULARY = 1 << 24,
+    WM_MODEL_MAX_ROWS = 1 << 24, /**< max_batch × n_ctx */
+};
+
+enum wm_param_role {
+    WM_PARAM_EMBEDDING, /**< Tokens, [V, C]; also the output head. */
+    WM_PARAM_POSITION,  /**< [T, C] */
+    WM_PARAM_LINEAR,    /**< [out, in] */
+    WM_PARAM_BIAS,      /**< Of a linear map or of a norm. */
+    WM_PARAM_NORM,      /**< Gain of a norm. */
+};
 
 /** One parameter tensor. */
 struct wm_param {
-    char name[64];        /**< Hugging Face's name: "transformer.h.0.attn.c_attn.weight" */
+    char name[64]; /**< Hugging Face's name: "transformer.h.0.attn.c_attn.weight" */
     enum wm_param_role role;
-    uint32_t shape[2];    /**< [rows = out, columns = in], or [n, 0] for one dimension */
-    uint64_t offset, n;   /**< Place in the flat buffers, and floats. */
-    float init_std;       /**< Of its normal initialisation; 0: zeros (norm gains: ones). */
-    bool decay;           /**< Weight decay applies (two-dimensional ones). */
+    uint32_t shape[2];  /**< [rows = out, columns = in], or [n, 0] for one dimension */
+    uint64_t offset, n; /**< Place in the flat buffers, and floats. */
+    float init_std;     /**< Of its normal initialisation; 0: zeros (norm gains: ones). */
+    bool decay;         /**< Weight decay applies (two-dimensional ones). */
 };
 
+struct wm_activations;
 struct wm_model {
     struct wm_model_config config;
     struct wm_param *table;
     size_t n_table;
-    uint64_t n_params;       /**< Floats in each of the flat buffers below. */
-    float *params, *grads;   /**< [n_params] */
-    float *m, *v;            /**< AdamW moments [n_params]; NULL for inference */
-    struct wm_team *team;    /**< Borrowed. */
+    uint64_t n_params;           /**< Floats in each of the flat buffers below. Each tensor begins
+                                      at a multiple of 16, gaps are zero: the number of parameters
+                                      to show is the sum of the table's n. */
+    float *params, *grads;       /**< [n_params]; grads NULL for inference */
+    float *m, *v;                /**< AdamW moments [n_params]; NULL for inference */
+    struct wm_team *team;        /**< Borrowed. */
     struct wm_activations *acts; /**< Planned once for max_batch × n_ctx. */
     uint32_t max_batch;
 };
 
-/** Bytes wm_model_new would allocate (anonymous memory). */
+/** Bytes wm_model_new would allocate (anonymous memory) with a team of wm_processors() threads; 0 if
+ *  it would refuse the sizes. */
 uint64_t wm_model_bytes(const struct wm_model_config *config, uint32_t max_batch, bool training);
 /** Floating-point operations of forward and backward for one token at sequence length T. */
 double wm_model_flops_per_token(const struct wm_model_config *config);
 
-/** `training` false: no gradients, moments or stored activations. WM_E_CONFIG, WM_E_NOMEM. */
+/** `training` false: no gradients, moments or stored activations. Everything is zero at first.
+ *  WM_E_CONFIG, WM_E_NOMEM. */
 int wm_model_new(const struct wm_model_config *config, uint32_t max_batch, bool training,
                  struct wm_team *team, struct wm_model **ret, struct wm_error *err);
-void wm_model_free(struct wm_model *model);
+void wm_model_free(struct wm_model *model); /**< Safe on NULL. */
+
+/** Which kernels it runs on: "avx512", "avx2" or "portable"; the best the CPU has by default. */
+const char *wm_model_kernels(const struct wm_model *model);
+/** Choose others (slower, the same bits). WM_E_CONFIG if this CPU cannot run them. */
+int wm_model_use_kernels(struct wm_model *model, const char *name, struct wm_error *err);
 
 /** GPT-2's initialisation from a counter-based generator of (seed, tensor, element): the same for
  *  any thread count. */
@@ -68,18 +94,23 @@ void wm_model_init(struct wm_model *model, uint64_t seed);
 
 /** One micro-batch. Positions start at 0 in every row. */
 struct wm_lm_batch {
-    uint32_t b, t;
+    uint32_t b, t;           /**< 1 ≤ b ≤ max_batch, 1 ≤ t ≤ n_ctx */
     const uint32_t *inputs;  /**< [b, t] */
-    const uint32_t *targets; /**< [b, t] */
+    const uint32_t *targets; /**< [b, t]; any value where the weight is 0 */
     const float *weights;    /**< [b, t] weight of each target's loss; NULL = all 1 */
 };
 
-/** Sum over the batch of weight × −log p(target), nats, as double; no gradients. */
+/** Sum over the batch of weight × −log p(target), nats, as double; no gradients. WM_E_LIMIT if the
+ *  batch is larger than planned, WM_E_FORMAT for an id outside the vocabulary. */
 int wm_model_loss(struct wm_model *model, const struct wm_lm_batch *batch, double *ret_nll,
                   struct wm_error *err);
 
-/** The same, and adds `scale` × its gradient to `grads`. With scale = 1 / Σ weights over the whole
- *  accumulated step, the step's gradient is that of the mean loss. */
+/** The logits of `batch` (targets and weights are not read): `ret_logits` [b, t, V]. */
+int wm_model_logits(struct wm_model *model, const struct wm_lm_batch *batch, float *ret_logits,
+                    struct wm_error *err);
+
+/** As wm_model_loss, and adds `scale` × its gradient to `grads`. With scale = 1 / Σ weights over
+ *  the whole accumulated step, the step's gradient is that of the mean loss. */
 int wm_model_forward_backward(struct wm_model *model, const struct wm_lm_batch *batch, float scale,
                               double *ret_nll, struct wm_error *err);
 
@@ -90,8 +121,8 @@ double wm_model_grad_norm(struct wm_model *model);
 
 struct wm_adamw {
     double lr, beta1, beta2, epsilon, weight_decay;
-    uint64_t step;      /**< From 1, for bias correction. */
-    double grad_scale;  /**< Gradients are multiplied by this first (clipping). */
+    uint64_t step;     /**< From 1, for bias correction. */
+    double grad_scale; /**< Gradients are multiplied by this first (clipping). */
 };
 /** Decoupled weight decay (Loshchilov & Hutter 2019), same update as PyTorch's AdamW. */
 void wm_model_adamw(struct wm_model *model, const struct wm_adamw *how);
@@ -99,12 +130,14 @@ void wm_model_adamw(struct wm_model *model, const struct wm_adamw *how);
 /* ---- inference with a key/value cache, one sequence ---- */
 
 struct wm_decoder;
+/** Borrows the model, which must outlive it; one thread drives both. WM_E_NOMEM. */
 int wm_decoder_new(struct wm_model *model, struct wm_decoder **ret, struct wm_error *err);
 /** Feed one token at the next position; `*ret_logits` [V] stays valid until the next call.
- *  WM_E_LIMIT once n_ctx tokens are in: wm_decoder_restart, then feed the last ones again. */
+ *  WM_E_LIMIT once n_ctx tokens are in: wm_decoder_restart, then feed the last ones again.
+ *  WM_E_FORMAT for an id outside the vocabulary. */
 int wm_decoder_feed(struct wm_decoder *decoder, uint32_t token, const float **ret_logits,
                     struct wm_error *err);
 void wm_decoder_restart(struct wm_decoder *decoder);
-void wm_decoder_free(struct wm_decoder *decoder);
+void wm_decoder_free(struct wm_decoder *decoder); /**< Safe on NULL. */
 
 #endif /* WETMILL_TRAINER_MODEL_H */
