@@ -2,10 +2,14 @@
 /**
  * @file count_sink.h
  * The sink that counts the pieces of a job's documents for a BPE trainer. It writes no parts, so
- * such a job is not resumed by task; counts do not depend on order or number of workers.
+ * such a job is not resumed by task. Every worker counts alone and folds into the trainer now and
+ * then, under a lock; counts add up to the same in any order. A document the trainer cannot split
+ * is an error: the pattern is at fault.
  */
 #ifndef WETMILL_TOKENIZER_COUNT_SINK_H
 #define WETMILL_TOKENIZER_COUNT_SINK_H
+
+#include <pthread.h>
 
 #include "wetmill/sink.h"
 #include "wetmill/tokenizer.h"
@@ -14,6 +18,7 @@
 struct wm_count_sink {
     struct wm_bpe_trainer *trainer; /**< Set by the caller, who keeps it. */
     uint64_t memory;                /**< Bytes the trainer may use (its option), for predictions. */
+    pthread_mutex_t *lock;          /**< The sink's. */
 };
 
 extern const struct wm_sink wm_sink_count; /**< "count-pieces" */

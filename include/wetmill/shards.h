@@ -41,11 +41,12 @@ enum wm_shard_split { WM_TRAIN, WM_VALIDATION, WM_SHARD_SPLITS };
 extern const char *const wm_shard_split_names[]; /**< "train", "validation", NULL */
 
 enum {
-    WM_SHARD_NAME = 32,               /**< Bytes of a shard's name with NUL. */
-    WM_SHARDS_MAX = 1 << 20,          /**< Shards of one split. */
-    WM_SHARDS_JSON_MAX = 1 << 30,     /**< Bytes of shards.json. */
-    WM_SIDECAR_ROW_MAX = 64 << 20,    /**< Bytes of one document's row. */
-    WM_SIDECAR_RECIPE_MAX = 64 << 20, /**< Bytes of a recipe. */
+    WM_SHARD_NAME = 32,                /**< Bytes of a shard's name with NUL. */
+    WM_SHARDS_MAX = 1 << 19,           /**< Shards of one split. */
+    WM_SHARDS_JSON_MAX = 256 << 20,    /**< Bytes of shards.json. */
+    WM_SHARD_VOCABULARY_MAX = 1 << 26, /**< Ids of a directory of shards. */
+    WM_SIDECAR_ROW_MAX = 64 << 20,     /**< Bytes of one document's row. */
+    WM_SIDECAR_RECIPE_MAX = 64 << 20,  /**< Bytes of a recipe. */
 };
 
 /* ---- one shard ---- */
@@ -91,7 +92,8 @@ struct wm_shards_info {
     XXH128_hash_t tokenizer; /**< wm_tokenizer_identity */
     uint32_t vocabulary, eod;
     unsigned width;    /**< Bytes of a token. */
-    uint64_t too_long; /**< Documents left out because of their length. */
+    uint64_t left_out; /**< Documents too long for the encoder, the index, the sidecar
+                                   or max_tokens. */
     uint64_t seed;
     double validation_share;
 };
@@ -158,7 +160,7 @@ struct wm_shards_options {
 /**
  * "write-shards". Parts of task 3: parts/train_00003.bin .idx .prov.zst, the same for validation; a
  * split without documents has none. The .bin part carries the counts and the note
- * {"split":"train","tokens":N,"too_long":N}. WM_E_CONFIG if the tokenizer has no special token that
+ * {"split":"train","tokens":N,"left_out":N}. WM_E_CONFIG if the tokenizer has no special token that
  * can end a document.
  */
 extern const struct wm_sink wm_sink_shards;
@@ -198,7 +200,7 @@ struct wm_shard_facts {
     size_t n_top;
 };
 /**
- * Read a whole shard. `vocabulary` (≤ 2^26, WM_E_LIMIT) bounds the ids that are counted one by one;
+ * Read a whole shard. `vocabulary` (≤ WM_SHARD_VOCABULARY_MAX, WM_E_LIMIT) bounds the ids that are counted one by one;
  * `counts` ([vocabulary], added to) may be NULL.
  */
 int wm_shard_inspect(const struct wm_shard *shard, uint32_t vocabulary, uint32_t eod,
