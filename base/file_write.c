@@ -319,3 +319,13 @@ bool wm_unhex128(const char *hex, XXH128_hash_t *ret)
     *ret = XXH128_hashFromCanonical(&bytes);
     return true;
 }
+
+int wm_replace_dir(const char *from, const char *to, struct wm_error *err)
+{
+    int status = wm_remove_tree(to, err);
+    if (status)
+        return status;
+    if (rename(from, to) != 0)
+        return wm_fail_errno(err, "put in place", to);
+    return sync_parent(to, err);
+}

@@ -124,6 +124,9 @@ int wm_remove(const char *path, struct wm_error *err);
 /** Remove a directory and all in it; symbolic links are removed, not followed; absent is fine.
  *  WM_E_LIMIT deeper than WM_TREE_DEPTH. */
 int wm_remove_tree(const char *path, struct wm_error *err);
+/** Remove the tree at `to`, rename the directory `from` to it, fsync the parent. An interruption
+ *  leaves `from` whole, or the result in place. */
+int wm_replace_dir(const char *from, const char *to, struct wm_error *err);
 /** Names in a directory (not . and ..), sorted by bytes, in `arena`. WM_E_LIMIT over WM_NAMES_MAX.
  */
 int wm_list_dir(const char *path, struct wm_arena *arena, const char ***ret_names, size_t *ret_n,
