@@ -71,6 +71,8 @@ struct wm_run {
     struct wm_train_options train;
     struct wm_sample_options sample;
     bool has[WM_STEPS];                          /**< The configuration has this step. */
+    const char *given[WM_STEPS];                 /**< An existing result to use instead of the step, or NULL. */
+    const char *directory[WM_STEPS];             /**< Where the result goes instead of OUT/NAME, or NULL. */
     size_t batch_text, batch_docs;               /**< Tests: see struct wm_job. */
     bool reverse;
 };
@@ -84,8 +86,9 @@ void wm_run_done(struct wm_run *run);
 /** Add a stage by name to the chain, with options "name=value,…" (may be empty). */
 int wm_run_add_stage(struct wm_run *run, struct wm_str name, struct wm_str options,
                      struct wm_error *err);
-/** The configuration with every default, as YAML that wm_run_load takes. */
-int wm_run_print(const struct wm_run *run, struct wm_buf *out, struct wm_error *err);
+/** The configuration with every default, as YAML that wm_run_load takes. `stored`: the copy that
+ *  stays with the results, without what cannot change them (output, jobs, memory). */
+int wm_run_print(const struct wm_run *run, bool stored, struct wm_buf *out, struct wm_error *err);
 
 /** What the caller hears and says while it runs. All may be NULL. */
 struct wm_run_hooks {

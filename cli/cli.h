@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file cli.h
+ * The command line: the only part of wetmill that prints or exits.
+ *
+ * A command is a constant table at the foot of one cli/cmd_*.c and one line in cli/commands.def.
+ * Its options come from the same tables the configuration is bound to, so help, man page,
+ * completion and "did you mean" follow. stdout is for data, stderr for people.
+ *
+ * Exit codes: 0 done · 1 failed while running · 2 wrong usage or configuration, nothing touched ·
+ * 3 done, but input was skipped · 130 / 143 interrupted, state saved.
+ */
+#ifndef WETMILL_CLI_H
+#define WETMILL_CLI_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "wetmill/run.h"
+
+enum { CLI_TABLES_MAX = 8, CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_SKIPPED = 3 };
+
+/** Options every command takes. */
+struct cli_common {
+    bool help, quiet;
+    int log_format; /**< 0 text, 1 json */
+    int progress;   /**< 0 auto, 1 always, 2 never */
+};
+
+/** Options of single commands; each command lists the tables that apply. */
+struct cli_options {
+    struct wm_list set, stage;
+    bool dry_run, explain, print_config, specials, count_only, full, text;
+    const char *tokenizer, *root, *only;
+    uint64_t count, seed;
+    int unit; /**< tokenizer encode: 0 file, 1 lines, 2 json */
+};
+
+/** A table and where its values go. */
+struct cli_binding {
+    const struct wm_option *table;
+    void *target;
+};
+
+struct cli;
+
+struct cli_command {
+    const char *name;     /**< "run", "corpus build" */
+    const char *summary;  /**< One line, no full stop. */
+    const char *operands; /**< "CONFIG.yaml", "PATH…", "" */
+    const char *examples; /**< Lines shown first in --help. */
+    const char *notes;    /**< Paragraphs after the options, or NULL. */
+    size_t min_operands, max_operands;
+    /** Which option tables, bound where; returns how many. May be NULL. */
+    size_t (*bind)(struct cli *cli, struct cli_binding bindings[CLI_TABLES_MAX]);
+    int (*run)(struct cli *cli); /**< Returns the exit code. */
+};
+
+extern const struct cli_command *const cli_commands[]; /**< Ends with NULL. */
+
+struct cli {
+    const struct cli_command *command;
+    struct cli_common common;
+    struct cli_options options;
+    struct wm_run run;  /**< Options of the library bind here. */
+    struct wm_run file; /**< run CONFIG: the command line's own, once the file's took its place. */
+    struct wm_generate_options generate;
+    const char **operands;
+    size_t n_operands;
+    struct wm_cancel *cancel;
+    struct wm_progress *progress;
+    bool out_failed;
+};
+
+/* ---- args.c ---- */
+
+/** Parse options and operands of cli->command. WM_E_CONFIG. */
+int cli_parse(struct cli *cli, int argc, char **argv, struct wm_error *err);
+/** The common options' table. */
+extern const struct wm_option cli_common_table[];
+/** Single letter of an option name, or 0. */
+char cli_short(const char *name);
+
+/* ---- help.c ---- */
+
+void cli_help(const struct cli *cli, FILE *to);
+void cli_overview(FILE *to);
+void cli_version(FILE *to);
+/** man page, completions, markdown: for the build. Exit code. */
+int cli_generate(const char *what, FILE *to);
+void cli_print_options(const struct wm_option *table, FILE *to);
+
+/* ---- terminal.c ---- */
+
+/** Print the error for people and return its exit code. */
+int cli_fail(struct cli *cli, const struct wm_error *err);
+/** A line for people on stderr, unless --quiet. */
+__attribute__((format(printf, 2, 3))) void cli_say(struct cli *cli, const char *fmt, ...);
+/** Data on stdout. A closed pipe ends the program with success; other failures are remembered. */
+void cli_write(struct cli *cli, struct wm_str bytes);
+/** Text from a model or an archive: on a terminal every byte that is not harmless is escaped. */
+void cli_write_text(struct cli *cli, struct wm_str text);
+/** Flush stdout: `code`, or CLI_FAILED if anything could not be written. */
+int cli_finish(struct cli *cli, int code);
+/** Hooks for wm_run_execute that show steps, lines and progress. */
+struct wm_run_hooks cli_hooks(struct cli *cli);
+/** Start and stop showing progress. */
+void cli_progress_begin(struct cli *cli);
+void cli_progress_end(struct cli *cli);
+/** SIGINT, SIGTERM set the cancel flag (a second one ends at once); SIGUSR1 prints progress. */
+void cli_signals(struct cli *cli);
+
+/* ---- shared by commands ---- */
+
+/** -j alone, for commands that need nothing else of a run. Binds to run.options. */
+extern const struct wm_option cli_jobs_table[];
+/** Operands from the given one on become run.input.paths. */
+int cli_take_paths(struct cli *cli, size_t first, struct wm_error *err);
+/** -o DIR becomes the place of step `id`, which is then the only step of cli->run. */
+int cli_take_output(struct cli *cli, enum wm_step_id id, struct wm_error *err);
+/** Run the steps of cli->run up to `last`, print steps and summary. Exit code. */
+int cli_execute(struct cli *cli, enum wm_step_id last);
+
+#endif /* WETMILL_CLI_H */

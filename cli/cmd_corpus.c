@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* wetmill corpus build: the corpus step alone, from the command line. */
+#include "cli/cli.h"
+
+#define T struct cli_options
+static const struct wm_option options[] = {
+    WM_LIST(T, stage, "a stage, in order: name or name:option=value:option=value"),
+    {0},
+};
+#undef T
+
+static size_t bind(struct cli *cli, struct cli_binding bindings[CLI_TABLES_MAX])
+{
+    bindings[0] = (struct cli_binding){options, &cli->options};
+    bindings[1] = (struct cli_binding){wm_run_option_table, &cli->run.options};
+    bindings[2] = (struct cli_binding){wm_source_option_table, &cli->run.input};
+    bindings[3] = (struct cli_binding){wm_sink_jsonl.options, cli->run.jsonl};
+    return 4;
+}
+
+static int add_stages(struct cli *cli, struct wm_error *err)
+{
+    int status = 0;
+    for (size_t i = 0; !status && i < cli->options.stage.n; i++) {
+        struct wm_str spec = wm_str_of(cli->options.stage.items[i]);
+        const char *colon = memchr(spec.ptr, ':', spec.len);
+        struct wm_str name = {spec.ptr, colon ? (size_t)(colon - spec.ptr) : spec.len};
+        struct wm_str rest = {colon ? colon + 1 : NULL, colon ? spec.len - name.len - 1 : 0};
+        status = wm_run_add_stage(&cli->run, name, rest, err);
+    }
+    return status;
+}
+
+static int run_build(struct cli *cli)
+{
+    struct wm_error err = {0};
+    int status = cli_take_paths(cli, 0, &err);
+    if (!status)
+        status = cli_take_output(cli, WM_STEP_CORPUS, &err);
+    if (!status)
+        status = add_stages(cli, &err);
+    if (status)
+        return cli_fail(cli, &err);
+    return cli_execute(cli, WM_STEP_CORPUS);
+}
+
+const struct cli_command cli_command_corpus_build = {
+    .name = "corpus build",
+    .summary = "read archives, put documents through stages, write JSONL",
+    .operands = "PATH…",
+    .examples = "  wetmill corpus build -o corpus -s normalize -s length:min_characters=300 "
+                "crawl/*.wet.gz\n"
+                "  wetmill corpus build -o corpus -s language:model=lid.176.ftz:languages=en,fr "
+                "wet.paths.gz\n"
+                "      --prefix /data/commoncrawl",
+    .notes =
+        "PATH is a WET or WARC archive (.gz, .zst, .xz, plain, or a tar of them), a JSONL or text\n"
+        "file, a directory, a glob, a *.paths list, or - for standard input. `wetmill stages`\n"
+        "lists the stages. The same command again goes on where it was interrupted.",
+    .min_operands = 1,
+    .max_operands = SIZE_MAX,
+    .bind = bind,
+    .run = run_build,
+};

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* wetmill run: the whole job from one configuration. */
+#include "cli/cli.h"
+#include "run/step.h"
+
+#define T struct cli_options
+static const struct wm_option options[] = {
+    WM_LIST(T, set, "override a setting: key=value, such as tokenizer.vocabulary=8000"),
+    WM_BOOL(T, dry_run, 0, "say which steps would run, and stop"),
+    WM_BOOL(T, explain, 0, "say what would be done, with predicted memory and disk, and stop"),
+    WM_BOOL(T, print_config, 0, "print the configuration with every default, and stop"),
+    WM_TEXT(T, only, NULL, "stop after this step: corpus, tokenizer, shards, train or sample"),
+    {0},
+};
+#undef T
+
+static size_t bind(struct cli *cli, struct cli_binding bindings[CLI_TABLES_MAX])
+{
+    bindings[0] = (struct cli_binding){options, &cli->options};
+    bindings[1] = (struct cli_binding){wm_run_option_table, &cli->run.options};
+    return 2;
+}
+
+int cli_execute(struct cli *cli, enum wm_step_id last)
+{
+    struct wm_error err = {0};
+    struct wm_run_result result;
+    struct wm_buf text;
+    struct wm_run_hooks hooks = cli_hooks(cli);
+    wm_buf_init(&text, 16 << 20);
+    cli_progress_begin(cli);
+    int status = wm_run_execute(&cli->run, last, &hooks, &result, &err);
+    cli_progress_end(cli);
+    int code = status ? cli_fail(cli, &err) : result.n_skipped ? CLI_SKIPPED : CLI_OK;
+    if (!status && !wm_run_report(&cli->run, &result, &text, &err))
+        cli_say(cli, "%.*s", (int)text.len, text.len ? text.ptr : "");
+    wm_buf_done(&text);
+    wm_run_result_done(&result);
+    return code;
+}
+
+/* What was given on the command line stands above the file. */
+static int load(struct cli *cli, struct wm_error *err)
+{
+    struct wm_run_options given = cli->run.options, defaults;
+    struct wm_run file;
+    wm_options_default(wm_run_option_table, &defaults);
+    int status =
+        wm_run_load(cli->operands[0], cli->options.set.items, cli->options.set.n, &file, err);
+    if (status)
+        return status;
+    if (given.output)
+        file.options.output = given.output;
+    if (given.rejects)
+        file.options.rejects = given.rejects;
+    if (given.jobs != defaults.jobs)
+        file.options.jobs = given.jobs;
+    if (given.memory != defaults.memory)
+        file.options.memory = given.memory;
+    if (given.limit != defaults.limit)
+        file.options.limit = given.limit;
+    if (given.max_bad_files != defaults.max_bad_files)
+        file.options.max_bad_files = given.max_bad_files;
+    if (given.max_bad_records != defaults.max_bad_records)
+        file.options.max_bad_records = given.max_bad_records;
+    cli->file = cli->run; /* its arena holds the command line's strings */
+    cli->run = file;
+    return 0;
+}
+
+static int find_last(const struct cli *cli, enum wm_step_id *ret, struct wm_error *err)
+{
+    const char *names[WM_STEPS], *only = cli->options.only;
+    *ret = WM_STEPS - 1;
+    if (!only)
+        return 0;
+    for (int id = 0; id < WM_STEPS; id++) {
+        names[id] = wm_steps[id]->name;
+        if (strcmp(names[id], only) == 0) {
+            *ret = (enum wm_step_id)id;
+            return 0;
+        }
+    }
+    wm_fail(err, WM_E_CONFIG, "there is no step \"%s\"", only);
+    const char *nearest = wm_nearest(wm_str_of(only), names, WM_STEPS);
+    return wm_error_hint(err, "%s%s", nearest ? "did you mean " : "see wetmill run --help",
+                         nearest ? nearest : "");
+}
+
+static int print_text(struct cli *cli, bool config)
+{
+    struct wm_error err = {0};
+    struct wm_buf text;
+    wm_buf_init(&text, 16 << 20);
+    int status = config ? wm_run_print(&cli->run, false, &text, &err)
+                        : wm_run_explain(&cli->run, &text, &err);
+    if (!status)
+        cli_write(cli, wm_buf_str(&text));
+    wm_buf_done(&text);
+    return status ? cli_fail(cli, &err) : CLI_OK;
+}
+
+static int run(struct cli *cli)
+{
+    struct wm_error err = {0};
+    enum wm_step_id last = WM_STEPS - 1;
+    if (load(cli, &err) || find_last(cli, &last, &err))
+        return cli_fail(cli, &err);
+    if (cli->options.print_config || cli->options.explain || cli->options.dry_run)
+        return print_text(cli, cli->options.print_config);
+    return cli_execute(cli, last);
+}
+
+const struct cli_command cli_command_run = {
+    .name = "run",
+    .summary = "do the whole job of a configuration, or what is missing of it",
+    .operands = "CONFIG.yaml",
+    .examples = "  wetmill run samples/quickstart.yaml\n"
+                "  wetmill run crawl.yaml --set tokenizer.vocabulary=16000 -j 8\n"
+                "  wetmill run crawl.yaml --explain",
+    .notes = "The same command again does only what is missing or follows from a change; after an\n"
+             "interruption it goes on. Results stand in the output directory, one folder a step.",
+    .min_operands = 1,
+    .max_operands = 1,
+    .bind = bind,
+    .run = run,
+};

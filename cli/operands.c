@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operands and options that several commands give to the run. */
+#include "cli/cli.h"
+
+const struct wm_option cli_jobs_table[] = {
+    {"jobs", WM_OPTION_COUNT, WM_OFFSET_(struct wm_run_options, jobs, uint64_t), 0, 0, 1024, NULL,
+     NULL, "threads", "worker threads; 0 = one for each processor", WM_OPTION_SPEED},
+    {0},
+};
+
+int cli_take_paths(struct cli *cli, size_t first, struct wm_error *err)
+{
+    const struct wm_option *paths = wm_option_find(wm_source_option_table, WM_STR("paths"));
+    int status = 0;
+    for (size_t i = first; !status && i < cli->n_operands; i++)
+        status = wm_option_append(paths, &cli->run.input, wm_str_of(cli->operands[i]),
+                                  &cli->run.arena, err);
+    return status;
+}
+
+int cli_take_output(struct cli *cli, enum wm_step_id id, struct wm_error *err)
+{
+    struct wm_run *run = &cli->run;
+    if (!run->options.output) {
+        wm_fail(err, WM_E_CONFIG, "%s wants an output directory", cli->command->name);
+        return wm_error_hint(err, "add -o DIR");
+    }
+    run->has[id] = true;
+    run->directory[id] = run->options.output;
+    run->options.output = NULL;
+    return 0;
+}

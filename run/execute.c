@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The planner's loop: for each step, decide by identity, run into WORK/out, publish by rename. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "run/step.h"
+#include "wetmill/parallel.h"
+#include "wetmill/version.h"
+
+enum { DESCRIPTION_MAX = 64 << 20 }; /* bytes of what a step's identity is made of */
+
+void wm_step_say(const struct wm_step_context *ctx, const char *fmt, ...)
+{
+    if (!ctx->hooks || !ctx->hooks->line)
+        return;
+    char raw[1024], text[1100];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(raw, sizeof raw, fmt, ap);
+    va_end(ap);
+    wm_escape(text, sizeof text, raw, n < 0 ? 0 : strlen(raw));
+    ctx->hooks->line(ctx->hooks->arg, text);
+}
+
+static void tell_state(const struct wm_run_hooks *hooks, const struct wm_step *step,
+                       const char *state)
+{
+    if (hooks && hooks->step)
+        hooks->step(hooks->arg, step->name, state);
+}
+
+int wm_step_dir(const struct wm_run *run, enum wm_step_id id, char out[WM_PATH_MAX],
+                struct wm_error *err)
+{
+    const char *own = run->given[id] ? run->given[id] : run->directory[id];
+    return own ? wm_path_join(out, "", own, err)
+               : wm_path_join(out, run->options.output, wm_steps[id]->directory, err);
+}
+
+int wm_step_open(struct wm_step_context *ctx, struct wm_run *run, const struct wm_step *step,
+                 const struct wm_run_hooks *hooks, struct wm_run_result *result,
+                 struct wm_error *err)
+{
+    *ctx = (struct wm_step_context){.run = run, .hooks = hooks, .result = result};
+    ctx->n_workers = run->options.jobs ? (unsigned)run->options.jobs : wm_processors();
+    ctx->memory = run->options.memory ? run->options.memory : wm_default_memory();
+    char name[WM_PATH_MAX];
+    const char *own = run->directory[step->id];
+    int n = own ? snprintf(name, sizeof name, "%s.work", own)
+                : snprintf(name, sizeof name, "work/%s", step->name);
+    int status = n < 0 || (size_t)n >= sizeof name
+                     ? wm_fail(err, WM_E_LIMIT, "a path is over %d bytes", WM_PATH_MAX - 1)
+                     : wm_step_dir(run, step->id, ctx->dir, err);
+    if (!status)
+        status = wm_path_join(ctx->work_dir, own ? "" : run->options.output, name, err);
+    return status ? status : wm_path_join(ctx->out_dir, ctx->work_dir, "out", err);
+}
+
+/* What a step's result is to those that read it: the digest of its outputs; for a result made
+ * elsewhere without a record, its files' names, sizes and times. */
+static int digest_need(struct wm_step_context *ctx, enum wm_step_id id, XXH128_hash_t *ret,
+                       struct wm_error *err)
+{
+    const char *given = ctx->run->given[id];
+    if (!given) {
+        *ret = ctx->result->steps[id] ? wm_record_outputs(ctx->result->steps[id])
+                                      : XXH3_128bits("", 0);
+        return 0;
+    }
+    json_t *record = wm_record_read(given);
+    int status = 0;
+    if (record)
+        *ret = wm_record_outputs(record);
+    else
+        status = wm_dir_fingerprint(given, ret, err);
+    json_decref(record);
+    return status;
+}
+
+/* Identity = hash of {step, version, what it describes, digests of the outputs it reads}. */
+int wm_step_identify(struct wm_step_context *ctx, const struct wm_step *step, struct wm_error *err)
+{
+    struct wm_buf buf;
+    wm_buf_init(&buf, DESCRIPTION_MAX);
+    int status =
+        wm_buf_printf(&buf, err, "{\"step\":\"%s\",\"version\":%u", step->name, step->version);
+    for (int id = 0; !status && id < WM_STEPS; id++) {
+        if (!(step->needs >> id & 1))
+            continue;
+        char hex[WM_HEX128];
+        XXH128_hash_t from;
+        status = digest_need(ctx, (enum wm_step_id)id, &from, err);
+        if (status)
+            break;
+        wm_hex128(from, hex);
+        status = wm_buf_printf(&buf, err, ",\"%s\":\"%s\"", wm_steps[id]->name, hex);
+    }
+    if (!status)
+        status = wm_buf_printf(&buf, err, ",\"is\":");
+    if (!status)
+        status = step->describe(ctx, &buf, err);
+    if (!status)
+        wm_hex128(XXH3_128bits(buf.ptr, buf.len), ctx->identity);
+    wm_buf_done(&buf);
+    return status;
+}
+
+static int is_fresh(struct wm_step_context *ctx, const struct wm_step *step, const json_t *record,
+                    bool *ret, struct wm_error *err)
+{
+    *ret = true;
+    return step->fresh ? step->fresh(ctx, record, ret, err) : 0;
+}
+
+/* Working state of another identity is of no use: it goes before the step starts. */
+static int prepare_work(struct wm_step_context *ctx, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    struct wm_buf buf;
+    wm_buf_init(&buf, 4096);
+    int status = wm_path_join(path, ctx->work_dir, "identity", err);
+    bool same = !status && wm_exists(path) && !wm_file_load(path, &buf, err) &&
+                wm_str_eq(wm_buf_str(&buf), wm_str_of(ctx->identity));
+    wm_buf_done(&buf);
+    if (!status && !same)
+        status = wm_remove_tree(ctx->work_dir, err);
+    if (!status)
+        status = wm_remove_tree(ctx->out_dir, err);
+    if (!status)
+        status = wm_mkdirs(ctx->out_dir, err);
+    return status || same ? status : wm_file_store(path, wm_str_of(ctx->identity), err);
+}
+
+/* A result replaces a result of the same step, never somebody's files. */
+static int check_place(const struct wm_step_context *ctx, const struct wm_step *step,
+                       struct wm_error *err)
+{
+    const char **names;
+    size_t n = 0;
+    struct wm_arena arena;
+    if (!wm_exists(ctx->dir))
+        return 0;
+    wm_arena_init(&arena, 256 << 20);
+    int status = wm_list_dir(ctx->dir, &arena, &names, &n, err);
+    wm_arena_done(&arena);
+    if (status || !n)
+        return status;
+    json_t *record = wm_record_read(ctx->dir);
+    const char *made_by = json_string_value(json_object_get(record, "step"));
+    if (!made_by || strcmp(made_by, step->name) != 0) {
+        wm_fail(err, WM_E_CONFIG, "the directory holds files that are no result of step %s",
+                step->name);
+        (void)wm_error_where(err, "%s", ctx->dir);
+        status = wm_error_hint(err, "name an empty or new directory, or move those files away");
+    }
+    json_decref(record);
+    return status;
+}
+
+static int publish(struct wm_step_context *ctx, struct wm_error *err)
+{
+    int status = wm_replace_dir(ctx->out_dir, ctx->dir, err);
+    return status ? status : wm_remove_tree(ctx->work_dir, err);
+}
+
+static int run_step(struct wm_step_context *ctx, const struct wm_step *step, json_t **ret,
+                    struct wm_error *err)
+{
+    json_t *record = wm_record_read(ctx->out_dir);
+    if (record && wm_record_stands(record, ctx->out_dir, ctx->identity)) {
+        *ret = record; /* finished before, interrupted while being published */
+        return publish(ctx, err);
+    }
+    json_decref(record);
+    json_t *facts = json_object();
+    int status = wm_json_ok(facts, err);
+    if (!status)
+        status = prepare_work(ctx, err);
+    if (!status)
+        status = step->run(ctx, facts, err);
+    if (!status)
+        status = wm_record_write(ctx->out_dir, step, ctx->identity, facts, ret, err);
+    json_decref(facts);
+    return status ? status : publish(ctx, err);
+}
+
+static int do_step(struct wm_run *run, const struct wm_step *step, const struct wm_run_hooks *hooks,
+                   struct wm_run_result *result, struct wm_error *err)
+{
+    struct wm_step_context ctx;
+    int status = wm_step_open(&ctx, run, step, hooks, result, err);
+    if (!status)
+        status = wm_step_identify(&ctx, step, err);
+    if (status)
+        return status;
+    json_t *record = wm_record_read(ctx.dir);
+    bool stands = record && wm_record_stands(record, ctx.dir, ctx.identity);
+    if (stands)
+        status = is_fresh(&ctx, step, record, &stands, err);
+    if (status || stands) {
+        tell_state(hooks, step, status ? "failed" : "up to date");
+        result->steps[step->id] = record;
+        return status;
+    }
+    json_decref(record);
+    if ((status = check_place(&ctx, step, err)))
+        return status;
+    tell_state(hooks, step, "runs");
+    result->ran[step->id] = true;
+    status = run_step(&ctx, step, &result->steps[step->id], err);
+    tell_state(hooks, step, status ? "stopped" : "done");
+    return status;
+}
+
+/* The whole run in one file: what was made, from what, by which versions. */
+static int write_manifest(const struct wm_run *run, const struct wm_run_result *result,
+                          struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    struct wm_buf config;
+    json_t *steps = json_array();
+    json_t *manifest =
+        json_pack("{s:i, s:s, s:O}", "format", 1, "wetmill", WM_VERSION, "steps", steps);
+    int status = wm_json_ok(manifest, err);
+    for (int id = 0; !status && id < WM_STEPS; id++)
+        if (result->steps[id] && json_array_append(steps, result->steps[id]))
+            status = wm_fail_nomem(err, 0, "JSON");
+    if (!status)
+        status = wm_path_join(path, run->options.output, "manifest.json", err);
+    if (!status)
+        status = wm_json_store(path, manifest, err);
+    wm_buf_init(&config, 16 << 20);
+    if (!status)
+        status = wm_run_print(run, true, &config, err);
+    if (!status)
+        status = wm_path_join(path, run->options.output, "config.yaml", err);
+    if (!status)
+        status = wm_file_store(path, wm_buf_str(&config), err);
+    wm_buf_done(&config);
+    json_decref(steps);
+    json_decref(manifest);
+    return status;
+}
+
+static uint64_t count_skipped(const struct wm_run_result *result)
+{
+    json_t *facts = json_object_get(result->steps[WM_STEP_CORPUS], "facts");
+    return json_array_size(json_object_get(facts, "damage"));
+}
+
+/* Where relative input paths start, for shards trace: a fact of this machine, so it is a log. */
+static int write_root(const struct wm_run *run, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    char *root = realpath(run->input.root, NULL);
+    int status = root ? wm_path_join(path, run->options.output, "log/root", err)
+                      : wm_fail_errno(err, "resolve", run->input.root);
+    if (!status)
+        status = wm_file_store(path, wm_str_of(root), err);
+    free(root);
+    return status;
+}
+
+int wm_run_execute(struct wm_run *run, enum wm_step_id last, const struct wm_run_hooks *hooks,
+                   struct wm_run_result *ret, struct wm_error *err)
+{
+    *ret = (struct wm_run_result){0};
+    int status = wm_run_check(run, err);
+    if (!status && run->options.output)
+        status = wm_mkdirs(run->options.output, err);
+    bool changed = false;
+    for (int id = 0; !status && id <= (int)last; id++) {
+        if (!run->has[id])
+            continue;
+        status = do_step(run, wm_steps[id], hooks, ret, err);
+        changed |= ret->ran[id];
+    }
+    ret->n_skipped = count_skipped(ret);
+    if (!status && changed && run->options.output) {
+        status = write_manifest(run, ret, err);
+        if (!status && run->input.root)
+            status = write_root(run, err);
+    }
+    return status;
+}
+
+void wm_run_result_done(struct wm_run_result *result)
+{
+    for (int id = 0; id < WM_STEPS; id++)
+        json_decref(result->steps[id]);
+    *result = (struct wm_run_result){0};
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a run would do: state of each step, predicted memory and disk. Touches nothing. */
+#include <stdio.h>
+
+#include "run/step.h"
+
+int wm_run_check(const struct wm_run *run, struct wm_error *err)
+{
+    bool any = false;
+    for (int id = 0; id < WM_STEPS; id++) {
+        const struct wm_step *step = wm_steps[id];
+        any |= run->has[id];
+        if (!run->has[id])
+            continue;
+        for (int need = 0; need < WM_STEPS; need++)
+            if ((step->needs >> need & 1) && !run->has[need] && !run->given[need] &&
+                !(need == WM_STEP_CORPUS && run->input.paths.n)) {
+                wm_fail(err, WM_E_CONFIG, "step %s needs step %s", step->name,
+                        wm_steps[need]->name);
+                return wm_error_hint(err, "add a section \"%s:\" to the configuration",
+                                     wm_steps[need]->name);
+            }
+        int status = step->check ? step->check(run, err) : 0;
+        if (status)
+            return status;
+        if (!run->options.output && !run->directory[id]) {
+            wm_fail(err, WM_E_CONFIG, "no output directory is given");
+            return wm_error_hint(err, "add output: DIR to the configuration, or -o DIR");
+        }
+    }
+    return any ? 0 : wm_fail(err, WM_E_CONFIG, "the configuration has no step");
+}
+
+static int explain_step(struct wm_run *run, const struct wm_step *step, bool *upstream_changed,
+                        struct wm_run_result *result, struct wm_buf *out, struct wm_error *err)
+{
+    struct wm_step_context ctx;
+    struct wm_prediction p = {0};
+    int status = wm_step_open(&ctx, run, step, NULL, result, err);
+    if (!status && !*upstream_changed)
+        status = wm_step_identify(&ctx, step, err);
+    if (status)
+        return status;
+    json_t *record = wm_record_read(ctx.dir);
+    bool stands = !*upstream_changed && record && wm_record_stands(record, ctx.dir, ctx.identity);
+    result->steps[step->id] = record;
+    status = wm_buf_printf(out, err, "%-10s %s%s\n", step->name, step->summary,
+                           stands              ? ": up to date"
+                           : *upstream_changed ? ": would run, if what it reads changes"
+                                               : ": would run");
+    *upstream_changed |= !stands;
+    if (status || stands || !step->predict)
+        return status;
+    status = step->predict(&ctx, &p, err);
+    char least[32], full[32], disk[32];
+    wm_format_bytes(p.memory_least, least, sizeof least);
+    wm_format_bytes(p.memory_full, full, sizeof full);
+    wm_format_bytes(p.disk, disk, sizeof disk);
+    if (!status)
+        status = wm_buf_printf(out, err, "           %s%smemory %s (at least %s), disk up to %s\n",
+                               p.note, *p.note ? "; " : "", full, least, disk);
+    return status;
+}
+
+int wm_run_explain(struct wm_run *run, struct wm_buf *out, struct wm_error *err)
+{
+    struct wm_run_result result = {0};
+    bool changed = false;
+    int status = wm_run_check(run, err);
+    for (int id = 0; !status && id < WM_STEPS; id++)
+        if (run->has[id])
+            status = explain_step(run, wm_steps[id], &changed, &result, out, err);
+    uint64_t free_bytes = 0;
+    struct wm_error none = {0};
+    if (!status && run->options.output && !wm_disk_free(run->options.output, &free_bytes, &none)) {
+        char text[32], memory[32];
+        wm_format_bytes(free_bytes, text, sizeof text);
+        wm_format_bytes(run->options.memory ? run->options.memory : wm_default_memory(), memory,
+                        sizeof memory);
+        status = wm_buf_printf(out, err, "memory limit %s, free disk %s\n", memory, text);
+    }
+    wm_run_result_done(&result);
+    return status;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The recipe: how a record becomes a document's text. The corpus step writes it, shards carry it,
+ * tracing follows it. */
+#include <stdio.h>
+
+#include "run/step.h"
+
+enum { RECIPE_FORMAT = 1, RECIPE_MAX = 16 << 20 /* bytes of recipe.json */ };
+
+int wm_recipe_write(const struct wm_run *run, struct wm_buf *out, struct wm_error *err)
+{
+    int status = wm_buf_printf(out, err, "{\"recipe\":%d,\"input\":", RECIPE_FORMAT);
+    if (!status)
+        status = wm_options_describe(wm_source_option_table, &run->input, out, err);
+    if (!status)
+        status = wm_buf_printf(out, err, ",\"stages\":");
+    if (!status)
+        status = wm_chain_describe(&run->chain, out, err);
+    return status ? status : wm_buf_printf(out, err, "}\n");
+}
+
+/* The directory a path stands in, or itself if it is one. */
+static void directory_of(const char *path, char out[WM_PATH_MAX])
+{
+    struct wm_error err = {0};
+    struct wm_stat st;
+    (void)snprintf(out, WM_PATH_MAX, "%s", path);
+    if (!wm_stat(path, &st, &err) && st.is_dir)
+        return;
+    char *slash = strrchr(out, '/');
+    (void)snprintf(slash ? slash : out, slash ? 2 : WM_PATH_MAX, "%s", slash ? "" : ".");
+}
+
+int wm_recipe_find(const struct wm_run *run, struct wm_buf *out, struct wm_error *err)
+{
+    char dir[WM_PATH_MAX], path[WM_PATH_MAX];
+    int status = 0;
+    if (run->has[WM_STEP_CORPUS])
+        status = wm_step_dir(run, WM_STEP_CORPUS, dir, err);
+    else
+        directory_of(run->input.paths.n ? run->input.paths.items[0] : ".", dir);
+    if (!status)
+        status = wm_path_join(path, dir, "recipe.json", err);
+    if (status)
+        return status;
+    return wm_exists(path) ? wm_file_load(path, out, err) : wm_recipe_write(run, out, err);
+}
+
+/* Set what the recipe's JSON object says; options the table does not know are of a newer wetmill. */
+static int set_options(const struct wm_option *table, void *target, json_t *object,
+                       struct wm_arena *arena, struct wm_error *err)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(object, name, value)
+    {
+        const struct wm_option *option = wm_option_find(table, wm_str_of(name));
+        const char *text = json_string_value(value);
+        if (!option || !text)
+            return wm_fail(err, WM_E_FORMAT, "the recipe has an unknown option \"%s\"", name);
+        if (option->type == WM_OPTION_PATHS || option->type == WM_OPTION_PATH ||
+            option->type == WM_OPTION_LIST || strcmp(text, "null") == 0)
+            continue; /* none of them changes how a record's text is rewritten */
+        int status = wm_option_set(option, target, wm_str_of(text), arena, err);
+        if (status)
+            return status;
+    }
+    return 0;
+}
+
+static int add_stage(struct wm_chain *chain, json_t *row, struct wm_arena *arena,
+                     struct wm_error *err)
+{
+    const char *name = json_string_value(json_object_get(row, "name"));
+    const struct wm_stage *stage = name ? wm_stage_find(wm_str_of(name)) : NULL;
+    json_int_t version = json_integer_value(json_object_get(row, "version"));
+    void *shared;
+    if (!stage)
+        return wm_fail(err, WM_E_FORMAT, "the recipe has an unknown stage \"%s\"",
+                       name ? name : "");
+    if (!stage->rewrites)
+        return 0; /* it only drops documents or lines: the line map says which */
+    if (version != (json_int_t)stage->version) {
+        wm_fail(err, WM_E_MISMATCH, "stage %s was version %d, this program has %u", name,
+                (int)version, stage->version);
+        return wm_error_hint(err, "trace with the wetmill that made the shards");
+    }
+    int status = wm_chain_add(chain, stage, &shared, err);
+    return status
+               ? status
+               : set_options(stage->options, shared, json_object_get(row, "options"), arena, err);
+}
+
+int wm_recipe_read(struct wm_str text, struct wm_source_options *ret_input,
+                   struct wm_chain *ret_chain, struct wm_arena *arena, struct wm_error *err)
+{
+    json_t *recipe = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
+    size_t i;
+    json_t *row;
+    int status = 0;
+    if (json_integer_value(json_object_get(recipe, "recipe")) != RECIPE_FORMAT)
+        status = wm_fail(err, WM_E_FORMAT, "the sidecar has no recipe this program knows");
+    wm_options_default(wm_source_option_table, ret_input);
+    if (!status)
+        status = set_options(wm_source_option_table, ret_input, json_object_get(recipe, "input"),
+                             arena, err);
+    json_array_foreach(json_object_get(recipe, "stages"), i, row)
+    {
+        if (!status)
+            status = add_stage(ret_chain, row, arena, err);
+    }
+    json_decref(recipe);
+    return status;
+}

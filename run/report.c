@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The summary a person reads at the end, from the step records alone. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "run/step.h"
+
+enum { DAMAGE_SHOWN = 20 };
+
+static uint64_t count(const json_t *object, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(object, key));
+}
+
+static double real(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+struct report {
+    struct wm_buf *out;
+    struct wm_error *err;
+    int status;
+};
+
+__attribute__((format(printf, 2, 3))) static void put(struct report *r, const char *fmt, ...)
+{
+    char line[2048];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    size_t len = n < 0 ? 0 : (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
+    if (!r->status)
+        r->status = wm_buf_add(r->out, line, len, r->err);
+}
+
+/* "corpus      1,183 documents in" */
+static void put_count(struct report *r, const char *label, uint64_t n, const char *what)
+{
+    char text[32];
+    wm_format_count(n, text, sizeof text);
+    put(r, "  %-11s %14s  %s\n", label, text, what);
+}
+
+static void put_reasons(struct report *r, const char *stage, const json_t *reasons)
+{
+    const char *reason;
+    json_t *n;
+    json_object_foreach((json_t *)(uintptr_t)reasons, reason, n)
+    {
+        if (!json_integer_value(n))
+            continue;
+        char what[160];
+        (void)snprintf(what, sizeof what, "dropped by %s: %s", stage, reason);
+        put_count(r, "", (uint64_t)json_integer_value(n), what);
+    }
+}
+
+/* What came in that was no document: other record types are usual, the rest is worth a word. */
+static void put_not_documents(struct report *r, const json_t *tally)
+{
+    for (int i = 0; i < WM_READ_REASONS; i++) {
+        uint64_t n = count(json_object_get(tally, "not_documents"), wm_read_reason_names[i]);
+        char what[256];
+        if (!n)
+            continue;
+        (void)snprintf(what, sizeof what, "records that are no document: %s%s%s%s",
+                       wm_read_reason_names[i], wm_read_reason_hints[i] ? " (" : "",
+                       wm_read_reason_hints[i] ? wm_read_reason_hints[i] : "",
+                       wm_read_reason_hints[i] ? ")" : "");
+        put_count(r, "", n, what);
+    }
+}
+
+static void put_corpus(struct report *r, const json_t *facts)
+{
+    const json_t *tally = json_object_get(facts, "tally");
+    char bytes[32];
+    size_t i;
+    json_t *stage;
+    uint64_t kept = count(tally, "documents"), text = 0;
+    wm_format_bytes(count(tally, "bytes"), bytes, sizeof bytes);
+    put(r, "  %-11s %14s  uncompressed, %llu records in %llu files\n", "corpus", bytes,
+        (unsigned long long)count(tally, "records"), (unsigned long long)count(tally, "files"));
+    put_count(r, "", kept, "documents in");
+    put_not_documents(r, tally);
+    json_array_foreach(json_object_get(tally, "stages"), i, stage)
+    {
+        uint64_t in = count(stage, "lines_in"), out = count(stage, "lines_out");
+        const char *name = json_string_value(json_object_get(stage, "stage"));
+        put_reasons(r, name, json_object_get(stage, "dropped"));
+        if (strcmp(name, "paragraph-dedup") == 0) {
+            char what[128];
+            (void)snprintf(what, sizeof what, "lines deduplicated, %.1f %% of those it saw",
+                           in ? 100.0 * (double)(in - out) / (double)in : 0.0);
+            put_count(r, "", in - out, what);
+        }
+        kept = count(stage, "documents_out");
+        text = count(stage, "bytes_out");
+    }
+    if (json_array_size(json_object_get(tally, "stages")))
+        wm_format_bytes(text, bytes, sizeof bytes);
+    char what[128];
+    (void)snprintf(what, sizeof what, "documents kept, %s of text", bytes);
+    put_count(r, "", kept, what);
+}
+
+static void put_tokenizer(struct report *r, const json_t *facts)
+{
+    put_count(r, "tokenizer", count(facts, "vocabulary"), "vocabulary");
+}
+
+static void put_shards(struct report *r, const json_t *facts)
+{
+    static const char *const splits[] = {"train", "validation"};
+    uint64_t tokens = 0, bytes = 0;
+    for (int s = 0; s < 2; s++) {
+        const json_t *split = json_object_get(facts, splits[s]);
+        char what[128], documents[32];
+        wm_format_count(count(split, "documents"), documents, sizeof documents);
+        (void)snprintf(what, sizeof what, "%s tokens from %s documents", splits[s], documents);
+        put_count(r, s ? "" : "shards", count(split, "tokens"), what);
+        tokens += count(split, "tokens");
+        bytes += count(split, "text_bytes");
+    }
+    put(r, "  %-11s %14.3f  bytes per token\n", "", tokens ? (double)bytes / (double)tokens : 0.0);
+}
+
+static void put_train(struct report *r, const json_t *facts)
+{
+    put_count(r, "model", count(facts, "parameters"), "parameters");
+    put_count(r, "", count(facts, "tokens"), "tokens trained on");
+    put(r, "  %-11s %14.4f  training loss at the end, nats per token\n", "",
+        real(facts, "train_nats"));
+    if (!json_object_get(facts, "validation_nats")) {
+        put(r, "  %-11s %14s  validation: too few tokens for one window\n", "", "—");
+        return;
+    }
+    put(r, "  %-11s %14.4f  validation loss, nats per token\n", "", real(facts, "validation_nats"));
+    put(r, "  %-11s %14.4f  unigram entropy of the validation shards, nats per token\n", "",
+        real(facts, "unigram_nats"));
+    put(r, "  %-11s %14.4f  bits per byte\n", "", real(facts, "bits_per_byte"));
+}
+
+static void put_sample(struct report *r, const json_t *facts)
+{
+    put_count(r, "samples", count(facts, "samples"), "texts");
+}
+
+static void put_damage(struct report *r, const json_t *facts)
+{
+    const json_t *damage = json_object_get(facts, "damage");
+    size_t i, n = json_array_size(damage);
+    json_t *row;
+    if (n)
+        put(r, "\nSkipped input (%zu place%s):\n", n, n == 1 ? "" : "s");
+    json_array_foreach(damage, i, row)
+    {
+        if (i == DAMAGE_SHOWN) {
+            put(r, "  … all of them in corpus/step.json\n");
+            return;
+        }
+        put(r, "  %s: record %llu at byte %llu: %s\n",
+            json_string_value(json_object_get(row, "file")),
+            (unsigned long long)count(row, "record"), (unsigned long long)count(row, "byte"),
+            json_string_value(json_object_get(row, "what")));
+    }
+}
+
+int wm_run_report(const struct wm_run *run, const struct wm_run_result *result, struct wm_buf *out,
+                  struct wm_error *err)
+{
+    static void (*const sections[WM_STEPS])(struct report *, const json_t *) = {
+        put_corpus, put_tokenizer, put_shards, put_train, put_sample};
+    struct report r = {out, err, 0};
+    for (int id = 0; id < WM_STEPS; id++)
+        if (result->steps[id])
+            sections[id](&r, json_object_get(result->steps[id], "facts"));
+    if (result->steps[WM_STEP_CORPUS])
+        put_damage(&r, json_object_get(result->steps[WM_STEP_CORPUS], "facts"));
+    bool first = true;
+    for (int id = 0; id < WM_STEPS; id++) {
+        char dir[WM_PATH_MAX], shown[WM_PATH_MAX];
+        if (!result->steps[id] || wm_step_dir(run, (enum wm_step_id)id, dir, err))
+            continue;
+        wm_escape(shown, sizeof shown, dir, strlen(dir));
+        put(&r, "%s  %-11s %s\n", first ? "\nResults:\n" : "", wm_steps[id]->name, shown);
+        first = false;
+    }
+    return r.status;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file step.h
+ * What a step is. Each is a constant table at the foot of one run/step_*.c and one line in
+ * run/steps.def; planning, resume, records and the report follow from the table.
+ *
+ * For each step of the configuration, in order:
+ *
+ *     describe ─▶ identity ─▶ up to date? ─▶ else run into WORK/out ─▶ step.json ─▶ rename to OUT
+ *
+ * `run` writes its results below ctx->out_dir only and may keep resumable state beside it, in
+ * ctx->work_dir: that is kept as long as the identity stays the same, and removed after success.
+ */
+#ifndef WETMILL_RUN_STEP_H
+#define WETMILL_RUN_STEP_H
+
+#include <jansson.h>
+
+#include "wetmill/run.h"
+
+struct wm_step_context {
+    struct wm_run *run;
+    const struct wm_run_hooks *hooks;
+    struct wm_run_result *result;
+    unsigned n_workers;
+    uint64_t memory;
+    char identity[WM_HEX128];
+    char dir[WM_PATH_MAX];      /**< Final directory of this step. */
+    char work_dir[WM_PATH_MAX]; /**< Its resumable state. */
+    char out_dir[WM_PATH_MAX];  /**< Where run() puts results: work_dir/out. */
+};
+
+/** What a step would need. */
+struct wm_prediction {
+    uint64_t memory_least, memory_full; /**< Bytes of anonymous memory. */
+    uint64_t disk;                      /**< Bytes written, results and working state. */
+    char note[256];                     /**< For people: sizes, parameters; may be empty. */
+};
+
+struct wm_step {
+    enum wm_step_id id;
+    const char *name;      /**< Section of the configuration. */
+    const char *directory; /**< Below OUT. */
+    const char *summary;
+    unsigned version; /**< Raised whenever its output can change. */
+    unsigned needs;   /**< Bit set of the steps (1 << id) whose outputs it reads. */
+
+    /** Check options before anything is touched. May be NULL. WM_E_CONFIG. */
+    int (*check)(const struct wm_run *run, struct wm_error *err);
+    /** Append what shapes its bytes besides the outputs it reads, as one JSON value. */
+    int (*describe)(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err);
+    /** Are inputs from outside the run still what `record` was made from? May be NULL: yes. */
+    int (*fresh)(struct wm_step_context *ctx, const json_t *record, bool *ret,
+                 struct wm_error *err);
+    /** Do it. Facts for report and manifest go into `facts` (a JSON object; no times). */
+    int (*run)(struct wm_step_context *ctx, json_t *facts, struct wm_error *err);
+    /** Predict. May be NULL. */
+    int (*predict)(struct wm_step_context *ctx, struct wm_prediction *ret, struct wm_error *err);
+};
+
+extern const struct wm_step *const wm_steps[WM_STEPS];
+
+/** Directory of a step's results: OUT/directory. */
+int wm_step_dir(const struct wm_run *run, enum wm_step_id id, char out[WM_PATH_MAX],
+                struct wm_error *err);
+
+/** Fill a context for `step`: directories, workers, memory. identity is left empty. */
+int wm_step_open(struct wm_step_context *ctx, struct wm_run *run, const struct wm_step *step,
+                 const struct wm_run_hooks *hooks, struct wm_run_result *result,
+                 struct wm_error *err);
+
+/** Set ctx->identity; result->steps must hold the records of the steps it needs. */
+int wm_step_identify(struct wm_step_context *ctx, const struct wm_step *step, struct wm_error *err);
+
+/** Everything checked that can be before anything is touched: steps have what they need, options
+ *  fit each other. WM_E_CONFIG. */
+int wm_run_check(const struct wm_run *run, struct wm_error *err);
+
+/** Tell the hooks a line, printf style. */
+__attribute__((format(printf, 2, 3))) void wm_step_say(const struct wm_step_context *ctx,
+                                                       const char *fmt, ...);
+
+/* ---- record.c: step.json ---- */
+
+/** Read DIR/step.json; NULL if absent, damaged or of another format. Owner: the caller. */
+json_t *wm_record_read(const char *dir);
+/** Whether the record has this identity and its outputs stand in `dir` with their sizes. */
+bool wm_record_stands(const json_t *record, const char *dir, const char *identity);
+/** Digest over names, sizes and hashes of a record's outputs: what later steps depend on. */
+XXH128_hash_t wm_record_outputs(const json_t *record);
+/** Digest every file below `dir`, write DIR/step.json. `*ret` is the record (owner: caller). */
+int wm_record_write(const char *dir, const struct wm_step *step, const char *identity,
+                    const json_t *facts, json_t **ret, struct wm_error *err);
+/** Write `value` as canonical JSON (sorted as inserted, two spaces) to `path`, all or nothing. */
+int wm_json_store(const char *path, const json_t *value, struct wm_error *err);
+/** jansson out of memory? `value` NULL gives WM_E_NOMEM, else 0. Steals nothing. */
+int wm_json_ok(const void *value, struct wm_error *err);
+
+/* ---- fingerprint.c ---- */
+
+/**
+ * XXH3-128 over what the input table reads: paths and sizes. `ret_times` also covers mtimes (and so
+ * guards half-done work, but stays out of records).
+ */
+void wm_inputs_fingerprint(const struct wm_inputs *inputs, XXH128_hash_t *ret_names,
+                           XXH128_hash_t *ret_times);
+
+/** XXH3-128 over names, sizes and mtimes of the files of a directory (or of one file). */
+int wm_dir_fingerprint(const char *path, XXH128_hash_t *ret, struct wm_error *err);
+/** 60 % of the machine's memory, or of its cgroup's limit, bytes. */
+uint64_t wm_default_memory(void);
+
+/* ---- recipe.c ---- */
+
+/** Append the run's recipe: {"recipe":1,"input":{…},"stages":[…]}. */
+int wm_recipe_write(const struct wm_run *run, struct wm_buf *out, struct wm_error *err);
+/** The recipe of what the run reads: recipe.json of the corpus step, or beside the first input
+ *  path, else the run's own. */
+int wm_recipe_find(const struct wm_run *run, struct wm_buf *out, struct wm_error *err);
+/** Read a recipe back: source options, and a chain of the stages that rewrite text. Strings go to
+ *  `arena`. WM_E_FORMAT, WM_E_MISMATCH (another version of a stage). */
+int wm_recipe_read(struct wm_str text, struct wm_source_options *ret_input,
+                   struct wm_chain *ret_chain, struct wm_arena *arena, struct wm_error *err);
+
+/* ---- shared by steps ---- */
+
+/** Fill a job with what the run says: workers, memory, hooks, test knobs. */
+void wm_step_job(const struct wm_step_context *ctx, struct wm_job *ret);
+/** Input table of a step behind the corpus: the corpus step's files, or, if the run has none, the
+ *  run's own input. */
+int wm_corpus_inputs(const struct wm_run *run, struct wm_inputs *ret, struct wm_error *err);
+/** Append `,"inputs":"…"` where the run has no corpus step: part of identity. */
+int wm_corpus_describe(const struct wm_run *run, struct wm_buf *out, struct wm_error *err);
+/** A job's tally as JSON: read, reasons, stages. New reference, NULL without memory. */
+json_t *wm_tally_json(const struct wm_chain *chain, const struct wm_job_result *result);
+
+#endif /* WETMILL_RUN_STEP_H */

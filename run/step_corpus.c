@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* corpus: archives through the stages into JSONL. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "run/step.h"
+
+static int check(const struct wm_run *run, struct wm_error *err)
+{
+    if (!run->input.paths.n) {
+        wm_fail(err, WM_E_CONFIG, "the corpus has no input");
+        return wm_error_hint(err, "name files, directories or lists under input: paths:");
+    }
+    return 0;
+}
+
+/* Sizes are part of the names' fingerprint; contents are hashed while reading and compared by
+ * fresh(). */
+static int describe(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err)
+{
+    struct wm_run *run = ctx->run;
+    struct wm_inputs inputs = {0};
+    XXH128_hash_t names, times;
+    char hex[WM_HEX128];
+    int status = wm_inputs_open(&run->input, &inputs, err);
+    if (status)
+        return status;
+    wm_inputs_fingerprint(&inputs, &names, &times);
+    wm_inputs_close(&inputs);
+    wm_hex128(names, hex);
+    status =
+        wm_buf_printf(out, err, "{\"inputs\":\"%s\",\"limit\":%llu,\"rejects\":%d,\"input\":", hex,
+                      (unsigned long long)run->options.limit, run->options.rejects != NULL);
+    if (!status)
+        status = wm_options_describe(wm_source_option_table, &run->input, out, err);
+    if (!status)
+        status = wm_buf_printf(out, err, ",\"stages\":");
+    if (!status)
+        status = wm_chain_describe(&run->chain, out, err);
+    if (!status)
+        status = wm_buf_printf(out, err, ",\"sink\":");
+    if (!status)
+        status = wm_options_describe(wm_sink_jsonl.options, run->jsonl, out, err);
+    return status ? status : wm_buf_printf(out, err, "}");
+}
+
+/* What `shards trace` needs to make a record's text again; shards carry a copy. */
+static int write_recipe(struct wm_step_context *ctx, struct wm_error *err)
+{
+    struct wm_buf buf;
+    char path[WM_PATH_MAX];
+    wm_buf_init(&buf, 16 << 20);
+    int status = wm_recipe_write(ctx->run, &buf, err);
+    if (!status)
+        status = wm_path_join(path, ctx->out_dir, "recipe.json", err);
+    if (!status)
+        status = wm_file_store(path, wm_buf_str(&buf), err);
+    wm_buf_done(&buf);
+    return status;
+}
+
+static int prepare_job(struct wm_step_context *ctx, struct wm_inputs *inputs, struct wm_job *job,
+                       char identity[WM_HEX128], struct wm_error *err)
+{
+    int status = wm_inputs_open(&ctx->run->input, inputs, err);
+    if (status)
+        return status;
+    /* Half-done work is kept only while the files' times stand still too. */
+    XXH128_hash_t names, times;
+    char both[2 * WM_HEX128] = {0};
+    wm_inputs_fingerprint(inputs, &names, &times);
+    memcpy(both, ctx->identity, WM_HEX128 - 1);
+    wm_hex128(times, both + WM_HEX128 - 1);
+    wm_hex128(XXH3_128bits(both, strlen(both)), identity);
+    wm_step_job(ctx, job);
+    job->label = "corpus";
+    job->inputs = inputs;
+    job->chain = &ctx->run->chain;
+    job->sink = &wm_sink_jsonl;
+    job->sink_shared = ctx->run->jsonl;
+    job->dir = ctx->work_dir;
+    job->identity = identity;
+    job->limit = ctx->run->options.limit;
+    job->rejects = ctx->run->options.rejects;
+    return 0;
+}
+
+/* mtimes may not stand in the record (they differ from checkout to checkout): beside the log. */
+static int times_path(const struct wm_step_context *ctx, char path[WM_PATH_MAX],
+                      struct wm_error *err)
+{
+    return wm_path_join(path, ctx->run->options.output, "log/input-times", err);
+}
+
+/* A corpus built alone has no log beside it: its archives are compared by content each time. */
+static int remember_times(const struct wm_step_context *ctx, const struct wm_inputs *inputs,
+                          struct wm_error *err)
+{
+    if (!ctx->run->options.output)
+        return 0;
+    XXH128_hash_t names, times;
+    char hex[WM_HEX128], path[WM_PATH_MAX];
+    wm_inputs_fingerprint(inputs, &names, &times);
+    wm_hex128(times, hex);
+    int status = times_path(ctx, path, err);
+    return status ? status : wm_file_store(path, wm_str_of(hex), err);
+}
+
+static bool times_stand(const struct wm_step_context *ctx, const struct wm_inputs *inputs)
+{
+    struct wm_error err = {0};
+    XXH128_hash_t names, times;
+    char hex[WM_HEX128], path[WM_PATH_MAX];
+    struct wm_buf buf;
+    wm_buf_init(&buf, 4096);
+    wm_inputs_fingerprint(inputs, &names, &times);
+    wm_hex128(times, hex);
+    bool stands = ctx->run->options.output && !times_path(ctx, path, &err) && wm_exists(path) &&
+                  !wm_file_load(path, &buf, &err) && wm_str_eq(wm_buf_str(&buf), wm_str_of(hex));
+    wm_buf_done(&buf);
+    return stands;
+}
+
+static int fresh(struct wm_step_context *ctx, const json_t *record, bool *ret, struct wm_error *err)
+{
+    struct wm_inputs inputs = {0};
+    int status = wm_inputs_open(&ctx->run->input, &inputs, err);
+    if (status)
+        return status;
+    *ret = times_stand(ctx, &inputs);
+    if (!*ret) {
+        XXH128_hash_t contents;
+        char hex[WM_HEX128];
+        const char *recorded =
+            json_string_value(json_object_get(json_object_get(record, "facts"), "inputs_xxh3"));
+        wm_step_say(ctx, "input times have changed: comparing contents");
+        status = wm_inputs_hash(&inputs, &contents, err);
+        wm_hex128(contents, hex);
+        *ret = !status && recorded && strcmp(recorded, hex) == 0;
+        if (*ret)
+            status = remember_times(ctx, &inputs, err);
+    }
+    wm_inputs_close(&inputs);
+    return status;
+}
+
+static int add_facts(struct wm_step_context *ctx, const struct wm_job_result *result, json_t *facts,
+                     struct wm_error *err)
+{
+    char hex[WM_HEX128];
+    json_t *damage = json_array();
+    wm_hex128(result->inputs, hex);
+    for (size_t i = 0; damage && i < result->n_damage; i++) {
+        const struct wm_damage *d = &result->damage[i];
+        char path[WM_PATH_MAX];
+        wm_escape(path, sizeof path, d->path, strlen(d->path));
+        (void)json_array_append_new(damage, json_pack("{s:s, s:I, s:I, s:s}", "file", path, "byte",
+                                                      (json_int_t)d->at, "record",
+                                                      (json_int_t)d->record, "what", d->what));
+    }
+    json_t *tally = wm_tally_json(&ctx->run->chain, result);
+    int status = wm_json_ok(damage, err);
+    if (!status && (json_object_set_new(facts, "inputs_xxh3", json_string(hex)) ||
+                    json_object_set_new(facts, "tally", tally) ||
+                    json_object_set_new(facts, "damage", damage)))
+        status = wm_fail_nomem(err, 0, "JSON");
+    return status;
+}
+
+static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
+{
+    struct wm_inputs inputs = {0};
+    struct wm_job job;
+    struct wm_job_result result = {0};
+    struct wm_parts files = {0};
+    struct wm_arena arena;
+    char identity[WM_HEX128];
+    const char *ext;
+    uint64_t file_size;
+    wm_arena_init(&arena, 256 << 20);
+    files.arena = &arena;
+    int status = prepare_job(ctx, &inputs, &job, identity, err);
+    if (!status)
+        status = wm_job_run(&job, &result, err);
+    wm_jsonl_files(ctx->run->jsonl, &ext, &file_size);
+    if (!status)
+        status = wm_gather(ctx->work_dir, &result.parts, ctx->out_dir, "corpus", ext, file_size,
+                           &files, err);
+    if (!status)
+        status = write_recipe(ctx, err);
+    if (!status)
+        status = add_facts(ctx, &result, facts, err);
+    if (!status)
+        status = remember_times(ctx, &inputs, err);
+    if (wm_sink_jsonl.close)
+        wm_sink_jsonl.close(ctx->run->jsonl);
+    wm_job_result_done(&result);
+    wm_inputs_close(&inputs);
+    wm_arena_done(&arena);
+    return status;
+}
+
+static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struct wm_error *err)
+{
+    struct wm_inputs inputs = {0};
+    struct wm_job job;
+    char identity[WM_HEX128];
+    int status = prepare_job(ctx, &inputs, &job, identity, err);
+    if (!status)
+        status = wm_job_memory(&job, &ret->memory_least, &ret->memory_full, err);
+    if (!status) {
+        /* Parts and joined files stand side by side for a moment; a corpus is smaller than its
+         * archives unless nothing is dropped. */
+        ret->disk = 2 * inputs.bytes;
+        (void)snprintf(ret->note, sizeof ret->note, "%u files and ranges in %u tasks",
+                       inputs.n_rows, inputs.n_tasks);
+    }
+    wm_inputs_close(&inputs);
+    return status;
+}
+
+const struct wm_step wm_step_corpus = {
+    .id = WM_STEP_CORPUS,
+    .name = "corpus",
+    .directory = "corpus",
+    .summary = "archives through the stages into JSONL",
+    .version = 1,
+    .check = check,
+    .describe = describe,
+    .fresh = fresh,
+    .run = run,
+    .predict = predict,
+};

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tokenizer: byte-level BPE from the corpus. */
+#include <stdio.h>
+
+#include "run/step.h"
+#include "tokenizer/count_sink.h"
+
+static int check(const struct wm_run *run, struct wm_error *err)
+{
+    uint64_t least = 256 + run->tokenizer.specials.n;
+    if (run->tokenizer.vocabulary < least)
+        return wm_fail(err, WM_E_CONFIG,
+                       "vocabulary is %llu, want at least %llu (256 bytes and the specials)",
+                       (unsigned long long)run->tokenizer.vocabulary, (unsigned long long)least);
+    if (run->tokenizer.split == WM_SPLIT_PATTERN && !run->tokenizer.pattern)
+        return wm_fail(err, WM_E_CONFIG, "split is pattern, but no pattern is given");
+    return 0;
+}
+
+static int describe(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err)
+{
+    int status = wm_buf_printf(out, err, "{\"options\":");
+    if (!status)
+        status = wm_options_describe(wm_tokenizer_option_table, &ctx->run->tokenizer, out, err);
+    if (!status)
+        status = wm_corpus_describe(ctx->run, out, err);
+    return status ? status : wm_buf_printf(out, err, "}");
+}
+
+static int on_merge(void *arg, uint64_t done, uint64_t total)
+{
+    const struct wm_step_context *ctx = arg;
+    struct wm_error err = {0};
+    if (ctx->hooks && ctx->hooks->progress)
+        wm_progress_set(ctx->hooks->progress, done, total);
+    return ctx->hooks && ctx->hooks->cancel ? wm_cancel_check(ctx->hooks->cancel, &err) : 0;
+}
+
+/* One pass over the documents; counts of all workers are folded into the trainer. */
+static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inputs,
+                        struct wm_bpe_trainer *trainer, struct wm_error *err)
+{
+    struct wm_chain chain;
+    struct wm_job job;
+    struct wm_job_result result = {0};
+    struct wm_count_sink counts = {.trainer = trainer, .memory = ctx->run->tokenizer.memory};
+    wm_chain_init(&chain);
+    wm_step_job(ctx, &job);
+    job.label = "tokenizer: count";
+    job.inputs = inputs;
+    job.chain = &chain;
+    job.sink = &wm_sink_count;
+    job.sink_shared = &counts;
+    int status = wm_job_run(&job, &result, err);
+    if (wm_sink_count.close)
+        wm_sink_count.close(&counts);
+    wm_job_result_done(&result);
+    wm_chain_close(&chain);
+    return status;
+}
+
+static int add_facts(const struct wm_bpe_trainer *trainer, const struct wm_tokenizer *tok,
+                     json_t *facts, struct wm_error *err)
+{
+    struct wm_trainer_stats stats;
+    char identity[WM_HEX128];
+    wm_trainer_stats(trainer, &stats);
+    wm_hex128(wm_tokenizer_identity(tok), identity);
+    json_t *more = json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "vocabulary", (json_int_t)wm_tokenizer_size(tok),
+        "merges", (json_int_t)stats.merges, "documents", (json_int_t)stats.documents, "bytes",
+        (json_int_t)stats.bytes, "pieces", (json_int_t)stats.pieces, "distinct_pieces",
+        (json_int_t)stats.distinct_pieces, "identity", identity);
+    int status = wm_json_ok(more, err);
+    if (!status && json_object_update(facts, more))
+        status = wm_fail_nomem(err, 0, "JSON");
+    json_decref(more);
+    return status;
+}
+
+static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
+{
+    struct wm_inputs inputs = {0};
+    struct wm_bpe_trainer *trainer = NULL;
+    struct wm_tokenizer *tok = NULL;
+    int status = wm_corpus_inputs(ctx->run, &inputs, err);
+    if (!status)
+        status = wm_trainer_new(&ctx->run->tokenizer, &trainer, err);
+    if (!status)
+        status = count_corpus(ctx, &inputs, trainer, err);
+    if (!status) {
+        if (ctx->hooks && ctx->hooks->progress)
+            wm_progress_start(ctx->hooks->progress, "tokenizer: merge", "merges", 0);
+        status = wm_trainer_finish(trainer, on_merge, ctx, &tok, err);
+    }
+    if (!status && wm_tokenizer_size(tok) < ctx->run->tokenizer.vocabulary)
+        wm_step_say(ctx, "the corpus yields only %u of %llu vocabulary entries",
+                    wm_tokenizer_size(tok), (unsigned long long)ctx->run->tokenizer.vocabulary);
+    if (!status)
+        status = wm_tokenizer_save(tok, ctx->out_dir, err);
+    if (!status)
+        status = add_facts(trainer, tok, facts, err);
+    wm_tokenizer_free(tok);
+    wm_trainer_free(trainer);
+    wm_inputs_close(&inputs);
+    return status;
+}
+
+static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struct wm_error *err)
+{
+    (void)err;
+    ret->memory_least = ret->memory_full = ctx->run->tokenizer.memory;
+    ret->disk = ctx->run->tokenizer.vocabulary * 64;
+    (void)snprintf(ret->note, sizeof ret->note, "vocabulary %llu",
+                   (unsigned long long)ctx->run->tokenizer.vocabulary);
+    return 0;
+}
+
+const struct wm_step wm_step_tokenizer = {
+    .id = WM_STEP_TOKENIZER,
+    .name = "tokenizer",
+    .directory = "tokenizer",
+    .summary = "byte-level BPE from the corpus",
+    .version = 1,
+    .needs = 1u << WM_STEP_CORPUS,
+    .check = check,
+    .describe = describe,
+    .run = run,
+    .predict = predict,
+};

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* train: a model from the shards. */
+#include <stdio.h>
+
+#include "run/step.h"
+
+static int check(const struct wm_run *run, struct wm_error *err)
+{
+    return wm_train_options_check(&run->train, err);
+}
+
+static int describe(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err)
+{
+    return wm_options_describe(wm_train_option_table, &ctx->run->train, out, err);
+}
+
+static int add_facts(const struct wm_train_result *result, json_t *facts, struct wm_error *err)
+{
+    json_t *more =
+        json_pack("{s:I, s:I, s:I, s:f, s:f}", "parameters", (json_int_t)result->n_params, "steps",
+                  (json_int_t)result->n_steps, "tokens", (json_int_t)result->n_tokens, "train_nats",
+                  result->train_nats, "unigram_nats", result->unigram_nats);
+    int status = wm_json_ok(more, err);
+    if (!status && result->validated &&
+        (json_object_set_new(more, "validation_nats", json_real(result->validation_nats)) ||
+         json_object_set_new(more, "bits_per_byte", json_real(result->bits_per_byte))))
+        status = wm_fail_nomem(err, 0, "JSON");
+    if (!status && json_object_update(facts, more))
+        status = wm_fail_nomem(err, 0, "JSON");
+    json_decref(more);
+    return status;
+}
+
+static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
+{
+    char shards[WM_PATH_MAX];
+    struct wm_train_result result;
+    struct wm_train_job job = {
+        .options = &ctx->run->train,
+        .shards = shards,
+        .out = ctx->out_dir,
+        .work = ctx->work_dir,
+        .identity = ctx->identity,
+        .threads = ctx->n_workers,
+        .memory = ctx->memory,
+    };
+    if (ctx->hooks) {
+        job.line = ctx->hooks->line;
+        job.arg = ctx->hooks->arg;
+        job.progress = ctx->hooks->progress;
+        job.cancel = ctx->hooks->cancel;
+    }
+    int status = wm_step_dir(ctx->run, WM_STEP_SHARDS, shards, err);
+    if (!status)
+        status = wm_train(&job, &result, err);
+    return status ? status : add_facts(&result, facts, err);
+}
+
+/* The shards say the vocabulary and the tokens, if they are there already. */
+static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struct wm_error *err)
+{
+    char dir[WM_PATH_MAX];
+    struct wm_shard_set set = {0};
+    struct wm_error none = {0};
+    struct wm_train_estimate need;
+    uint64_t vocabulary = ctx->run->tokenizer.vocabulary, tokens = 0;
+    int status = wm_step_dir(ctx->run, WM_STEP_SHARDS, dir, err);
+    if (status)
+        return status;
+    if (!wm_shard_set_open(dir, WM_TRAIN, &set, &none)) {
+        vocabulary = set.vocabulary;
+        tokens = set.n_tokens;
+        wm_shard_set_close(&set);
+    }
+    status = wm_train_estimate(&ctx->run->train, (uint32_t)vocabulary, tokens, &need, err);
+    if (status)
+        return status;
+    ret->memory_least = ret->memory_full = need.memory;
+    ret->disk = need.model_bytes + need.checkpoint_bytes;
+    (void)snprintf(ret->note, sizeof ret->note,
+                   "%.2f M parameters, %llu steps, %.2f M tokens, %.3g GFLOP in all",
+                   (double)need.n_params / 1e6, (unsigned long long)need.n_steps,
+                   (double)need.n_tokens / 1e6, need.flops / 1e9);
+    return 0;
+}
+
+const struct wm_step wm_step_train = {
+    .id = WM_STEP_TRAIN,
+    .name = "train",
+    .directory = "model",
+    .summary = "a model from the shards",
+    .version = 1,
+    .needs = 1u << WM_STEP_SHARDS,
+    .check = check,
+    .describe = describe,
+    .run = run,
+    .predict = predict,
+};

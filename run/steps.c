@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of steps, and what several of them need. */
+#include "run/step.h"
+
+#define WM_STEP(name) extern const struct wm_step wm_step_##name;
+#include "run/steps.def"
+#undef WM_STEP
+
+const struct wm_step *const wm_steps[WM_STEPS] = {
+#define WM_STEP(name) &wm_step_##name,
+#include "run/steps.def"
+#undef WM_STEP
+};
+
+void wm_step_job(const struct wm_step_context *ctx, struct wm_job *ret)
+{
+    const struct wm_run *run = ctx->run;
+    *ret = (struct wm_job){
+        .n_workers = ctx->n_workers,
+        .memory = ctx->memory,
+        .max_bad_files = run->options.max_bad_files,
+        .max_bad_records = run->options.max_bad_records,
+        .progress = ctx->hooks ? ctx->hooks->progress : NULL,
+        .cancel = ctx->hooks ? ctx->hooks->cancel : NULL,
+        .batch_text = run->batch_text,
+        .batch_docs = run->batch_docs,
+        .reverse = run->reverse,
+    };
+}
+
+/* The field write-jsonl puts the text into. */
+static const char *text_field(const struct wm_run *run)
+{
+    const struct wm_option *o = wm_option_find(wm_sink_jsonl.options, WM_STR("text_field"));
+    const char *name = NULL;
+    if (o)
+        memcpy(&name, (const char *)run->jsonl + o->offset, sizeof name);
+    return name;
+}
+
+int wm_corpus_inputs(const struct wm_run *run, struct wm_inputs *ret, struct wm_error *err)
+{
+    char dir[WM_PATH_MAX], pattern[WM_PATH_MAX];
+    if (!run->has[WM_STEP_CORPUS])
+        return wm_inputs_open(&run->input, ret, err);
+    int status = wm_step_dir(run, WM_STEP_CORPUS, dir, err);
+    if (!status)
+        status = wm_path_join(pattern, dir, "corpus_*.jsonl*", err);
+    if (status)
+        return status;
+    struct wm_source_options options;
+    wm_options_default(wm_source_option_table, &options);
+    const char *items[] = {pattern};
+    options.paths = (struct wm_list){items, 1};
+    options.format = WM_FORMAT_JSONL;
+    options.text_field = text_field(run);
+    options.root = dir;
+    /* Our own corpus: what went in as one record must come out as one. */
+    options.max_record = run->input.max_record * 8;
+    status = wm_inputs_open(&options, ret, err);
+    if (!status) /* the pattern dies with this frame; nothing reads it any more */
+        ret->options.paths = (struct wm_list){0};
+    return status;
+}
+
+int wm_corpus_describe(const struct wm_run *run, struct wm_buf *out, struct wm_error *err)
+{
+    struct wm_inputs inputs = {0};
+    XXH128_hash_t names, times;
+    char hex[WM_HEX128], hex_times[WM_HEX128];
+    if (run->has[WM_STEP_CORPUS])
+        return 0;
+    int status = wm_inputs_open(&run->input, &inputs, err);
+    if (status)
+        return status;
+    wm_inputs_fingerprint(&inputs, &names, &times);
+    wm_inputs_close(&inputs);
+    wm_hex128(names, hex);
+    wm_hex128(times, hex_times);
+    status = wm_buf_printf(out, err, ",\"inputs\":\"%s%s\",\"input\":", hex, hex_times);
+    return status ? status : wm_options_describe(wm_source_option_table, &run->input, out, err);
+}
+
+static json_t *link_json(const struct wm_link *link, const struct wm_link_tally *tally)
+{
+    json_t *reasons = json_object();
+    for (size_t r = 0; link->stage->reasons && link->stage->reasons[r]; r++)
+        (void)json_object_set_new(reasons, link->stage->reasons[r],
+                                  json_integer((json_int_t)tally->reasons[r]));
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "stage", link->stage->name,
+                     "documents_in", (json_int_t)tally->documents_in, "documents_out",
+                     (json_int_t)tally->documents_out, "lines_in", (json_int_t)tally->lines_in,
+                     "lines_out", (json_int_t)tally->lines_out, "bytes_in",
+                     (json_int_t)tally->bytes_in, "bytes_out", (json_int_t)tally->bytes_out,
+                     "dropped", reasons);
+}
+
+json_t *wm_tally_json(const struct wm_chain *chain, const struct wm_job_result *result)
+{
+    const struct wm_read_tally *read = &result->tally.read;
+    json_t *reasons = json_object(), *links = json_array();
+    for (int r = 0; r < WM_READ_REASONS; r++)
+        (void)json_object_set_new(reasons, wm_read_reason_names[r],
+                                  json_integer((json_int_t)read->reasons[r]));
+    for (size_t i = 0; i < result->tally.n_links; i++)
+        (void)json_array_append_new(links, link_json(&chain->links[i], &result->tally.links[i]));
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "files",
+                     (json_int_t)read->files, "bad_files", (json_int_t)read->bad_files,
+                     "bytes_compressed", (json_int_t)read->bytes_compressed, "bytes",
+                     (json_int_t)read->bytes, "bytes_in_records",
+                     (json_int_t)read->bytes_in_records, "bytes_skipped",
+                     (json_int_t)read->bytes_skipped, "records", (json_int_t)read->records,
+                     "documents", (json_int_t)read->documents, "repaired_utf8",
+                     (json_int_t)read->repaired_utf8, "not_documents", reasons, "stages", links);
+}
