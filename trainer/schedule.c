@@ -43,7 +43,7 @@ double wm_schedule_lr(const struct wm_train_options *options, uint64_t n_steps, 
     uint64_t warmup = options->warmup < most ? options->warmup : most;
     if (step <= warmup)
         return options->learning_rate * (double)step / (double)warmup;
-    double done = (double)(step - warmup) / (double)(n_steps - warmup);
+    double done = (double)(step - 1 - warmup) / (double)(n_steps - warmup);
     double share = options->min_lr + (1 - options->min_lr) * 0.5 * (1 + wm_cos_pi(done));
     return options->learning_rate * share;
 }

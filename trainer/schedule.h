@@ -22,9 +22,9 @@ int wm_schedule_steps(const struct wm_train_options *options, uint64_t n_windows
                       uint64_t *ret_steps, struct wm_error *err);
 
 /**
- * Learning rate of step 1 … n_steps: linear warm-up from 0 (step `warmup` has the full rate), then
- * half a cosine down to min_lr of it at the last step (Loshchilov & Hutter 2017). The same bits on
- * every machine.
+ * Learning rate of step 1 … n_steps: linear warm-up (step `warmup` has the full rate), then half a
+ * cosine towards min_lr of it, which step n_steps + 1 would have (Loshchilov & Hutter 2017). The
+ * same bits on every machine.
  */
 double wm_schedule_lr(const struct wm_train_options *options, uint64_t n_steps, uint64_t step);
 

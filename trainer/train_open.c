@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "trainer/schedule.h"
+#include "trainer/train_plan.h"
+#include "trainer/training.h"
+#include "wetmill/job.h"
+
+void wm_training_say(const struct wm_training *t, const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+    if (!t->job->line)
+        return;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    t->job->line(t->job->arg, text);
+}
+
+/* ---- shards and tokenizer ---- */
+
+static int check_tokenizer(struct wm_training *t, struct wm_error *err)
+{
+    XXH128_hash_t is = wm_tokenizer_identity(t->tokenizer);
+    char want[WM_HEX128], got[WM_HEX128];
+    if (XXH128_isEqual(is, t->train_set.tokenizer) &&
+        wm_tokenizer_size(t->tokenizer) == t->train_set.vocabulary)
+        return 0;
+    wm_hex128(t->train_set.tokenizer, want);
+    wm_hex128(is, got);
+    (void)wm_fail(err, WM_E_MISMATCH,
+                  "the shards were made with tokenizer %s (%" PRIu32
+                  " ids), tokenizer.json is %s (%" PRIu32 " ids)",
+                  want, t->train_set.vocabulary, got, wm_tokenizer_size(t->tokenizer));
+    return wm_error_where(err, "%s", t->job->shards);
+}
+
+static int open_data(struct wm_training *t, struct wm_error *err)
+{
+    const char *dir = t->job->shards;
+    int status = wm_shard_set_open(dir, WM_TRAIN, &t->train_set, err);
+    if (!status)
+        status = wm_shard_set_open(dir, WM_VALIDATION, &t->validation_set, err);
+    if (!status)
+        status = wm_tokenizer_load(dir, &t->tokenizer, err);
+    if (!status)
+        status = check_tokenizer(t, err);
+    if (status)
+        return status;
+    uint32_t context = (uint32_t)t->options->context;
+    if (t->train_set.n_tokens <= context) {
+        (void)wm_fail(err, WM_E_FORMAT,
+                      "%" PRIu64 " training tokens are too few for one window of %" PRIu32 " and "
+                      "the token behind it",
+                      t->train_set.n_tokens, context);
+        (void)wm_error_hint(err, "more text, or a smaller context");
+        return wm_error_where(err, "%s", dir);
+    }
+    status = wm_windows_init(&t->windows, &t->train_set, context, err);
+    return status ? status : wm_training_plan_validation(t, err);
+}
+
+/* ---- what this training is ---- */
+
+static int describe(struct wm_training *t, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    struct wm_digest shards;
+    struct wm_checkpoint_head *head = &t->head;
+    if (t->job->identity && !wm_unhex128(t->job->identity, &head->identity))
+        return wm_fail(err, WM_E_CONFIG, "a job's identity is 32 hexadecimal digits");
+    int status = wm_options_describe(wm_train_option_table, t->options, &t->options_text, err);
+    if (!status)
+        status = wm_path_join(path, t->job->shards, "shards.json", err);
+    if (!status)
+        status = wm_file_digest(path, &shards, err);
+    if (!status)
+        status = wm_schedule_steps(t->options, t->windows.n, &head->n_steps, err);
+    if (status)
+        return status;
+    head->tokenizer = t->train_set.tokenizer;
+    head->shards = shards.hash;
+    head->config = wm_train_config(t->options, t->train_set.vocabulary);
+    t->scale.options = t->options;
+    t->scale.n_steps = head->n_steps;
+    return 0;
+}
+
+static int check_memory(const struct wm_training *t, struct wm_error *err)
+{
+    uint64_t need = wm_train_memory(t->options, &t->head.config, t->head.n_steps);
+    char needs[32], has[32];
+    if (!t->job->memory || need <= t->job->memory)
+        return 0;
+    (void)wm_fail(err, WM_E_NOMEM, "training needs %s of memory, the limit is %s",
+                  wm_format_bytes(need, needs, sizeof needs),
+                  wm_format_bytes(t->job->memory, has, sizeof has));
+    return wm_error_hint(err, "a smaller micro_batch, or --memory %s", needs);
+}
+
+static int open_model(struct wm_training *t, struct wm_error *err)
+{
+    t->micro_batch = wm_train_micro_batch(t->options);
+    size_t n = (size_t)t->micro_batch * t->options->context;
+    t->inputs = malloc(n * sizeof *t->inputs);
+    t->targets = malloc(n * sizeof *t->targets);
+    if (!t->inputs || !t->targets)
+        return wm_fail_nomem(err, 2 * n * sizeof *t->inputs, "a batch");
+    int status = wm_history_init(&t->history, t->head.n_steps, err);
+    if (!status)
+        status = wm_team_new(t->job->threads, &t->team, err);
+    if (!status)
+        status = wm_model_new(&t->head.config, t->micro_batch, true, t->team, &t->model, err);
+    if (status)
+        return status;
+    t->head.n_params = t->model->n_params;
+    wm_model_init(t->model, t->options->seed);
+    return 0;
+}
+
+int wm_training_open(struct wm_training *t, const struct wm_train_job *job, struct wm_error *err)
+{
+    *t = (struct wm_training){.job = job, .options = job->options};
+    wm_buf_init(&t->options_text, WM_CHECKPOINT_OPTIONS);
+    int status = wm_train_options_check(job->options, err);
+    if (!status)
+        status = open_data(t, err);
+    if (!status)
+        status = describe(t, err);
+    if (!status)
+        status = check_memory(t, err);
+    if (!status)
+        status = open_model(t, err);
+    return status;
+}
+
+void wm_training_close(struct wm_training *t)
+{
+    wm_model_free(t->model);
+    wm_team_free(t->team);
+    wm_history_done(&t->history);
+    free(t->inputs);
+    free(t->targets);
+    wm_tokenizer_free(t->tokenizer);
+    wm_shard_set_close(&t->train_set);
+    wm_shard_set_close(&t->validation_set);
+    wm_buf_done(&t->options_text);
+}

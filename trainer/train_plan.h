@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file train_plan.h
+ * What follows from a training's options alone. Pure functions; options are checked before.
+ */
+#ifndef WETMILL_TRAINER_TRAIN_PLAN_H
+#define WETMILL_TRAINER_TRAIN_PLAN_H
+
+#include <stdint.h>
+
+#include "trainer/model.h"
+#include "wetmill/train.h"
+
+enum { WM_TRAIN_TOKEN_BYTES = 256 /**< Of a loaded tokenizer, for each id, generously. */ };
+
+/** Sequences computed at once: never more than a step has. */
+uint32_t wm_train_micro_batch(const struct wm_train_options *options);
+
+struct wm_model_config wm_train_config(const struct wm_train_options *options, uint32_t vocabulary);
+
+/** Trainable numbers (without the gaps of the flat buffers). */
+uint64_t wm_train_parameters(const struct wm_model_config *config);
+
+/** Anonymous bytes at the peak of a training; 0 if the model is over the limits. */
+uint64_t wm_train_memory(const struct wm_train_options *options,
+                         const struct wm_model_config *config, uint64_t n_steps);
+
+#endif /* WETMILL_TRAINER_TRAIN_PLAN_H */

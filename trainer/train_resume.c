@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "trainer/training.h"
+
+/* 1: restored; 0: not to be used, and removed; < 0: stop. */
+static int try_checkpoint(struct wm_training *t, uint64_t step, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    struct wm_checkpoint c;
+    int status = wm_checkpoint_path(path, t->job->work, step, err);
+    if (!status)
+        status = wm_checkpoint_open(path, &c, err);
+    if (status == WM_E_FORMAT) {
+        wm_training_say(t, "%s is left out and removed: %s", path, err->what);
+        return wm_remove(path, err);
+    }
+    if (status)
+        return status;
+    if (t->job->identity && !XXH128_isEqual(c.head.identity, t->head.identity)) {
+        wm_checkpoint_close(&c);
+        wm_training_say(t, "%s is removed: it is of a training with other options or input", path);
+        return wm_remove(path, err);
+    }
+    status = wm_checkpoint_match(&c, &t->head, wm_buf_str(&t->options_text), err);
+    if (status) {
+        (void)wm_error_where(err, "%s", path);
+        (void)wm_error_hint(err, "remove it to train anew, or give another work directory");
+    } else {
+        wm_checkpoint_restore(&c, t->model, &t->history);
+        t->saved = c.head.step;
+    }
+    wm_checkpoint_close(&c);
+    return status ? status : 1;
+}
+
+int wm_training_resume(struct wm_training *t, struct wm_error *err)
+{
+    uint64_t *steps = NULL;
+    size_t n = 0;
+    int status = wm_mkdirs(t->job->work, err);
+    if (!status)
+        status = wm_remove_leftovers(t->job->work, err);
+    if (!status)
+        status = wm_checkpoint_list(t->job->work, &steps, &n, err);
+    while (!status && n > 0)
+        status = try_checkpoint(t, steps[--n], err);
+    free(steps);
+    if (status < 0)
+        return status;
+    t->first_step = t->history.n;
+    if (t->first_step)
+        wm_training_say(t, "going on from step %" PRIu64 " of %" PRIu64, t->first_step,
+                        t->head.n_steps);
+    return 0;
+}
+
+int wm_training_save(struct wm_training *t, struct wm_error *err)
+{
+    if (t->history.n == 0)
+        return 0;
+    t->head.step = t->history.n;
+    t->head.sample = t->history.n * t->options->batch;
+    int status = wm_checkpoint_save(t->job->work, &t->head, wm_buf_str(&t->options_text),
+                                    &t->history, t->model, err);
+    if (status)
+        return status;
+    t->saved = t->history.n;
+    status = wm_checkpoint_prune(t->job->work, t->options->keep_checkpoints, err);
+    return status ? status : wm_metrics_write(t->job->work, &t->history, &t->scale, err);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The validation text: the first windows of the validation shards, always the same ones, each token
+ * but the first scored once, with at most `context` tokens before it. */
+#include <math.h>
+
+#include "trainer/training.h"
+
+/* UTF-8 bytes of the scored tokens; special tokens stand for no text. */
+static uint64_t count_bytes(const struct wm_training *t)
+{
+    enum { BLOCK = 4096 };
+    uint32_t ids[BLOCK];
+    uint64_t bytes = 0;
+    for (uint64_t at = 0; at < t->scored; at += BLOCK) {
+        size_t n = t->scored - at < BLOCK ? (size_t)(t->scored - at) : BLOCK;
+        wm_shard_set_read(&t->validation_set, at + 1, n, ids);
+        for (size_t i = 0; i < n; i++) {
+            if (!wm_token_is_special(t->tokenizer, ids[i]))
+                bytes += wm_token_bytes(t->tokenizer, ids[i]).len;
+        }
+    }
+    return bytes;
+}
+
+int wm_training_plan_validation(struct wm_training *t, struct wm_error *err)
+{
+    if (t->validation_set.n_tokens < 2)
+        return 0;
+    uint32_t context = (uint32_t)t->options->context;
+    int status = wm_windows_init(&t->validation, &t->validation_set, context, err);
+    if (status)
+        return status;
+    uint64_t all = t->validation_set.n_tokens - 1, most = t->options->validation_tokens;
+    t->scored = all;
+    if (most && most < all) {
+        uint64_t windows = most / context ? most / context : 1;
+        t->scored = windows * context < all ? windows * context : all;
+    }
+    uint64_t bytes = count_bytes(t);
+    t->scale.tokens_per_byte = bytes ? (double)t->scored / (double)bytes : 0;
+    return 0;
+}
+
+/* Loss of `n` windows from `window` on, `length` tokens each. */
+static int score(struct wm_training *t, uint64_t window, uint32_t n, uint32_t length,
+                 double *ret_nll, struct wm_error *err)
+{
+    int status = wm_cancel_check(t->job->cancel, err);
+    for (uint32_t row = 0; row < n && !status; row++) {
+        size_t at = (size_t)row * length;
+        status = wm_windows_read(&t->validation, window + row, length, t->inputs + at,
+                                 t->targets + at, err);
+    }
+    if (status)
+        return status;
+    struct wm_lm_batch rows = {.b = n, .t = length, .inputs = t->inputs, .targets = t->targets};
+    return wm_model_loss(t->model, &rows, ret_nll, err);
+}
+
+int wm_training_validate(struct wm_training *t, double *ret_nats, struct wm_error *err)
+{
+    uint32_t context = t->validation.context, rest = (uint32_t)(t->scored % context);
+    uint64_t windows = t->scored / context;
+    double sum = 0, nll;
+    for (uint64_t at = 0; at < windows; at += t->micro_batch) {
+        uint32_t n = windows - at < t->micro_batch ? (uint32_t)(windows - at) : t->micro_batch;
+        int status = score(t, at, n, context, &nll, err);
+        if (status)
+            return status;
+        sum += nll;
+    }
+    if (rest) {
+        int status = score(t, windows, 1, rest, &nll, err);
+        if (status)
+            return status;
+        sum += nll;
+    }
+    if (!isfinite(sum))
+        return wm_fail(err, WM_E_FORMAT, "the validation loss is not finite");
+    *ret_nats = sum / (double)t->scored;
+    return 0;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file training.h
+ * What wm_train's files share: the state of one training.
+ *
+ *     train.c           the loop: validate, save, step; finish
+ *     train_open.c      everything a training needs, opened and checked against each other
+ *     train_step.c      one update of the weights
+ *     train_validate.c  the validation text: what it is, and its loss
+ *     train_resume.c    checkpoints found and saved
+ */
+#ifndef WETMILL_TRAINER_TRAINING_H
+#define WETMILL_TRAINER_TRAINING_H
+
+#include "trainer/checkpoint.h"
+#include "trainer/data.h"
+#include "trainer/metrics.h"
+#include "trainer/model.h"
+#include "wetmill/cancel.h"
+#include "wetmill/progress.h"
+#include "wetmill/tokenizer.h"
+#include "wetmill/train.h"
+
+struct wm_training {
+    const struct wm_train_job *job;
+    const struct wm_train_options *options;
+    struct wm_shard_set train_set, validation_set;
+    struct wm_windows windows, validation;
+    struct wm_tokenizer *tokenizer;
+    struct wm_team *team;
+    struct wm_model *model;
+    uint32_t micro_batch;
+    uint32_t *inputs, *targets; /**< [micro_batch × context] */
+    uint64_t scored;            /**< Tokens of each validation; 0: there is none. */
+    struct wm_metrics_scale scale;
+    struct wm_history history;      /**< history.n = steps done */
+    struct wm_checkpoint_head head; /**< All but step and sample stays. */
+    struct wm_buf options_text;     /**< What shapes the result, as JSON. */
+    uint64_t saved;                 /**< Step of the newest checkpoint, 0 = none. */
+    uint64_t first_step;            /**< Where this process began. */
+    double start;                   /**< Seconds; when it began. */
+};
+
+/** Open shards, tokenizer, team, model; check that they belong together and fit the memory. Close
+ *  with wm_training_close in any case. */
+int wm_training_open(struct wm_training *t, const struct wm_train_job *job, struct wm_error *err);
+void wm_training_close(struct wm_training *t);
+
+/** Go back to the newest checkpoint that is whole and belongs here, if there is one. */
+int wm_training_resume(struct wm_training *t, struct wm_error *err);
+/** Save a checkpoint and metrics of the steps done; does nothing before the first. */
+int wm_training_save(struct wm_training *t, struct wm_error *err);
+
+/** One step. On WM_E_CANCELLED parameters are those of the last step. */
+int wm_training_step(struct wm_training *t, struct wm_error *err);
+
+/** Choose the tokens that are scored, count their bytes. */
+int wm_training_plan_validation(struct wm_training *t, struct wm_error *err);
+/** Mean nats per token of the validation text. */
+int wm_training_validate(struct wm_training *t, double *ret_nats, struct wm_error *err);
+
+/** Tell the job's listener a line. */
+__attribute__((format(printf, 2, 3))) void wm_training_say(const struct wm_training *t,
+                                                           const char *fmt, ...);
+
+#endif /* WETMILL_TRAINER_TRAINING_H */
