@@ -170,7 +170,8 @@ static int index_added(struct wm_tokenizer *tok, struct wm_error *err)
         tok->has_added[tok->added[i].normalized][special] = true;
     }
     uint32_t n = 0;
-    qsort(tok->added_lengths, tok->n_added, sizeof *tok->added_lengths, falling);
+    if (tok->n_added)
+        qsort(tok->added_lengths, tok->n_added, sizeof *tok->added_lengths, falling);
     for (uint32_t i = 0; i < tok->n_added; i++)
         if (n == 0 || tok->added_lengths[n - 1] != tok->added_lengths[i])
             tok->added_lengths[n++] = tok->added_lengths[i];

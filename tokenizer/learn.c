@@ -77,7 +77,8 @@ static size_t gather(struct bpe_pieces *pieces, uint64_t *ret_symbols)
         *ret_symbols += (uint64_t)pieces->slots[i].len + 1;
         pieces->slots[n++] = pieces->slots[i];
     }
-    qsort(pieces->slots, n, sizeof *pieces->slots, by_falling_count);
+    if (n)
+        qsort(pieces->slots, n, sizeof *pieces->slots, by_falling_count);
     return n;
 }
 
