@@ -5,7 +5,7 @@
 
 /* A worker folds after this much text: so that its table stays small beside the trainer's, and
  * folding (a few percent of counting) does not make the others wait. */
-enum { FOLD_TEXT = 32 << 20, COUNTER_MEMORY = 64 << 20 };
+enum { FOLD_TEXT = 16 << 20, COUNTER_MEMORY = 64 << 20 };
 
 struct local {
     struct wm_counter *counter;

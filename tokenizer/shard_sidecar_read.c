@@ -137,8 +137,9 @@ int wm_sidecar_frame_parse(struct wm_str bytes, size_t n_rows, struct wm_sidecar
 
 static bool copy_str(struct wm_arena *arena, struct wm_str *s)
 {
+    size_t len = s->len;
     *s = wm_arena_str(arena, *s);
-    return s->ptr || !s->len;
+    return s->len == len;
 }
 
 int wm_sidecar_frame_row(const struct wm_sidecar_frame *frame, size_t i, struct wm_arena *arena,
