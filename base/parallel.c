@@ -179,6 +179,17 @@ static void help(struct wm_team *team, unsigned slot)
 
 enum { HOSTS_MOST = 1 };
 
+#    if defined(__clang__) && defined(__has_feature)
+#        if __has_feature(address_sanitizer)
+/* LLVM's runtime keeps a kilobyte for every thread that once opened a region. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libomp.so";
+}
+#        endif
+#    endif
+
 /* OpenMP may give fewer threads than asked for: the team is then that much smaller. */
 static void *host_main(void *arg)
 {

@@ -82,7 +82,7 @@ struct wm_activations {
     float *norm_parts;  /* [⌈rows / WM_NORM_ROWS⌉, 2, C] gain's and bias's gradients in parts */
     double *span_parts; /* [n_spans] of the gradient norm */
     /* other memory */
-    struct wm_span *spans; /* the flat buffers, cut */
+    size_t *first_span; /* [n_table + 1] the flat buffers, cut into spans tensor by tensor */
     size_t n_spans;
     void *memory; /* the one mapping all floats live in */
     size_t memory_bytes;
@@ -100,7 +100,10 @@ static inline float *wm_grad_of(const struct wm_model *model, size_t at)
 
 /* ---- params.c ---- */
 
-/** Parameters tensors of a (checked) configuration. */
+/** The item-th span of a model. */
+struct wm_span wm_span_of(const struct wm_model *model, size_t item);
+
+/** Parameter tensors of a (checked) configuration. */
 size_t wm_params_count(const struct wm_model_config *config);
 /** Fill table[wm_params_count]; returns the floats of a flat buffer. */
 uint64_t wm_params_table(const struct wm_model_config *config, struct wm_param *table);

@@ -9,8 +9,8 @@
 static void zero_span(void *arg, size_t item)
 {
     const struct wm_model *model = arg;
-    const struct wm_span *span = &model->acts->spans[item];
-    memset(model->grads + span->offset, 0, span->n * sizeof *model->grads);
+    const struct wm_span span = wm_span_of(model, item);
+    memset(model->grads + span.offset, 0, span.n * sizeof *model->grads);
 }
 
 void wm_model_zero_grads(struct wm_model *model)
@@ -22,8 +22,8 @@ static void square_span(void *arg, size_t item)
 {
     const struct wm_model *model = arg;
     const struct wm_activations *acts = model->acts;
-    const struct wm_span *span = &acts->spans[item];
-    acts->span_parts[item] = acts->shop.kernels->sum_squares(model->grads + span->offset, span->n);
+    const struct wm_span span = wm_span_of(model, item);
+    acts->span_parts[item] = acts->shop.kernels->sum_squares(model->grads + span.offset, span.n);
 }
 
 double wm_model_grad_norm(struct wm_model *model)
@@ -44,11 +44,11 @@ static void update_span(void *arg, size_t item)
 {
     const struct update *u = arg;
     const struct wm_model *model = u->model;
-    const struct wm_span *span = &model->acts->spans[item];
-    const uint64_t at = span->offset;
-    const bool decay = model->table[span->tensor].decay;
+    const struct wm_span span = wm_span_of(model, item);
+    const uint64_t at = span.offset;
+    const bool decay = model->table[span.tensor].decay;
     model->acts->shop.kernels->adamw(model->params + at, model->grads + at, model->m + at,
-                                     model->v + at, decay ? &u->decayed : &u->plain, span->n);
+                                     model->v + at, decay ? &u->decayed : &u->plain, span.n);
 }
 
 void wm_model_adamw(struct wm_model *model, const struct wm_adamw *how)

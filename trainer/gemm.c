@@ -8,7 +8,7 @@ enum {
     BLOCK_K = 256,         /* BLOCK_ROWS × BLOCK_K floats stay in the second-level cache */
     SUPER_K = 2048,        /* of B packed at a time */
     SHARED_MOST = 4 << 20, /* floats of packed B */
-    LEAST_ITEMS = 32,      /* blocks a product is cut into for the team, if it is large enough */
+    ITEMS_PER_THREAD = 8,  /* blocks a product is cut into for the team, if it is large enough */
 };
 _Static_assert(WM_GEMM_SCRATCH == BLOCK_ROWS * BLOCK_K, "one block of A");
 _Static_assert(WM_GEMM_MIN_SHARED == SUPER_K * WM_TILE_MAX_COLS, "one panel of B");
@@ -75,14 +75,37 @@ static void pack_transposed(float *dst, size_t width, const float *src, size_t l
             dst[k * width + o] = src[o * ld + k];
 }
 
+/* Whole rows of a panel; sizes the compiler knows need no call. */
+static void pack_rows(float *dst, size_t width, const float *src, size_t ld, size_t n_k)
+{
+    for (; n_k; n_k--, dst += width, src += ld) {
+        switch (width) {
+        case 32:
+            memcpy(dst, src, 32 * sizeof *dst);
+            break;
+        case 16:
+            memcpy(dst, src, 16 * sizeof *dst);
+            break;
+        case 12:
+            memcpy(dst, src, 12 * sizeof *dst);
+            break;
+        default:
+            for (size_t i = 0; i < width; i++)
+                dst[i] = src[i];
+        }
+    }
+}
+
 /* One panel: outer indices [outer, outer + n_outer) and k in [k, k + n_k). */
 static void pack_panel(float *dst, size_t width, const struct wm_factor *f, size_t outer,
                        size_t n_outer, size_t k, size_t n_k)
 {
     if (n_outer < width)
         memset(dst, 0, width * n_k * sizeof *dst);
-    if (f->k_rows) {
-        const float *src = f->at + k * f->ld + outer;
+    const float *src = f->at + k * f->ld + outer;
+    if (f->k_rows && n_outer == width) {
+        pack_rows(dst, width, src, f->ld, n_k);
+    } else if (f->k_rows) {
         for (size_t i = 0; i < n_k; i++)
             memcpy(dst + i * width, src + i * f->ld, n_outer * sizeof *dst);
     } else {
@@ -197,11 +220,12 @@ static size_t n_blocks(const struct part *p)
  * team needs items. */
 static size_t cut(struct part *p)
 {
+    const size_t least = (size_t)ITEMS_PER_THREAD * wm_team_size(p->shop->team);
     p->block_rows = BLOCK_ROWS;
     p->block_cols = round_up(p->n, WM_TILE_MAX_COLS);
-    while (n_blocks(p) < LEAST_ITEMS && p->block_cols > 4 * WM_TILE_MAX_COLS)
+    while (n_blocks(p) < least && p->block_cols > 4 * WM_TILE_MAX_COLS)
         p->block_cols = round_up(p->block_cols / 2, WM_TILE_MAX_COLS);
-    while (n_blocks(p) < LEAST_ITEMS && p->block_rows > BLOCK_ROWS / 4)
+    while (n_blocks(p) < least && p->block_rows > BLOCK_ROWS / 4)
         p->block_rows /= 2;
     p->n_row_blocks = (p->g->m + p->block_rows - 1) / p->block_rows;
     return n_blocks(p);

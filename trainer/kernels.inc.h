@@ -145,37 +145,38 @@ static void layer_norm_back(const float *dy, const float *x, const float *gain, 
 }
 
 /* (1 + tanh u) / 2 is the logistic function of 2u, so one exponential does it:
- * s = 1 / (1 + e^(−2u)), u = √(2/π) (x + 0.044715 x³);  gelu = x s. */
-static inline struct lanes gelu_share(struct lanes x)
+ * e = e^(−2u), s = 1 / (1 + e), u = √(2/π) (x + 0.044715 x³);  gelu = x s. */
+static inline struct lanes gelu_share(struct lanes x, struct lanes *ret_e)
 {
     struct lanes x2 = lanes_mul(x, x);
     struct lanes u = lanes_mul(lanes_add(lanes_mul(x2, lanes_all(0.044715f)), lanes_all(1.0f)), x);
-    struct lanes e = lanes_exp(lanes_mul(u, lanes_all(-1.5957691216057308f))); /* −2 √(2/π) */
-    return lanes_div(lanes_all(1.0f), lanes_add(e, lanes_all(1.0f)));
+    *ret_e = lanes_exp(lanes_mul(u, lanes_all(-1.5957691216057308f))); /* −2 √(2/π) */
+    return lanes_div(lanes_all(1.0f), lanes_add(*ret_e, lanes_all(1.0f)));
 }
 
-/* gelu' = s + x s (1 − s) (2u)' */
+static inline struct lanes gelu_of(struct lanes x)
+{
+    struct lanes e;
+    return lanes_mul(x, gelu_share(x, &e));
+}
+
+/* gelu' = s + x s (1 − s) (2u)'; 1 − s is e s, which does not cancel. */
 static inline struct lanes gelu_slope(struct lanes x)
 {
-    struct lanes s = gelu_share(x);
+    struct lanes e, s = gelu_share(x, &e);
     struct lanes du = lanes_mul(lanes_mul(x, x), lanes_all(0.2140644488178367f));
     du = lanes_add(du, lanes_all(1.5957691216057308f)); /* 2 √(2/π) (1 + 3 × 0.044715 x²) */
-    struct lanes tail = lanes_mul(lanes_mul(s, lanes_sub(lanes_all(1.0f), s)), lanes_mul(x, du));
+    struct lanes tail = lanes_mul(lanes_mul(lanes_mul(e, s), s), lanes_mul(x, du));
     return lanes_add(s, tail);
 }
 
 static void gelu(const float *x, float *y, size_t n)
 {
     size_t i = 0;
-    struct lanes v;
-    for (; i + 16 <= n; i += 16) {
-        v = lanes_load(x + i);
-        lanes_store(y + i, lanes_mul(v, gelu_share(v)));
-    }
-    if (i < n) {
-        v = lanes_load_n(x + i, n - i, 0);
-        lanes_store_n(y + i, lanes_mul(v, gelu_share(v)), n - i);
-    }
+    for (; i + 16 <= n; i += 16)
+        lanes_store(y + i, gelu_of(lanes_load(x + i)));
+    if (i < n)
+        lanes_store_n(y + i, gelu_of(lanes_load_n(x + i, n - i, 0)), n - i);
 }
 
 static void gelu_back(const float *x, float *dy, size_t n)

@@ -142,24 +142,14 @@ static int check(const struct wm_model_config *c, uint32_t max_batch, struct wm_
     return 0;
 }
 
-static size_t count_spans(const struct wm_model *model)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < model->n_table; i++)
-        n += (size_t)((model->table[i].n + WM_SPAN - 1) / WM_SPAN);
-    return n;
-}
-
 static void cut_spans(const struct wm_model *model)
 {
-    struct wm_span *span = model->acts->spans;
+    struct wm_activations *acts = model->acts;
     for (size_t i = 0; i < model->n_table; i++) {
-        const struct wm_param *p = &model->table[i];
-        for (uint64_t at = 0; at < p->n; at += WM_SPAN) {
-            uint64_t n = p->n - at < WM_SPAN ? p->n - at : WM_SPAN;
-            *span++ = (struct wm_span){p->offset + at, (uint32_t)n, (uint32_t)i};
-        }
+        acts->first_span[i] = acts->n_spans;
+        acts->n_spans += (size_t)((model->table[i].n + WM_SPAN - 1) / WM_SPAN);
     }
+    acts->first_span[model->n_table] = acts->n_spans;
 }
 
 /* The model without its floats: everything that is small. */
@@ -176,10 +166,9 @@ static struct wm_model *new_frame(const struct wm_model_config *config, uint32_t
     if (model->table && model->acts) {
         struct wm_activations *acts = model->acts;
         model->n_params = wm_params_table(config, model->table);
-        acts->n_spans = count_spans(model);
-        acts->spans = calloc(acts->n_spans, sizeof *acts->spans);
+        acts->first_span = calloc(model->n_table + 1, sizeof *acts->first_span);
         acts->layers = calloc(config->n_layer, sizeof *acts->layers);
-        if (acts->spans && acts->layers) {
+        if (acts->first_span && acts->layers) {
             cut_spans(model);
             return model;
         }
@@ -196,7 +185,7 @@ void wm_model_free(struct wm_model *model)
     if (acts) {
         if (acts->memory)
             (void)munmap(acts->memory, acts->memory_bytes);
-        free(acts->spans);
+        free(acts->first_span);
         free(acts->layers);
     }
     free(acts);
@@ -259,7 +248,7 @@ uint64_t wm_model_bytes(const struct wm_model_config *config, uint32_t max_batch
     struct plan plan = {NULL, 0};
     plan_model(&plan, model, wm_processors(), training);
     uint64_t frame = sizeof *model + sizeof *model->acts + model->n_table * sizeof *model->table +
-                     model->acts->n_spans * sizeof *model->acts->spans +
+                     model->n_table * sizeof *model->acts->first_span +
                      config->n_layer * sizeof *model->acts->layers;
     wm_model_free(model);
     return plan.used + HUGE_PAGE + frame;

@@ -67,6 +67,23 @@ uint64_t wm_params_table(const struct wm_model_config *config, struct wm_param *
     return b.used;
 }
 
+struct wm_span wm_span_of(const struct wm_model *model, size_t item)
+{
+    const size_t *first = model->acts->first_span;
+    size_t low = 0, high = model->n_table; /* first[low] ≤ item < first[high] */
+    while (high - low > 1) {
+        size_t middle = (low + high) / 2;
+        if (first[middle] <= item)
+            low = middle;
+        else
+            high = middle;
+    }
+    const struct wm_param *p = &model->table[low];
+    const uint64_t at = (item - first[low]) * (uint64_t)WM_SPAN;
+    const uint64_t n = p->n - at < WM_SPAN ? p->n - at : WM_SPAN;
+    return (struct wm_span){p->offset + at, (uint32_t)n, (uint32_t)low};
+}
+
 struct init {
     const struct wm_model *model;
     uint64_t seed;
@@ -76,13 +93,13 @@ static void init_span(void *arg, size_t item)
 {
     const struct init *init = arg;
     const struct wm_model *model = init->model;
-    const struct wm_span *span = &model->acts->spans[item];
-    const struct wm_param *p = &model->table[span->tensor];
-    float *x = model->params + span->offset;
-    const uint64_t first = span->offset - p->offset;
-    for (uint32_t i = 0; i < span->n; i++) {
+    const struct wm_span span = wm_span_of(model, item);
+    const struct wm_param *p = &model->table[span.tensor];
+    float *x = model->params + span.offset;
+    const uint64_t first = span.offset - p->offset;
+    for (uint32_t i = 0; i < span.n; i++) {
         if (p->init_std > 0)
-            x[i] = (float)(wm_gaussian(init->seed, span->tensor, first + i) * p->init_std);
+            x[i] = (float)(wm_gaussian(init->seed, span.tensor, first + i) * p->init_std);
         else
             x[i] = p->role == WM_PARAM_NORM ? 1.0f : 0.0f;
     }

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The model by itself: gradients against finite differences, the same bits for every number of
+ * threads and instruction set, odd sizes, the decoder, learning, and what it refuses. */
+#include "trainer/model.h"
+
+#include <math.h>
+
+#include "test.h"
+#include "trainer/kernels.h"
+#include "trainer/scalar.h"
+
+static struct wm_error err;
+
+/* Odd everywhere: depth 8, T 17, V 509. */
+static const struct wm_model_config odd = {.n_layer = 2,
+                                           .n_head = 3,
+                                           .n_embd = 24,
+                                           .n_ctx = 17,
+                                           .vocabulary = 509,
+                                           .layer_norm_epsilon = 1e-5f};
+
+struct sample {
+    struct wm_lm_batch batch;
+    uint32_t ids[2][4096];
+    float weights[4096];
+};
+
+static struct sample *new_sample(const struct wm_model_config *config, uint32_t b, uint32_t t,
+                                 uint64_t seed)
+{
+    struct sample *s = calloc(1, sizeof *s);
+    if (!s)
+        exit(1);
+    for (size_t i = 0; i < (size_t)b * t; i++) {
+        s->ids[0][i] = (uint32_t)(wm_random(seed, 0, i) % config->vocabulary);
+        s->ids[1][i] = (uint32_t)(wm_random(seed, 1, i) % config->vocabulary);
+        s->weights[i] = (float)(wm_random(seed, 2, i) % 4) * 0.5f; /* a quarter is not scored */
+    }
+    s->batch = (struct wm_lm_batch){b, t, s->ids[0], s->ids[1], s->weights};
+    return s;
+}
+
+static struct wm_model *new_model(const struct wm_model_config *config, uint32_t b,
+                                  unsigned threads, bool training)
+{
+    struct wm_team *team = NULL;
+    struct wm_model *model = NULL;
+    CHECK_OK(wm_team_new(threads, &team, &err), err);
+    CHECK_OK(wm_model_new(config, b, training, team, &model, &err), err);
+    if (!model)
+        exit(1);
+    wm_model_init(model, 42);
+    return model;
+}
+
+static void free_model(struct wm_model *model)
+{
+    struct wm_team *team = model->team;
+    wm_model_free(model);
+    wm_team_free(team);
+}
+
+static double loss_of(struct wm_model *model, const struct wm_lm_batch *batch)
+{
+    double nll = NAN;
+    CHECK_OK(wm_model_loss(model, batch, &nll, &err), err);
+    return nll;
+}
+
+/* Make every parameter matter: biases and gains away from 0 and 1, weights large enough for
+ * attention to choose. */
+static void shake(struct wm_model *model)
+{
+    for (size_t i = 0; i < model->n_table; i++) {
+        const struct wm_param *p = &model->table[i];
+        for (uint64_t j = 0; j < p->n; j++)
+            model->params[p->offset + j] += (float)(0.2 * wm_gaussian(9, i, j));
+    }
+}
+
+/* Along each tensor's own gradient g the loss must change by |g| per unit length. */
+static void finite_differences(void)
+{
+    const struct wm_model_config config = {.n_layer = 2,
+                                           .n_head = 2,
+                                           .n_embd = 12,
+                                           .n_ctx = 9,
+                                           .vocabulary = 31,
+                                           .layer_norm_epsilon = 1e-5f};
+    struct wm_model *model = new_model(&config, 3, 2, true);
+    struct sample *s = new_sample(&config, 3, 9, 1);
+    shake(model);
+    double nll;
+    wm_model_zero_grads(model);
+    CHECK_OK(wm_model_forward_backward(model, &s->batch, 1.0f, &nll, &err), err);
+    for (size_t i = 0; i < model->n_table; i++) {
+        const struct wm_param *p = &model->table[i];
+        float *x = model->params + p->offset, *kept = malloc(p->n * sizeof *kept);
+        const float *g = model->grads + p->offset;
+        double norm = 0, loss[2];
+        for (uint64_t j = 0; j < p->n; j++)
+            norm += (double)g[j] * (double)g[j];
+        norm = sqrt(norm);
+        CHECK_(norm > 1e-3, "%s has no gradient", p->name);
+        if (!kept)
+            exit(1);
+        memcpy(kept, x, p->n * sizeof *kept);
+        const double h = 1e-2;
+        for (int side = 0; side < 2; side++) {
+            for (uint64_t j = 0; j < p->n; j++)
+                x[j] = (float)((double)kept[j] + (side ? -h : h) * (double)g[j] / norm);
+            loss[side] = loss_of(model, &s->batch);
+        }
+        memcpy(x, kept, p->n * sizeof *kept);
+        free(kept);
+        double slope = (loss[0] - loss[1]) / (2 * h);
+        CHECK_(fabs(slope - norm) <= 5e-3 * norm, "%s: slope %g, gradient %g", p->name, slope,
+               norm);
+    }
+    free(s);
+    free_model(model);
+}
+
+static void step(struct wm_model *model, const struct wm_lm_batch *batch, uint64_t n, double lr)
+{
+    double nll, sum = 0;
+    for (size_t i = 0; i < (size_t)batch->b * batch->t; i++)
+        sum += batch->weights ? (double)batch->weights[i] : 1;
+    wm_model_zero_grads(model);
+    CHECK_OK(wm_model_forward_backward(model, batch, (float)(1 / sum), &nll, &err), err);
+    const double norm = wm_model_grad_norm(model);
+    const struct wm_adamw how = {.lr = lr,
+                                 .beta1 = 0.9,
+                                 .beta2 = 0.95,
+                                 .epsilon = 1e-8,
+                                 .weight_decay = 0.1,
+                                 .step = n,
+                                 .grad_scale = norm > 1 ? 1 / norm : 1};
+    wm_model_adamw(model, &how);
+}
+
+/* Three steps from the same seed; the parameters afterwards are the result. */
+static float *train(const struct wm_model_config *config, unsigned threads, const char *kernels,
+                    uint32_t b, uint32_t t)
+{
+    struct wm_model *model = new_model(config, b, threads, true);
+    CHECK_OK(wm_model_use_kernels(model, kernels, &err), err);
+    struct sample *s = new_sample(config, b, t, 2);
+    for (uint64_t n = 1; n <= 3; n++)
+        step(model, &s->batch, n, 1e-2);
+    float *params = malloc(model->n_params * sizeof *params);
+    if (!params)
+        exit(1);
+    memcpy(params, model->params, model->n_params * sizeof *params);
+    free(s);
+    free_model(model);
+    return params;
+}
+
+/* What these three steps give is the same for every compiler and CPU, so it can be written down.
+ * It changes only with the arithmetic itself. */
+static void golden(const float *params, uint64_t size)
+{
+    const unsigned char *bytes = (const unsigned char *)params;
+    uint64_t hash = UINT64_C(0xCBF29CE484222325); /* FNV-1a */
+    for (uint64_t i = 0; i < size; i++)
+        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001B3);
+    CHECK_U64(hash, UINT64_C(11814953529377882655));
+}
+
+static uint64_t n_params(const struct wm_model_config *config)
+{
+    struct wm_model *model = new_model(config, 1, 1, false);
+    uint64_t n = model->n_params;
+    free_model(model);
+    return n;
+}
+
+static void same_bits(const struct wm_model_config *config, uint32_t b, uint32_t t)
+{
+    static const unsigned threads[] = {2, 3, 7};
+    const uint64_t size = n_params(config) * sizeof(float);
+    const char *best = wm_kernels_available()[0]->name;
+    float *want = train(config, 1, best, b, t);
+    if (config == &odd)
+        golden(want, size);
+    for (size_t i = 0; i < 3; i++) {
+        float *got = train(config, threads[i], best, b, t);
+        CHECK_(memcmp(want, got, size) == 0, "%u threads differ", threads[i]);
+        free(got);
+    }
+    for (const struct wm_kernels *const *k = wm_kernels_available(); *k; k++) {
+        float *got = train(config, 2, (*k)->name, b, t);
+        CHECK_(memcmp(want, got, size) == 0, "%s differs", (*k)->name);
+        free(got);
+    }
+    free(want);
+}
+
+/* Rows of a batch must not see each other, nor positions the future. */
+static void causal_and_separate(void)
+{
+    struct wm_model *model = new_model(&odd, 3, 2, false);
+    struct sample *s = new_sample(&odd, 3, 17, 3);
+    const size_t row = (size_t)17 * odd.vocabulary;
+    float *one = calloc(3 * row, sizeof *one), *two = calloc(3 * row, sizeof *two);
+    if (!one || !two)
+        exit(1);
+    shake(model);
+    CHECK_OK(wm_model_logits(model, &s->batch, one, &err), err);
+    s->ids[0][17 + 11] ^= 1; /* second sequence, position 11 */
+    CHECK_OK(wm_model_logits(model, &s->batch, two, &err), err);
+    CHECK(memcmp(one, two, (row + 11 * odd.vocabulary) * sizeof *one) == 0);
+    CHECK(memcmp(one + row + 11 * odd.vocabulary, two + row + 11 * odd.vocabulary,
+                 odd.vocabulary * sizeof *one) != 0);
+    CHECK(memcmp(one + 2 * row, two + 2 * row, row * sizeof *one) == 0);
+    free(one);
+    free(two);
+    free(s);
+    free_model(model);
+}
+
+static void decoder(void)
+{
+    struct wm_model *model = new_model(&odd, 1, 2, false);
+    struct sample *s = new_sample(&odd, 1, 17, 4);
+    float *want = calloc((size_t)17 * odd.vocabulary, sizeof *want);
+    struct wm_decoder *d = NULL;
+    const float *logits = NULL;
+    if (!want)
+        exit(1);
+    shake(model);
+    CHECK_OK(wm_model_logits(model, &s->batch, want, &err), err);
+    CHECK_OK(wm_decoder_new(model, &d, &err), err);
+    for (int round = 0; round < 2; round++) {
+        double worst = 0, top = 0;
+        for (size_t t = 0; t < 17; t++) {
+            CHECK_OK(wm_decoder_feed(d, s->ids[0][t], &logits, &err), err);
+            for (size_t v = 0; v < odd.vocabulary; v++) {
+                double w = (double)want[t * odd.vocabulary + v];
+                worst = fmax(worst, fabs((double)logits[v] - w));
+                top = fmax(top, fabs(w));
+            }
+        }
+        CHECK_(worst <= 1e-5 * top, "logits of %g differ by %g", top, worst);
+        CHECK_FAILS(wm_decoder_feed(d, 0, &logits, &err), WM_E_LIMIT, err, "context");
+        wm_decoder_restart(d);
+    }
+    CHECK_FAILS(wm_decoder_feed(d, odd.vocabulary, &logits, &err), WM_E_FORMAT, err, "vocabulary");
+    wm_decoder_free(d);
+    wm_decoder_free(NULL);
+    free(want);
+    free(s);
+    free_model(model);
+}
+
+static void learns(void)
+{
+    struct wm_model *model = new_model(&odd, 4, 2, true);
+    struct sample *s = new_sample(&odd, 4, 17, 5);
+    s->batch.weights = NULL;
+    const double n = 4 * 17, start = loss_of(model, &s->batch) / n;
+    CHECK_(fabs(start - log(odd.vocabulary)) < 0.1, "loss %g at first, want log V = %g", start,
+           log(odd.vocabulary));
+    for (uint64_t i = 1; i <= 300; i++)
+        step(model, &s->batch, i, i < 200 ? 1e-2 : 2e-3);
+    const double end = loss_of(model, &s->batch) / n;
+    CHECK_(end < 0.05, "one batch stays at %g nats", end);
+    free(s);
+    free_model(model);
+}
+
+/* Two micro-batches add up to the batch; unscored rows count for nothing. */
+static void accumulates(void)
+{
+    struct wm_model *model = new_model(&odd, 4, 2, true);
+    struct sample *s = new_sample(&odd, 4, 17, 6);
+    float *whole = malloc(model->n_params * sizeof *whole);
+    double nll, first, second, difference = 0, size = 0;
+    if (!whole)
+        exit(1);
+    wm_model_zero_grads(model);
+    CHECK_OK(wm_model_forward_backward(model, &s->batch, 0.125f, &nll, &err), err);
+    memcpy(whole, model->grads, model->n_params * sizeof *whole);
+    wm_model_zero_grads(model);
+    struct wm_lm_batch half = s->batch;
+    half.b = 2;
+    CHECK_OK(wm_model_forward_backward(model, &half, 0.125f, &first, &err), err);
+    half.inputs += 34;
+    half.targets += 34;
+    half.weights += 34;
+    CHECK_OK(wm_model_forward_backward(model, &half, 0.125f, &second, &err), err);
+    CHECK(fabs(first + second - nll) < 1e-9 * nll);
+    for (uint64_t i = 0; i < model->n_params; i++) {
+        double d = (double)whole[i] - (double)model->grads[i];
+        difference += d * d;
+        size += (double)whole[i] * (double)whole[i];
+    }
+    CHECK_(sqrt(difference / size) < 1e-5, "micro-batches differ by %g", sqrt(difference / size));
+    memset(s->weights, 0, sizeof s->weights);
+    s->ids[1][3] = UINT32_MAX; /* an ignored target may be anything */
+    wm_model_zero_grads(model);
+    CHECK_OK(wm_model_forward_backward(model, &s->batch, 1.0f, &nll, &err), err);
+    CHECK(nll == 0 && wm_model_grad_norm(model) == 0);
+    free(whole);
+    free(s);
+    free_model(model);
+}
+
+static void refuses(void)
+{
+    struct wm_model *model = new_model(&odd, 2, 1, false);
+    struct sample *s = new_sample(&odd, 2, 17, 7);
+    double nll;
+    CHECK_FAILS(wm_model_forward_backward(model, &s->batch, 1, &nll, &err), WM_E_CONFIG, err,
+                "inference");
+    s->batch.b = 3;
+    CHECK_FAILS(wm_model_loss(model, &s->batch, &nll, &err), WM_E_LIMIT, err, "batch");
+    s->batch.b = 1;
+    s->batch.t = 18;
+    CHECK_FAILS(wm_model_loss(model, &s->batch, &nll, &err), WM_E_LIMIT, err, "batch");
+    s->batch.t = 5;
+    s->batch.weights = NULL;
+    s->ids[1][4] = 509;
+    CHECK_FAILS(wm_model_loss(model, &s->batch, &nll, &err), WM_E_FORMAT, err, "token 509");
+    s->ids[0][0] = UINT32_MAX;
+    CHECK_FAILS(wm_model_loss(model, &s->batch, &nll, &err), WM_E_FORMAT, err, "token 4294967295");
+    CHECK_FAILS(wm_model_use_kernels(model, "abacus", &err), WM_E_CONFIG, err, "abacus");
+    struct wm_model *none = NULL;
+    struct wm_model_config bad = odd;
+    bad.n_head = 5;
+    CHECK_FAILS(wm_model_new(&bad, 1, true, model->team, &none, &err), WM_E_CONFIG, err, "heads");
+    bad = odd;
+    bad.n_layer = 0;
+    CHECK_FAILS(wm_model_new(&bad, 1, true, model->team, &none, &err), WM_E_CONFIG, err, "layers");
+    bad = odd;
+    bad.vocabulary = UINT32_MAX;
+    CHECK_FAILS(wm_model_new(&bad, 1, true, model->team, &none, &err), WM_E_CONFIG, err, "vocab");
+    bad = odd;
+    bad.layer_norm_epsilon = NAN;
+    CHECK_FAILS(wm_model_new(&bad, 1, true, model->team, &none, &err), WM_E_CONFIG, err, "epsilon");
+    CHECK_FAILS(wm_model_new(&odd, 0, true, model->team, &none, &err), WM_E_CONFIG, err, "batch");
+    CHECK_FAILS(wm_model_new(&odd, UINT32_MAX, true, model->team, &none, &err), WM_E_CONFIG, err,
+                "batch");
+    CHECK(none == NULL);
+    CHECK_U64(wm_model_bytes(&bad, 1, true), 0);
+    CHECK(wm_model_bytes(&odd, 2, true) > wm_model_bytes(&odd, 1, true));
+    CHECK(wm_model_bytes(&odd, 2, true) > wm_model_bytes(&odd, 2, false));
+    wm_model_free(NULL);
+    free(s);
+    free_model(model);
+}
+
+/* A model no machine has memory for is an error, not a crash. */
+static void too_large(void)
+{
+    const struct wm_model_config huge = {.n_layer = WM_MODEL_MAX_LAYERS,
+                                         .n_head = 1,
+                                         .n_embd = WM_MODEL_MAX_WIDTH,
+                                         .n_ctx = 1 << 20,
+                                         .vocabulary = WM_MODEL_MAX_VOCABULARY,
+                                         .layer_norm_epsilon = 1e-5f};
+    struct wm_team *team = NULL;
+    struct wm_model *model = NULL;
+    CHECK_OK(wm_team_new(1, &team, &err), err);
+    CHECK(wm_model_bytes(&huge, 16, true) > UINT64_C(1) << 49);
+    CHECK_FAILS(wm_model_new(&huge, 16, true, team, &model, &err), WM_E_NOMEM, err, "memory");
+    wm_team_free(team);
+}
+
+/* Hugging Face counts 124,439,808 for this configuration. */
+static void counts(void)
+{
+    const struct wm_model_config gpt2 = {.n_layer = 12,
+                                         .n_head = 12,
+                                         .n_embd = 768,
+                                         .n_ctx = 1024,
+                                         .vocabulary = 50257,
+                                         .layer_norm_epsilon = 1e-5f};
+    struct wm_team *team = NULL;
+    struct wm_model *model = NULL;
+    CHECK_OK(wm_team_new(1, &team, &err), err);
+    CHECK_OK(wm_model_new(&gpt2, 1, false, team, &model, &err), err);
+    uint64_t n = 0;
+    for (size_t i = 0; i < model->n_table; i++) {
+        n += model->table[i].n;
+        CHECK(model->table[i].decay == (model->table[i].shape[1] != 0));
+        CHECK_U64(model->table[i].offset % 16, 0);
+    }
+    CHECK_U64(n, 124439808);
+    CHECK(model->grads == NULL && model->m == NULL);
+    wm_model_free(model);
+    wm_team_free(team);
+}
+
+int main(void)
+{
+    finite_differences();
+    same_bits(&odd, 3, 17);
+    const struct wm_model_config long_one = {.n_layer = 1,
+                                             .n_head = 1,
+                                             .n_embd = 16,
+                                             .n_ctx = 150,
+                                             .vocabulary = 64,
+                                             .layer_norm_epsilon = 1e-5f};
+    same_bits(&long_one, 4, 131); /* several blocks of queries, several chunks of rows */
+    causal_and_separate();
+    decoder();
+    learns();
+    accumulates();
+    refuses();
+    too_large();
+    counts();
+    return test_summary();
+}
