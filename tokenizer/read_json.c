@@ -80,7 +80,7 @@ static int merge_part(const struct wm_tokenizer *tok, struct wm_str name, struct
                       uint32_t *ret_id, struct wm_error *err)
 {
     size_t len;
-    int status = wm_buf_reserve(joined, name.len, err);
+    int status = wm_buf_reserve(joined, name.len + 1, err);
     if (status)
         return status;
     struct wm_str bytes = {joined->ptr + joined->len, 0};

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "wetmill/buf.h"
+
 /* In the form tokenizer.json carries them. Possessive rewrites circulate; Oniguruma, which Hugging
  * Face matches with, reads some of those differently. */
 const char *const bpe_named_patterns[2] = {
@@ -42,23 +44,56 @@ struct bpe_splitter {
     size_t match_end; /* of the match that starts at done; = done if none waits */
 };
 
-static int compile_failed(int code, size_t at, struct wm_error *err)
+/* PCRE2's \s is the property White_Space and U+180E, which has not been a space since Unicode 6.3
+ * and is none to Oniguruma and to tiktoken. Write \s and \S as what those mean. */
+static int write_spaces_out(struct wm_str text, struct wm_buf *out, struct wm_error *err)
+{
+    bool quoted = false; /* between \Q and \E */
+    int status = 0;
+    for (size_t i = 0, used; i < text.len && !status; i += used) {
+        bool escape = text.ptr[i] == '\\' && i + 1 < text.len;
+        char letter = escape ? text.ptr[i + 1] : '\0';
+        used = !escape || (quoted && letter != 'E') ? 1 : letter == 'c' ? 3 : 2;
+        used = used > text.len - i ? text.len - i : used; /* \cs is a control character */
+        struct wm_str piece = {text.ptr + i, used};
+        if (letter == 's' && !quoted)
+            piece = WM_STR("\\p{White_Space}");
+        if (letter == 'S' && !quoted)
+            piece = WM_STR("\\P{White_Space}");
+        if (letter == 'Q' || letter == 'E')
+            quoted = letter == 'Q';
+        status = wm_buf_add(out, piece.ptr, piece.len, err);
+    }
+    return status;
+}
+
+/* Where PCRE2 stopped is a place in what it read; show the words before it. */
+static int compile_failed(int code, struct wm_str read, size_t at, struct wm_error *err)
 {
     PCRE2_UCHAR words[160];
+    size_t from = at > 16 ? at - 16 : 0;
     if (pcre2_get_error_message(code, words, sizeof words) < 0)
         words[0] = '\0';
-    return wm_fail(err, WM_E_CONFIG, "split pattern: %s at byte %zu", (const char *)words, at);
+    return wm_fail(err, WM_E_CONFIG, "split pattern: %s, behind \"%.*s\"", (const char *)words,
+                   (int)(at - from), read.ptr + from);
 }
 
 static int compile(struct bpe_pattern *pattern, struct wm_error *err)
 {
+    enum { LONGER = 8 }; /* times, \s written out */
+    struct wm_buf read;
     int code = 0;
     PCRE2_SIZE at = 0;
     uint32_t flags = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C;
-    pattern->code =
-        pcre2_compile((PCRE2_SPTR)pattern->text.ptr, pattern->text.len, flags, &code, &at, NULL);
-    if (!pattern->code)
-        return compile_failed(code, at, err);
+    wm_buf_init(&read, LONGER * pattern->text.len);
+    int status = write_spaces_out(pattern->text, &read, err);
+    if (!status)
+        pattern->code = pcre2_compile((PCRE2_SPTR)read.ptr, read.len, flags, &code, &at, NULL);
+    if (!status && !pattern->code)
+        status = compile_failed(code, wm_buf_str(&read), at, err);
+    wm_buf_done(&read);
+    if (status)
+        return status;
     /* Refused where writable and executable memory is, and by (*NO_JIT): then interpreted. */
     size_t jit_size = 0;
     pattern->jit = pcre2_jit_compile(pattern->code, PCRE2_JIT_COMPLETE) == 0 &&

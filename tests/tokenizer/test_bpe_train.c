@@ -150,7 +150,7 @@ static void check_options(void)
     options = small_options(WM_SPLIT_PATTERN, 300);
     CHECK_FAILS(wm_trainer_new(&options, &trainer, &err), WM_E_CONFIG, err, "pattern is not given");
     options.pattern = "(";
-    CHECK_FAILS(wm_trainer_new(&options, &trainer, &err), WM_E_CONFIG, err, "at byte 1");
+    CHECK_FAILS(wm_trainer_new(&options, &trainer, &err), WM_E_CONFIG, err, "behind \"(\"");
     options.split = WM_SPLIT_R50K;
     CHECK_FAILS(wm_trainer_new(&options, &trainer, &err), WM_E_CONFIG, err, "split is r50k");
     options.pattern = NULL;

@@ -51,6 +51,18 @@ static void test_own(void)
     check_pieces("(*NO_JIT)\\w+", "no jit", "|no| |jit");
     check_pieces("(?<=a)b", "ab ab", "|a|b| a|b");
     check_pieces("$", "ab", "|ab");
+    check_pieces("\\cs|b", "a\x13 b", "|a|\x13| |b");
+}
+
+/* \s is the property White_Space, as for Oniguruma and tiktoken: U+0085 is one, U+180E is none. */
+static void test_spaces(void)
+{
+    check_pieces("\\s+", "a\u180E b", "|a\u180E| |b");
+    check_pieces("[^\\s]+", "a\u180Eb \xC2\x85", "|a\u180Eb| \xC2\x85");
+    check_pieces("\\S+", "a\u180Eb\u3000c", "|a\u180Eb|\u3000|c");
+    check_pieces("\\\\s", "a\\s ", "|a|\\s| ");
+    check_pieces("\\Q\\s\\E\\s", "a\\s b", "|a|\\s |b");
+    check_pieces(bpe_named_patterns[WM_SPLIT_R50K], "\u180E a", "|\u180E| a");
 }
 
 static void test_refused(void)
@@ -58,7 +70,7 @@ static void test_refused(void)
     struct wm_error err = {0};
     struct bpe_pattern *p = NULL;
     CHECK_FAILS(bpe_pattern_new(WM_STR(""), &p, &err), WM_E_CONFIG, err, "empty");
-    CHECK_FAILS(bpe_pattern_new(WM_STR("a(b"), &p, &err), WM_E_CONFIG, err, "at byte 3");
+    CHECK_FAILS(bpe_pattern_new(WM_STR("a(b"), &p, &err), WM_E_CONFIG, err, "behind \"a(b\"");
     CHECK_FAILS(bpe_pattern_new(WM_STR("\\C"), &p, &err), WM_E_CONFIG, err, "pattern");
     char *longest = calloc(1, BPE_MAX_PATTERN + 1);
     memset(longest, 'a', BPE_MAX_PATTERN + 1);
@@ -120,6 +132,7 @@ int main(void)
 {
     test_named();
     test_own();
+    test_spaces();
     test_refused();
     test_hostile("(a+)+b");
     test_hostile("(*NO_JIT)(a+)+b");
