@@ -16,6 +16,7 @@
 #ifndef WETMILL_INPUTS_H
 #define WETMILL_INPUTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <xxhash.h>
 
@@ -48,6 +49,8 @@ struct wm_input {
     uint64_t size;         /**< Of the whole file, bytes; 0 for a pipe. */
     int64_t mtime_ns;
     const char *problem;   /**< Why it cannot be read (absent, a directory …), or NULL. */
+    bool is_pipe;          /**< Can be read once only, from its start: "-", a named pipe. */
+    int codec, framing;    /**< Of a range, as found when it was cut; < 0: by content. Internal. */
 };
 
 /** A run of rows. */

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file framer.h
+ * Cuts the stream of a file, or of a tar's member, into records.
+ *
+ * A framer counts what is no document, reports damage, and gives the rest as slices of the window,
+ * which are valid until the next call. Bytes are accounted for as they are passed: in records
+ * (with headers and the line ends between them), or skipped. One thread.
+ */
+#ifndef WETMILL_PIPELINE_FRAMER_H
+#define WETMILL_PIPELINE_FRAMER_H
+
+#include "pipeline/members.h"
+
+enum wm_framing {
+    WM_FRAMING_WARC,
+    WM_FRAMING_ARC,
+    WM_FRAMING_JSONL,
+    WM_FRAMING_LINES,
+    WM_FRAMING_FILE
+};
+
+/** A record that may be a document. */
+struct wm_record {
+    uint64_t at;                                /**< Where it starts in the stream. */
+    uint64_t ordinal;                           /**< Its place in the row. */
+    struct wm_str body;                         /**< Payload, line, or file. */
+    struct wm_str url, date, digest, record_id; /**< WARC: as in the header. */
+};
+
+struct wm_framer {
+    struct wm_members *members;
+    struct wm_report *report;
+    enum wm_framing framing;
+    uint64_t max_record;
+    size_t held; /**< Bytes of the record last given, to be passed by the next call. */
+    bool started;
+    bool lengths_lie; /**< WARC: a Content-Length was wrong already. */
+};
+
+void wm_framer_start(struct wm_framer *f, struct wm_members *members, enum wm_framing framing,
+                     uint64_t max_record, struct wm_report *report);
+
+/** Next record that may be a document: 1, 0 = the stream is at its end, < 0 = out of memory. */
+int wm_framer_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err);
+
+/** A record turned out to be no document. */
+void wm_framer_count(struct wm_framer *f, enum wm_read_reason reason);
+
+/* ---- for the framings ---- */
+
+/** Pass `n` seen bytes that belong to a record, or that are skipped. */
+void wm_framer_take(struct wm_framer *f, size_t n);
+void wm_framer_drop(struct wm_framer *f, size_t n);
+/** A record of `n` bytes that is no document. */
+void wm_framer_reject(struct wm_framer *f, size_t n, enum wm_read_reason reason);
+/** A record whose body is `body` and that ends `n` bytes on. */
+int wm_framer_give(struct wm_framer *f, struct wm_str body, size_t n, struct wm_record *ret);
+/** Byte of the file where the window stands, for reports. */
+uint64_t wm_framer_file_at(struct wm_framer *f);
+/** Length of the line the window starts with, newline included, or 0 if there is none within
+ *  `most` bytes or before the segment ends. */
+int wm_framer_line(struct wm_framer *f, size_t most, size_t *ret, struct wm_error *err);
+
+int wm_warc_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err);
+int wm_arc_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err);
+int wm_lines_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err);
+int wm_file_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err);
+
+#endif /* WETMILL_PIPELINE_FRAMER_H */

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files, directories and globs. */
+#include "pipeline/listing.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/detect.h"
+#include "wetmill/file.h"
+
+int wm_list_row(struct wm_rows *rows, const char *path, bool pipe_allowed, struct wm_error *err)
+{
+    struct wm_input row = {.end = UINT64_MAX, .codec = -1, .framing = -1};
+    struct wm_stat st = {0};
+    struct wm_error trouble;
+    const char *problem = NULL;
+    row.path = wm_arena_cstr(rows->arena, wm_str_of(path));
+    if (!row.path)
+        return wm_fail_nomem(err, strlen(path), "input table");
+    if (strcmp(path, "-") == 0)
+        row.is_pipe = true;
+    else if (strstr(path, "://"))
+        problem = "a URL: only local files are read";
+    else if (wm_stat(path, &st, &trouble))
+        problem = trouble.what;
+    else if (st.is_dir)
+        problem = "a directory, not a file";
+    else if (!st.is_regular && !pipe_allowed)
+        problem = "neither a file nor a directory";
+    else if (!st.is_regular)
+        row.is_pipe = true;
+    else
+        row.size = st.size;
+    row.mtime_ns = st.mtime_ns;
+    if (problem) {
+        row.problem = wm_arena_cstr(rows->arena, wm_str_of(problem));
+        if (!row.problem)
+            return wm_fail_nomem(err, strlen(problem), "input table");
+    }
+    return wm_rows_add(rows, &row, err);
+}
+
+static int add_problem(struct wm_rows *rows, const char *path, const char *problem,
+                       struct wm_error *err)
+{
+    struct wm_input row = {.end = UINT64_MAX, .codec = -1, .framing = -1};
+    row.path = wm_arena_cstr(rows->arena, wm_str_of(path));
+    row.problem = wm_arena_cstr(rows->arena, wm_str_of(problem));
+    if (!row.path || !row.problem)
+        return wm_fail_nomem(err, strlen(path) + strlen(problem), "input table");
+    return wm_rows_add(rows, &row, err);
+}
+
+/* ---- directories ---- */
+
+/** A directory being walked, and those it lies in. */
+struct level {
+    const struct level *above;
+    char *real; /* where it really is: a link back to one of these is a circle */
+    unsigned depth;
+};
+
+static bool is_circle(const struct level *level, const char *real)
+{
+    for (; level; level = level->above)
+        if (strcmp(level->real, real) == 0)
+            return true;
+    return false;
+}
+
+static int walk(struct wm_rows *rows, const char *path, const struct level *above,
+                struct wm_error *err);
+
+static int walk_entry(struct wm_rows *rows, const char *dir, const char *name,
+                      const struct level *level, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    struct wm_stat st;
+    struct wm_error trouble;
+    if (name[0] == '.')
+        return 0;
+    if (wm_path_join(path, dir, name, &trouble))
+        return add_problem(rows, dir, trouble.what, err);
+    if (wm_stat(path, &st, &trouble) == 0 && st.is_dir)
+        return walk(rows, path, level, err);
+    return wm_list_row(rows, path, false, err);
+}
+
+static int walk(struct wm_rows *rows, const char *path, const struct level *above,
+                struct wm_error *err)
+{
+    struct wm_arena arena;
+    struct wm_error trouble;
+    const char **names;
+    size_t n = 0;
+    struct level level = {above, realpath(path, NULL), above ? above->depth + 1 : 0};
+    wm_arena_init(&arena, (size_t)1 << 32);
+    int status = 0;
+    const char *problem = NULL;
+    if (level.depth >= WM_TREE_DEPTH)
+        problem = "directories are nested too deeply";
+    else if (level.real && is_circle(above, level.real))
+        problem = "a link back to a directory it lies in";
+    else if (!level.real || wm_list_dir(path, &arena, &names, &n, &trouble))
+        problem = level.real ? trouble.what : "the directory cannot be read";
+    if (problem)
+        status = add_problem(rows, path, problem, err);
+    for (size_t i = 0; !status && i < n; i++)
+        status = walk_entry(rows, path, names[i], &level, err);
+    wm_arena_done(&arena);
+    free(level.real);
+    return status;
+}
+
+static int by_path(const void *a, const void *b)
+{
+    const struct wm_input *x = a, *y = b;
+    return strcmp(x->path, y->path);
+}
+
+/* A directory's files, sorted by the bytes of their whole path. */
+static int add_directory(struct wm_rows *rows, const char *path, struct wm_error *err)
+{
+    size_t first = rows->n;
+    size_t len = strlen(path);
+    char dir[WM_PATH_MAX];
+    if (len >= sizeof dir)
+        return wm_fail(err, WM_E_LIMIT, "a path is longer than %d bytes", WM_PATH_MAX - 1);
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    memcpy(dir, path, len);
+    dir[len] = '\0';
+    int status = walk(rows, dir, NULL, err);
+    if (!status && rows->n > first)
+        qsort(rows->items + first, rows->n - first, sizeof *rows->items, by_path);
+    return status;
+}
+
+/* ---- globs ---- */
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int no_match(const char *path, struct wm_error *err)
+{
+    wm_fail(err, WM_E_CONFIG, "no file matches the pattern");
+    return wm_error_where(err, "%s", path);
+}
+
+static int add_glob(struct wm_rows *rows, const char *pattern,
+                    const struct wm_source_options *options, struct wm_error *err)
+{
+    glob_t found = {0};
+    int result = glob(pattern, GLOB_NOSORT, NULL, &found);
+    int status = 0;
+    if (result == GLOB_NOSPACE)
+        status = wm_fail_nomem(err, strlen(pattern), "expanding a pattern");
+    else if (result != 0 || found.gl_pathc == 0)
+        status = no_match(pattern, err);
+    else
+        qsort(found.gl_pathv, found.gl_pathc, sizeof *found.gl_pathv, compare_names);
+    for (size_t i = 0; !status && result == 0 && i < found.gl_pathc; i++)
+        status = wm_list_path(rows, found.gl_pathv[i], options, err);
+    globfree(&found);
+    return status;
+}
+
+/* ---- one path as given ---- */
+
+static bool is_list(const char *path)
+{
+    return wm_str_ends(wm_name_unpacked(path), WM_STR(".paths"));
+}
+
+int wm_list_path(struct wm_rows *rows, const char *path, const struct wm_source_options *options,
+                 struct wm_error *err)
+{
+    struct wm_stat st;
+    struct wm_error trouble;
+    if (strcmp(path, "-") == 0)
+        return wm_list_row(rows, path, true, err);
+    if (strstr(path, "://")) {
+        wm_fail(err, WM_E_CONFIG, "only local files are read");
+        wm_error_where(err, "%s", path);
+        return wm_error_hint(err, "download it first");
+    }
+    if (wm_stat(path, &st, &trouble)) {
+        if (strpbrk(path, "*?["))
+            return add_glob(rows, path, options, err);
+        *err = trouble;
+        err->status = WM_E_CONFIG;
+        return WM_E_CONFIG;
+    }
+    if (st.is_dir)
+        return add_directory(rows, path, err);
+    if (is_list(path))
+        return wm_list_file(rows, path, options, err);
+    return wm_list_row(rows, path, true, err);
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* zstd frames (RFC 8878): small ones whole, large ones piece by piece. Skippable frames are passed
+ * over, but for the first of a .warc.zst file: it holds the dictionary of all others, compressed
+ * or not (IIPC, "Zstandard compression for WARC files", draft 1.0). */
+#include "pipeline/zstd_frames.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "pipeline/members.h"
+
+enum {
+    PIECE_IN = 128 << 10,
+    PIECE_OUT = 256 << 10,
+    PROBE_OUT = 64 << 10,
+    MAGIC = 0x28,
+    DICTIONARY_NIBBLE = 0xD,
+    WINDOW_LOG = 27, /* WM_ZSTD_WINDOW */
+};
+_Static_assert(1 << WINDOW_LOG == WM_ZSTD_WINDOW, "one limit, said twice");
+
+struct wm_zstd {
+    ZSTD_DCtx *context;
+    ZSTD_DDict *dictionary;
+    const char *why; /* the last complaint */
+};
+
+static void forget_dictionary(struct wm_zstd *z)
+{
+    if (z->context)
+        (void)ZSTD_DCtx_refDDict(z->context, NULL);
+    (void)ZSTD_freeDDict(z->dictionary);
+    z->dictionary = NULL;
+}
+
+static void zstd_done(struct wm_members *m)
+{
+    if (!m->zstd)
+        return;
+    forget_dictionary(m->zstd);
+    (void)ZSTD_freeDCtx(m->zstd->context);
+    free(m->zstd);
+    m->zstd = NULL;
+}
+
+/* The dictionary of `bytes`: as it is, or compressed. One without the dictionary's own magic number
+ * is something else's business. */
+static int use_dictionary(struct wm_members *m, const unsigned char *bytes, size_t len,
+                          struct wm_error *err)
+{
+    unsigned char *unpacked = NULL;
+    struct wm_frame frame;
+    int status = 0;
+    if (wm_frame_read(bytes, len, &frame) == 1 && !frame.skippable) {
+        size_t most = WM_ZSTD_DICTIONARY;
+        if (frame.content < most)
+            most = (size_t)frame.content;
+        unpacked = malloc(most + 1);
+        if (!unpacked)
+            return wm_fail_nomem(err, most, "zstd dictionary");
+        len = ZSTD_decompressDCtx(m->zstd->context, unpacked, most, bytes, len);
+        bytes = unpacked;
+    }
+    if (!ZSTD_isError(len) && len > 8 && memcmp(bytes, "\x37\xA4\x30\xEC", 4) == 0)
+        m->zstd->dictionary = ZSTD_createDDict(bytes, len);
+    if (m->zstd->dictionary &&
+        ZSTD_isError(ZSTD_DCtx_refDDict(m->zstd->context, m->zstd->dictionary)))
+        status = wm_fail_nomem(err, len, "zstd dictionary");
+    free(unpacked);
+    return status;
+}
+
+/* A dictionary frame stands at the start of the file, also when only a range of it is read. */
+static int find_dictionary(struct wm_members *m, struct wm_error *err)
+{
+    unsigned char head[8];
+    struct wm_source *s = m->source;
+    bool at_start = s->at == 0;
+    size_t len = sizeof head;
+    if (!at_start)
+        len = wm_source_look(s, 0, head, len);
+    else if (wm_source_see(s, len) >= len)
+        memcpy(head, wm_source_bytes(s), len);
+    else
+        return 0;
+    struct wm_frame frame;
+    if (len < sizeof head || wm_frame_read(head, len, &frame) != 1 || !frame.skippable ||
+        frame.nibble != DICTIONARY_NIBBLE || frame.size > WM_ZSTD_DICTIONARY || frame.size == 0)
+        return 0;
+    size_t size = (size_t)frame.size, got = 0;
+    unsigned char *bytes = malloc(size);
+    if (!bytes)
+        return wm_fail_nomem(err, size, "zstd dictionary");
+    if (at_start) {
+        wm_source_skip(s, sizeof head);
+        for (size_t n = 1; got < size && n > 0; got += n)
+            n = wm_source_take(s, bytes + got, size - got);
+    } else {
+        got = wm_source_look(s, sizeof head, bytes, size);
+    }
+    int status = got == size ? use_dictionary(m, bytes, size, err) : 0;
+    free(bytes);
+    return status;
+}
+
+static int zstd_start(struct wm_members *m, struct wm_error *err)
+{
+    if (!m->zstd) {
+        m->zstd = calloc(1, sizeof *m->zstd);
+        if (!m->zstd)
+            return wm_fail_nomem(err, sizeof *m->zstd, "zstd");
+        m->zstd->context = ZSTD_createDCtx();
+        if (!m->zstd->context)
+            return wm_fail_nomem(err, 128 << 10, "zstd");
+        (void)ZSTD_DCtx_setParameter(m->zstd->context, ZSTD_d_windowLogMax, WINDOW_LOG);
+    }
+    (void)ZSTD_DCtx_reset(m->zstd->context, ZSTD_reset_session_only);
+    forget_dictionary(m->zstd);
+    return find_dictionary(m, err);
+}
+
+/* The next piece of the frame into window[ready]: compressed bytes taken, bytes given, and zstd's
+ * own result (0 = frame ended). */
+static size_t feed(struct wm_members *m, size_t seen, size_t room, size_t *ret_in, size_t *ret_out)
+{
+    ZSTD_inBuffer in = {wm_source_bytes(m->source) + m->fed, seen - m->fed, 0};
+    ZSTD_outBuffer out = {m->window + m->ready, room, 0};
+    size_t result = ZSTD_decompressStream(m->zstd->context, &out, &in);
+    *ret_in = in.pos;
+    *ret_out = out.pos;
+    return result;
+}
+
+static int probe(struct wm_members *m, bool *ret, struct wm_error *err)
+{
+    size_t seen = wm_source_see(m->source, PIECE_IN + WM_FRAME_HEADER);
+    struct wm_frame frame;
+    *ret = false;
+    if (wm_frame_read(wm_source_bytes(m->source), seen, &frame) != 1 || frame.skippable ||
+        frame.window > WM_ZSTD_WINDOW)
+        return 0;
+    int status = wm_members_room(m, PROBE_OUT, err);
+    if (status)
+        return status;
+    size_t in, out;
+    m->fed = 0;
+    (void)ZSTD_DCtx_reset(m->zstd->context, ZSTD_reset_session_only);
+    size_t result = feed(m, seen, PROBE_OUT, &in, &out);
+    m->wasted += out + 1;
+    *ret = !ZSTD_isError(result);
+    return 0;
+}
+
+static int damaged(struct wm_members *m, enum wm_member_fault fault, struct wm_error *err)
+{
+    const char *why = fault == WM_FAULT_JUNK ? "zstd data" : "zstd frame";
+    return wm_member_damaged(m, fault, why, MAGIC, probe, err);
+}
+
+/* Compressed size of the frame if all of it is seen, else 0; `*ret_most` bounds its content. */
+static size_t frame_size(const unsigned char *bytes, size_t seen, const struct wm_frame *frame,
+                         size_t *ret_most)
+{
+    struct wm_block block = {0};
+    size_t at = frame->header, most = 0;
+    while (!block.last) {
+        if (seen - at < WM_BLOCK_HEADER || !wm_block_read(bytes + at, &block))
+            return 0;
+        at += WM_BLOCK_HEADER;
+        if (seen - at < block.stored)
+            return 0;
+        at += block.stored;
+        most += block.most;
+        if (most > WM_MEMBER_WHOLE + WM_BLOCK_MOST)
+            return 0;
+    }
+    at += frame->checksum ? 4 : 0;
+    *ret_most = frame->content < most ? (size_t)frame->content : most;
+    return at <= seen ? at : 0;
+}
+
+/* 1 = decoded, 0 = too large or damaged: piece by piece will tell. */
+static int decode_whole(struct wm_members *m, const struct wm_frame *frame, struct wm_error *err)
+{
+    size_t seen = wm_source_seen(m->source), most = 0;
+    size_t size = frame_size(wm_source_bytes(m->source), seen, frame, &most);
+    if (size == 0) {
+        seen = wm_source_see(m->source, WM_SOURCE_BUFFER);
+        size = frame_size(wm_source_bytes(m->source), seen, frame, &most);
+    }
+    if (size == 0 || most > WM_MEMBER_WHOLE)
+        return 0;
+    int status = wm_members_room(m, most + 1, err);
+    if (status)
+        return status;
+    size_t out = ZSTD_decompressDCtx(m->zstd->context, m->window + m->ready, m->cap - m->ready,
+                                     wm_source_bytes(m->source), size);
+    if (ZSTD_isError(out))
+        return 0;
+    status = wm_members_mark(m, m->source->at, size, err);
+    if (status)
+        return status;
+    wm_source_skip(m->source, size);
+    m->ready += out;
+    m->decoded += out;
+    m->len = m->ready;
+    return 1;
+}
+
+static int decode_piece(struct wm_members *m, struct wm_error *err)
+{
+    int status = wm_members_room(m, PIECE_OUT, err);
+    if (status)
+        return status;
+    size_t seen = wm_source_see(m->source, m->fed + PIECE_IN);
+    size_t in, out;
+    size_t result = feed(m, seen, PIECE_OUT, &in, &out);
+    wm_member_step(m, in, out);
+    if (ZSTD_isError(result))
+        return damaged(m, WM_FAULT_CORRUPT, err);
+    if (result == 0)
+        wm_member_end(m);
+    else if (in == 0 && out == 0 && m->source->ended)
+        return damaged(m, WM_FAULT_SHORT, err);
+    return 0;
+}
+
+static void skip_frame(struct wm_members *m, const struct wm_frame *frame)
+{
+    wm_source_skip(m->source, frame->header);
+    for (uint64_t left = frame->size; left > 0;) {
+        size_t seen = wm_source_see(m->source, 1);
+        size_t n = seen < left ? seen : (size_t)left;
+        if (n == 0)
+            return;
+        wm_source_skip(m->source, n);
+        left -= n;
+    }
+}
+
+static int zstd_pull(struct wm_members *m, struct wm_error *err)
+{
+    if (m->inside)
+        return decode_piece(m, err);
+    size_t seen = wm_source_see(m->source, PIECE_IN);
+    if (seen == 0) {
+        m->ended = true;
+        return 0;
+    }
+    struct wm_frame frame;
+    if (wm_frame_read(wm_source_bytes(m->source), seen, &frame) != 1)
+        return damaged(m, WM_FAULT_JUNK, err);
+    if (frame.skippable) {
+        skip_frame(m, &frame);
+        return 0;
+    }
+    if (frame.window > WM_ZSTD_WINDOW) {
+        wm_report_damage(m->report, m->file->at,
+                         "a zstd frame needs a window of %llu MiB, over the limit of %d MiB; "
+                         "the rest is skipped",
+                         (unsigned long long)(frame.window >> 20), WM_ZSTD_WINDOW >> 20);
+        m->ended = m->broken = true;
+        return 0;
+    }
+    if (!m->prefer_pieces) {
+        int status = decode_whole(m, &frame, err);
+        if (status)
+            return status < 0 ? status : 0;
+    }
+    (void)ZSTD_DCtx_reset(m->zstd->context, ZSTD_reset_session_only);
+    return wm_member_begin(m, err);
+}
+
+const struct wm_codec_ops wm_codec_zstd = {zstd_start, zstd_pull, zstd_done};

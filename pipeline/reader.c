@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A task's rows, one after the other, as batches of documents. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/document.h"
+#include "pipeline/place.h"
+#include "pipeline/stream.h"
+
+struct wm_reader {
+    const struct wm_inputs *inputs;
+    struct wm_task task;
+    uint32_t row; /* present one; task.first + task.n = done */
+    bool is_open;
+    struct wm_str path; /* of the present row, as documents say it */
+    struct wm_stream stream;
+    struct wm_report report;
+    struct wm_maker maker;
+    struct wm_record record; /* read, but not yet in a batch */
+    bool pending;
+    uint64_t done_bytes; /* of the rows before */
+    XXH128_hash_t *hashes;
+};
+
+int wm_reader_open(const struct wm_inputs *inputs, const struct wm_task *task,
+                   struct wm_reader **ret, struct wm_error *err)
+{
+    struct wm_reader *r = calloc(1, sizeof *r);
+    if (!r)
+        return wm_fail_nomem(err, sizeof *r, "reading");
+    r->inputs = inputs;
+    r->task = *task;
+    r->row = task->first;
+    wm_report_init(&r->report);
+    wm_maker_init(&r->maker, &inputs->options, 0);
+    r->hashes = calloc((size_t)task->n + 1, sizeof *r->hashes);
+    r->stream.source.hash = XXH3_createState();
+    if (!r->hashes || !r->stream.source.hash) {
+        wm_reader_close(r);
+        return wm_fail_nomem(err, (size_t)task->n * sizeof *r->hashes, "hashes of input files");
+    }
+    *ret = r;
+    return 0;
+}
+
+void wm_reader_close(struct wm_reader *r)
+{
+    if (!r)
+        return;
+    wm_stream_done(&r->stream);
+    wm_report_done(&r->report);
+    wm_maker_done(&r->maker);
+    free(r->hashes);
+    free(r);
+}
+
+static const struct wm_input *present(const struct wm_reader *r)
+{
+    return &r->inputs->rows[r->row];
+}
+
+static int open_row(struct wm_reader *r, struct wm_error *err)
+{
+    const struct wm_input *row = present(r);
+    r->report.path = row->path;
+    r->report.record = 0;
+    r->report.damaged = false;
+    r->path = wm_place_relative(row->path, r->inputs->options.root);
+    r->is_open = true;
+    if (row->start == 0)
+        r->report.tally.files++;
+    if (row->problem) {
+        wm_report_damage(&r->report, 0, "%s", row->problem);
+        return 0;
+    }
+    return wm_stream_open(&r->stream, row->path, row->start, row->end, row->codec, row->framing,
+                          &r->inputs->options, &r->report, err);
+}
+
+/* What the file should have held when it was listed. */
+static uint64_t expected_end(const struct wm_input *row)
+{
+    return row->end < row->size ? row->end : row->size;
+}
+
+static void close_row(struct wm_reader *r)
+{
+    const struct wm_input *row = present(r);
+    struct wm_source *source = &r->stream.source;
+    bool opened = !row->problem && source->read;
+    if (opened) {
+        (void)wm_source_drain(source);
+        if (source->failed)
+            wm_report_damage(&r->report, source->at, "%s", source->failure.what);
+        else if (!row->is_pipe && source->at < expected_end(row))
+            wm_report_damage(&r->report, source->at,
+                             "the file has become shorter: %llu bytes are missing at its end",
+                             (unsigned long long)(expected_end(row) - source->at));
+        r->hashes[r->row - r->task.first] = wm_source_hash(source);
+        r->report.tally.bytes_compressed += source->at - row->start;
+        r->done_bytes += source->at - row->start;
+    }
+    wm_stream_close(&r->stream);
+    r->report.tally.bad_files += r->report.damaged;
+    r->is_open = false;
+    r->row++;
+}
+
+/* The next record that may be a document, of any row: 1, 0 = the task is done. */
+static int next_record(struct wm_reader *r, struct wm_error *err)
+{
+    while (r->row - r->task.first < r->task.n) {
+        int status = r->is_open ? 0 : open_row(r, err);
+        if (!status)
+            status = wm_stream_next(&r->stream, &r->record, err);
+        if (status < 0)
+            return wm_error_where(err, "%s", present(r)->path);
+        if (status > 0)
+            return 1;
+        close_row(r);
+    }
+    return 0;
+}
+
+static void reject(struct wm_reader *r, enum wm_read_reason reason)
+{
+    struct wm_framer *framer = &r->stream.framer;
+    wm_framer_count(framer, reason);
+    uint64_t ordinal = r->report.record;
+    r->report.record = r->record.ordinal;
+    uint64_t at = wm_members_file_at(r->stream.members, r->record.at);
+    if (reason == WM_READ_BAD_JSON)
+        wm_report_skip(&r->report, at, "a line is no JSON object");
+    else if (reason == WM_READ_TOO_LONG)
+        wm_report_skip(&r->report, at, "a text is longer than max_record");
+    r->report.record = ordinal;
+}
+
+/* Make the pending record a document of `batch`, if it is one. */
+static int take(struct wm_reader *r, struct wm_batch *batch, struct wm_error *err)
+{
+    struct wm_doc *doc;
+    enum wm_read_reason reason;
+    bool repaired;
+    r->pending = false;
+    int status = wm_doc_new(&r->maker, batch, &doc, err);
+    if (!status)
+        status = wm_doc_make(&r->maker, batch, r->stream.framer.framing, &r->record, doc, &reason,
+                             &repaired, err);
+    if (status < 0)
+        return wm_error_where(err, "%s", present(r)->path);
+    if (status == 0) {
+        reject(r, reason);
+        return 0;
+    }
+    if (!doc->path.len) {
+        doc->key = (struct wm_key){r->row, r->record.ordinal, 0};
+        doc->path = r->path;
+        doc->location = wm_stream_place(&r->stream, &r->record);
+        struct wm_str name = doc->location.tar_member;
+        doc->location.tar_member = wm_arena_str(&batch->arena, name);
+        if (name.len && !doc->location.tar_member.ptr)
+            return wm_fail_nomem(err, name.len, "name in a tar");
+    }
+    batch->n_docs++;
+    batch->text_bytes += doc->text.len;
+    r->report.tally.documents++;
+    r->report.tally.repaired_utf8 += repaired;
+    return 0;
+}
+
+int wm_reader_fill(struct wm_reader *r, struct wm_batch *batch, size_t n_values, size_t max_text,
+                   size_t max_docs, struct wm_error *err)
+{
+    batch->n_docs = 0;
+    batch->text_bytes = 0;
+    r->maker.n_values = n_values;
+    do {
+        if (!r->pending) {
+            int more = next_record(r, err);
+            if (more < 0)
+                return more;
+            if (more == 0)
+                return batch->n_docs > 0;
+            r->pending = true;
+        }
+        /* a body is at least as long as its text, but for the U+FFFD that stand for bad bytes */
+        if (batch->n_docs > 0 &&
+            (batch->text_bytes >= max_text || r->record.body.len > max_text - batch->text_bytes))
+            return 1;
+        int status = take(r, batch, err);
+        if (status)
+            return status;
+    } while (batch->n_docs < max_docs && batch->text_bytes <= max_text);
+    return 1;
+}
+
+const struct wm_read_tally *wm_reader_tally(const struct wm_reader *r)
+{
+    return &r->report.tally;
+}
+
+const struct wm_damage *wm_reader_damage(const struct wm_reader *r)
+{
+    return r->report.list;
+}
+
+const XXH128_hash_t *wm_reader_hashes(const struct wm_reader *r)
+{
+    return r->hashes;
+}
+
+uint64_t wm_reader_position(const struct wm_reader *r)
+{
+    const struct wm_source *source = &r->stream.source;
+    return r->done_bytes + (r->is_open && source->read ? source->at - source->start : 0);
+}

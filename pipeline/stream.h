@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file stream.h
+ * An opened file, or range of one, as records: source, decompression, tar, framing in their order.
+ *
+ *     file ─▶ members ─▶ framer                      a.warc.wet.gz
+ *     file ─▶ members ─▶ tar ─▶ members ─▶ framer    a.tar.gz with b.jsonl.zst in it
+ *
+ * Memory is kept from one file to the next. One thread.
+ */
+#ifndef WETMILL_PIPELINE_STREAM_H
+#define WETMILL_PIPELINE_STREAM_H
+
+#include "pipeline/detect.h"
+#include "pipeline/members_tar.h"
+
+struct wm_stream {
+    const struct wm_source_options *options;
+    struct wm_report *report;
+    struct wm_source source, inner_source;
+    struct wm_members outer, inner;
+    struct wm_tar tar;
+    struct wm_framer framer;
+    struct wm_members
+        *members; /**< What the framer reads: outer or inner; NULL if nothing is open. */
+    bool in_tar;
+    char inside[256]; /**< Escaped tar->name, for reports. */
+};
+
+/** Start on bytes [start, end) of a file. `codec`, `framing` < 0: by content. What is wrong with the file is
+ *  reported, not returned; WM_E_NOMEM. */
+int wm_stream_open(struct wm_stream *stream, const char *path, uint64_t start, uint64_t end,
+                   int codec, int framing, const struct wm_source_options *options,
+                   struct wm_report *report, struct wm_error *err);
+/** As wm_framer_next, over all files of a tar. */
+int wm_stream_next(struct wm_stream *stream, struct wm_record *ret, struct wm_error *err);
+/** Where the record is; the tar member is borrowed. */
+struct wm_location wm_stream_place(struct wm_stream *stream, const struct wm_record *record);
+
+/**
+ * Open `path` for the one record at `location`: the framer's next record starts there, if one does.
+ * WM_E_MISMATCH, or what hinders opening.
+ */
+int wm_stream_open_at(struct wm_stream *stream, const char *path,
+                      const struct wm_location *location, const struct wm_source_options *options,
+                      struct wm_report *report, struct wm_error *err);
+
+void wm_stream_close(struct wm_stream *stream); /**< Memory is kept. */
+void wm_stream_done(struct wm_stream *stream);  /**< Frees all; safe on a zeroed one. */
+
+/* ---- for stream_at.c ---- */
+
+/** Start decompressing `source`. */
+int wm_stream_start(struct wm_stream *stream, struct wm_members *members, struct wm_source *source,
+                    enum wm_codec codec, struct wm_error *err);
+/** Codec by the source's first bytes. */
+enum wm_codec wm_stream_codec(struct wm_source *source);
+
+#endif /* WETMILL_PIPELINE_STREAM_H */
