@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Wrong usage: exit 2, one clear line, the nearest right word, nothing touched.
+. "${BASH_SOURCE%/*}/lib.sh"
+w=$WETMILL
+
+expect 2 'Commands:' "$w"
+expect 0 'Commands:' "$w" --help
+expect 0 'libarchive' "$w" --version
+expect 2 'no command "corps"' "$w" corps
+expect 2 'did you mean "corpus build"' "$w" corpus biuld x
+expect 2 'wants a second word' "$w" shards
+expect 2 'unknown option --outptu' "$w" corpus build --outptu x y
+expect 2 'did you mean --output' "$w" corpus build --outptu x y
+expect 2 'jobs is "many"' "$w" corpus build -j many -o o x
+expect 2 'wants a value' "$w" corpus build -o
+expect 2 'corpus build wants PATH' "$w" corpus build -o o
+expect 2 'wants an output directory' "$w" corpus build x
+expect 2 'there is no stage "lenght"' "$w" corpus build -o o -s lenght x
+expect 2 'did you mean "length"' "$w" corpus build -o o -s lenght x
+expect 2 'line-repeat' "$w" corpus build -o o -s line-repeat:max_share=7 x
+expect 2 'no option "max_shrae"' "$w" corpus build -o o -s line-repeat:max_shrae=1 x
+expect 2 'takes no "b"' "$w" train a b -o c
+expect 2 'wants a tokenizer' "$w" shards build -o o x
+expect 2 'no such file|No such file' "$w" tokenizer encode -t nowhere
+for c in run 'corpus build' 'corpus head' 'corpus sample' stages 'tokenizer train' 'tokenizer encode' \
+    'tokenizer decode' 'shards build' 'shards inspect' 'shards verify' 'shards trace' train generate; do
+    # shellcheck disable=SC2086
+    expect 0 'Examples:' "$w" $c --help
+done
+expect 0 'line-repeat' "$w" stages
+expect 0 'max-share' "$w" stages line-repeat
+expect 2 'did you mean "line-repeat"' "$w" stages line-repaet
+expect 0 '\.SH COMMANDS' "$w" --generate man
+"$w" --generate bash >completion && holds 'completion is valid bash' bash -n completion
+holds 'nothing was written' test ! -e o
+summary
