@@ -19,6 +19,7 @@ struct wm_out {
     char *tmp;   /* NULL: written directly */
     bool stream; /* standard output: nothing is held back */
     bool rewritten;
+    bool scratch;
     XXH3_state_t *hash;
     uint64_t size; /* bytes handed to us */
     size_t held;   /* of them still in `buffer` */
@@ -173,6 +174,11 @@ int wm_out_write(struct wm_out *out, const void *bytes, size_t len, struct wm_er
     return status;
 }
 
+void wm_out_scratch(struct wm_out *out)
+{
+    out->scratch = true;
+}
+
 uint64_t wm_out_size(const struct wm_out *out)
 {
     return out->size;
@@ -239,7 +245,7 @@ static int sync_parent(const char *path, struct wm_error *err)
 
 static int put_in_place(struct wm_out *out, struct wm_error *err)
 {
-    if (fsync(out->fd) != 0)
+    if (!out->scratch && fsync(out->fd) != 0)
         return wm_fail_errno(err, "write", out->path);
     int fd = out->fd;
     out->fd = -1;
@@ -252,7 +258,7 @@ static int put_in_place(struct wm_out *out, struct wm_error *err)
     }
     free(out->tmp);
     out->tmp = NULL;
-    return sync_parent(out->path, err);
+    return out->scratch ? 0 : sync_parent(out->path, err);
 }
 
 int wm_out_commit(struct wm_out *out, struct wm_digest *ret, struct wm_error *err)

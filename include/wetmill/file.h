@@ -92,6 +92,8 @@ struct wm_out;
  */
 int wm_out_open(const char *path, struct wm_out **ret, struct wm_error *err);
 int wm_out_write(struct wm_out *out, const void *bytes, size_t len, struct wm_error *err);
+/** The file is scratch that need not survive a crash: commit will not wait for the disk. */
+void wm_out_scratch(struct wm_out *out);
 /** Bytes written so far. */
 uint64_t wm_out_size(const struct wm_out *out);
 /** Overwrite bytes already written (a header known only at the end); the digest is then taken by

@@ -10,8 +10,14 @@
  * duplicates, and spill runs; a merge of any number of runs gives one partition's records in
  * order. The result depends on the set of records alone: not on writers, spills, or fan-in.
  *
- * File format of runs and tables (docs/formats.md): header {magic, version, record size, partition
- * count}, records, per-partition offsets, XXH3-64 of all before. Little-endian.
+ * File format of runs and tables (docs/formats.md), little-endian: header {"wmrecord", u32 version 1,
+ * u32 record size, u32 partitions, u32 0}, records, then a trailer {u64 first record of each
+ * partition and the number of records, u64 XXH3-64 of each partition's bytes, u64 XXH3-64 of header
+ * and trailer before it}. So a partition can be read and checked alone. Damage is WM_E_FORMAT, with
+ * the file as where and a hint to remove it.
+ *
+ * Memory: a writer as told; a merge at most WM_MERGE_FAN × WM_MERGE_BLOCK. No file stays open
+ * between reads, so any number of merges may run at once under a small `ulimit -n`.
  */
 #ifndef WETMILL_RECORDS_H
 #define WETMILL_RECORDS_H
@@ -25,6 +31,8 @@
 enum {
     WM_PARTITIONS = 16, /**< Fixed: it shapes file names, and later the exchange of a cluster. */
     WM_RECORD_MAX = 256,
+    WM_MERGE_FAN = 64,         /**< Runs merged at once. */
+    WM_MERGE_BLOCK = 64 << 10, /**< Bytes buffered of each. */
 };
 
 /** The partition of a record that starts with big-endian `hash`. */
@@ -62,8 +70,8 @@ static inline uint32_t wm_get_be32(const unsigned char *src)
 
 struct wm_records;
 
-/** A writer of records of `size` bytes that holds at most `memory` bytes and spills runs named
- *  `prefix`.0, .1 … */
+/** A writer of records of `size` bytes (8 … WM_RECORD_MAX) that holds at most `memory` bytes (but
+ *  16 records) and spills runs named `prefix`.0, .1 …, which must be its alone. One thread. */
 int wm_records_new(const char *prefix, size_t size, size_t memory, struct wm_records **ret,
                    struct wm_error *err);
 int wm_records_add(struct wm_records *records, const void *record, struct wm_error *err);
@@ -79,7 +87,7 @@ void wm_records_free(struct wm_records *records); /**< Drops everything; NULL is
 
 struct wm_merge;
 
-/** The records of `partition` in all `runs` (paths), in order, duplicates dropped. More runs than
+/** The records of `partition` (of all partitions if it is WM_PARTITIONS) in all `runs` (paths), in order, duplicates dropped. More runs than
  *  can be open at once are merged in steps through `scratch` (a directory). */
 int wm_merge_open(const char *const *runs, size_t n, unsigned partition, const char *scratch,
                   struct wm_merge **ret, struct wm_error *err);
@@ -100,7 +108,7 @@ void wm_table_abandon(struct wm_table_out *out);
 struct wm_table {
     struct wm_map map;
     const unsigned char *records;
-    size_t size;   /**< Bytes of a record. */
+    size_t size; /**< Bytes of a record. */
     uint64_t n;
 };
 /** Map a table and check its checksum. */
