@@ -3,16 +3,16 @@
 
 #include <inttypes.h>
 
-#include "trainer/mix.h"
+#include "trainer/scalar.h"
 
-enum { ROUNDS = 6 };
+enum { ROUNDS = 6, ORDER_STREAM = 0x6F726472 /* apart from other uses of a seed */ };
 
 void wm_order_init(struct wm_order *order, uint64_t n, uint64_t seed, uint64_t epoch)
 {
     unsigned half = 1;
     while (n > (uint64_t)1 << (2 * half))
         half++;
-    uint64_t key = wm_mix64(wm_mix64(seed + WM_GOLDEN_GAMMA) + epoch + 1);
+    uint64_t key = wm_random(seed, ORDER_STREAM, epoch);
     *order = (struct wm_order){.n = n, .key = key, .half_bits = half};
 }
 
@@ -21,7 +21,7 @@ static uint64_t permute(const struct wm_order *order, uint64_t x)
     uint64_t mask = ((uint64_t)1 << order->half_bits) - 1;
     uint64_t left = x >> order->half_bits, right = x & mask;
     for (uint64_t round = 0; round < ROUNDS; round++) {
-        uint64_t next = left ^ (wm_mix64(order->key + (round << 56) + right) & mask);
+        uint64_t next = left ^ (wm_random(order->key, round, right) & mask);
         left = right;
         right = next;
     }

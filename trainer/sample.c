@@ -5,13 +5,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "trainer/mix.h"
+#include "trainer/scalar.h"
 
-double wm_uniform(uint64_t seed, uint64_t n)
-{
-    uint64_t bits = wm_mix64(wm_mix64(seed + WM_GOLDEN_GAMMA) + (n + 1) * WM_GOLDEN_GAMMA);
-    return (double)(bits >> 11) * 0x1p-53;
-}
+enum { DRAW_STREAM = 0x64726177 }; /* apart from other uses of a seed */
 
 /* x = k·ln 2 + r with |r| ≤ ln 2 / 2 (Cody & Waite: ln 2 in two parts), then Taylor. */
 double wm_exp_negative(double x)
@@ -138,7 +134,7 @@ int wm_sampler_draw(struct wm_sampler *sampler, const float *logits,
     }
     double kept;
     size_t n_kept = gather(sampler, logits, options, all, &kept), at = 0;
-    double left = wm_uniform(options->seed, n) * kept;
+    double left = wm_uniform(options->seed, DRAW_STREAM, n) * kept;
     while (at + 1 < n_kept && left >= sampler->weights[at])
         left -= sampler->weights[at++];
     *ret_id = sampler->heap[all - 1 - at];

@@ -27,9 +27,6 @@ int wm_sampler_draw(struct wm_sampler *sampler, const float *logits,
                     const struct wm_generate_options *options, uint64_t n, uint32_t *ret_id,
                     struct wm_error *err);
 
-/** The n-th number in [0, 1) of the generator with `seed`. */
-double wm_uniform(uint64_t seed, uint64_t n);
-
 /** e^x for x ≤ 0, within 2 units in the last place, the same bits on every machine. */
 double wm_exp_negative(double x);
 

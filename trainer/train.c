@@ -114,10 +114,8 @@ static int run(struct wm_training *t, struct wm_error *err)
             *err = failed;
             return saved;
         }
-        (void)wm_error_hint(err,
-                            "step %" PRIu64 " of %" PRIu64 " is saved; the same command "
-                            "goes on from there",
-                            t->history.n, t->head.n_steps);
+        (void)wm_error_where(err, "after step %" PRIu64 " of %" PRIu64 ", which is saved",
+                             t->history.n, t->head.n_steps);
     }
     return status;
 }

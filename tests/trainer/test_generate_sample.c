@@ -27,22 +27,6 @@ static void check_exp(void)
     CHECK(wm_exp_negative(-1e300) == 0);
 }
 
-static void check_uniform(void)
-{
-    enum { N = 100000 };
-    double sum = 0, least = 1, most = 0;
-    for (uint64_t n = 0; n < N; n++) {
-        double u = wm_uniform(9, n);
-        sum += u;
-        least = u < least ? u : least;
-        most = u > most ? u : most;
-    }
-    CHECK(fabs(sum / N - 0.5) < 0.005);
-    CHECK(least >= 0 && least < 0.001 && most < 1 && most > 0.999);
-    CHECK(wm_uniform(9, 5) == wm_uniform(9, 5));
-    CHECK(wm_uniform(9, 5) != wm_uniform(10, 5));
-}
-
 static void check_greedy(struct wm_sampler *sampler)
 {
     float logits[5] = {1, 3, 2, 3, -1};
@@ -102,7 +86,6 @@ int main(void)
 {
     struct wm_sampler sampler;
     check_exp();
-    check_uniform();
     CHECK_OK(wm_sampler_init(&sampler, 5, &err), err);
     check_greedy(&sampler);
     check_shares(&sampler);

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The same bytes for any number of threads, and after a stop or a kill anywhere. */
+#include <math.h>
+
+#include "train_fixture.h"
+#include "trainer/checkpoint.h"
+#include "trainer/metrics.h"
+#include "wetmill/cancel.h"
+#include "wetmill/parallel.h"
+
+static struct wm_train_options options;
+
+static int train(const char *out, const char *work, unsigned threads, struct wm_train_result *ret)
+{
+    struct wm_train_job job = {.options = &options,
+                               .shards = in_top("shards"),
+                               .out = in_top(out),
+                               .work = in_top(work),
+                               .threads = threads};
+    return wm_train(&job, ret, &err);
+}
+
+/* ---- threads ---- */
+
+static void check_threads(void)
+{
+    struct wm_train_result one, other;
+    options = small_options();
+    CHECK_OK(train("one", "work-one", 1, &one), err);
+    CHECK_U64(one.n_steps, 12);
+    CHECK_U64(one.n_tokens, 12 * 5 * 17);
+    CHECK_U64(one.first_step, 0);
+    CHECK(one.validated && one.validation_nats > 0 && one.unigram_nats > 0);
+    for (unsigned threads = 2; threads <= 3; threads++) {
+        char out[16], work[16];
+        (void)snprintf(out, sizeof out, "out%u", threads);
+        (void)snprintf(work, sizeof work, "work%u", threads);
+        CHECK_OK(train(out, work, threads, &other), err);
+        CHECK(same_models(in_top("one"), in_top(out)));
+        CHECK(one.validation_nats == other.validation_nats);
+    }
+    options.seed = 2;
+    CHECK_OK(train("seed", "work-seed", 1, &other), err);
+    CHECK(!same_files(in_top("one/model.safetensors"), in_top("seed/model.safetensors")));
+}
+
+/* ---- stopping ---- */
+
+struct stopper {
+    struct wm_cancel cancel;
+    unsigned lines, stop_at;
+};
+
+static void on_line(void *arg, const char *text)
+{
+    struct stopper *stopper = arg;
+    if (strncmp(text, "step ", 5) == 0 && ++stopper->lines == stopper->stop_at)
+        wm_cancel_raise(&stopper->cancel, 2);
+}
+
+static int train_until(const char *out, const char *work, unsigned stop_at,
+                       struct wm_train_result *ret)
+{
+    struct stopper stopper = {.stop_at = stop_at};
+    struct wm_train_job job = {.options = &options,
+                               .shards = in_top("shards"),
+                               .out = in_top(out),
+                               .work = in_top(work),
+                               .threads = 2,
+                               .line = on_line,
+                               .arg = &stopper,
+                               .cancel = &stopper.cancel};
+    return wm_train(&job, ret, &err);
+}
+
+/* A line comes after every step (few steps), so the raise is seen at the start of the next. */
+static void check_stop_anywhere(void)
+{
+    options = small_options();
+    for (unsigned step = 1; step < 12; step++) {
+        struct wm_train_result result;
+        const char *out = "stopped", *work = "work-stopped";
+        CHECK_FAILS(train_until(out, work, step, &result), WM_E_CANCELLED, err, "");
+        CHECK(strstr(err.where, "which is saved") != NULL);
+        CHECK(!wm_exists(in_top("stopped/config.json")));
+        CHECK_OK(train_until(out, work, 0, &result), err);
+        CHECK_U64(result.first_step, step);
+        CHECK(same_models(in_top("one"), in_top(out)));
+        CHECK_OK(wm_remove_tree(in_top(out), &err), err);
+        CHECK_OK(wm_remove_tree(in_top(work), &err), err);
+    }
+}
+
+/* Stop twice in every step: a chain of eleven resumes. */
+static void check_stop_always(void)
+{
+    struct wm_train_result result;
+    const char *out = "always", *work = "work-always";
+    for (unsigned step = 1; step < 12; step++)
+        CHECK_FAILS(train_until(out, work, 1, &result), WM_E_CANCELLED, err, "");
+    CHECK_OK(train_until(out, work, 0, &result), err);
+    CHECK_U64(result.first_step, 11);
+    CHECK(same_models(in_top("one"), in_top(out)));
+}
+
+/* Stopped before its first step: nothing to save, nothing lost. */
+static void check_stop_at_once(void)
+{
+    struct wm_train_result result;
+    struct wm_cancel cancel = {0};
+    struct wm_train_job job = {.options = &options,
+                               .shards = in_top("shards"),
+                               .out = in_top("early"),
+                               .work = in_top("work-early"),
+                               .cancel = &cancel};
+    wm_cancel_raise(&cancel, 15);
+    CHECK_FAILS(wm_train(&job, &result, &err), WM_E_CANCELLED, err, "");
+    job.cancel = NULL;
+    CHECK_OK(wm_train(&job, &result, &err), err);
+    CHECK(same_models(in_top("one"), in_top("early")));
+}
+
+/* A kill leaves the checkpoints up to some step, and nothing else. */
+static void check_kill_anywhere(void)
+{
+    struct wm_train_result result;
+    options = small_options();
+    options.checkpoint_every = 1;
+    options.keep_checkpoints = 100;
+    const char *out = "killed", *work = "work-killed";
+    for (uint64_t step = 12; step-- > 0;) {
+        CHECK_OK(train(out, work, 2, &result), err);
+        CHECK_U64(result.first_step, step == 11 ? 0 : step + 1);
+        CHECK(same_models(in_top("one"), in_top(out)));
+        CHECK_OK(wm_remove_tree(in_top(out), &err), err);
+        for (uint64_t gone = step + 1; gone <= 12; gone++) {
+            char path[WM_PATH_MAX];
+            CHECK_OK(wm_checkpoint_path(path, in_top(work), gone, &err), err);
+            CHECK_OK(wm_remove(path, &err), err);
+        }
+    }
+}
+
+/* Checkpoints: how often, how many stay, no matter for the result. */
+static void check_keeping(void)
+{
+    struct wm_train_result result;
+    uint64_t *steps;
+    size_t n;
+    options = small_options();
+    options.checkpoint_every = 5;
+    options.keep_checkpoints = 2;
+    CHECK_OK(train("kept", "work-kept", 1, &result), err);
+    CHECK(same_models(in_top("one"), in_top("kept")));
+    CHECK_OK(wm_checkpoint_list(in_top("work-kept"), &steps, &n, &err), err);
+    CHECK(n == 2 && steps[0] == 10 && steps[1] == 12);
+    free(steps);
+    CHECK(same_files(in_top("work-kept/metrics.jsonl"), in_top("kept/metrics.jsonl")));
+    CHECK_OK(train("again", "work-kept", 1, &result), err);
+    CHECK_U64(result.first_step, 12);
+    CHECK(same_models(in_top("one"), in_top("again")));
+}
+
+/* ---- figures ---- */
+
+static void check_figures(void)
+{
+    CHECK(fabs(wm_bits_per_byte(2, 0.25) - 2 * 0.25 / log(2)) < 1e-15);
+    struct wm_train_result result;
+    struct wm_shard_set set;
+    struct wm_tokenizer *tok;
+    options = small_options();
+    CHECK_OK(train("figures", "work-figures", 1, &result), err);
+    CHECK_OK(wm_shard_set_open(in_top("shards"), WM_VALIDATION, &set, &err), err);
+    CHECK_OK(wm_tokenizer_load(in_top("shards"), &tok, &err), err);
+    uint64_t bytes = set.n_bytes; /* all text but the first token's, which nothing predicts */
+    uint32_t first;
+    wm_shard_set_read(&set, 0, 1, &first);
+    bytes -= wm_token_bytes(tok, first).len;
+    double want = result.validation_nats * (double)(set.n_tokens - 1) / (log(2) * (double)bytes);
+    CHECK_(fabs(result.bits_per_byte - want) < 1e-12, "bits per byte %.15g, want %.15g",
+           result.bits_per_byte, want);
+    CHECK(result.unigram_nats == set.unigram_nats);
+    wm_shard_set_close(&set);
+    wm_tokenizer_free(tok);
+}
+
+static void check_estimate(void)
+{
+    struct wm_train_estimate e;
+    struct wm_model_config config = {2, 2, 24, 17, 300, 1e-5F};
+    struct wm_team *team;
+    struct wm_model *model;
+    uint64_t n = 0;
+    options = small_options();
+    CHECK_OK(wm_train_estimate(&options, 300, 5000, &e, &err), err);
+    CHECK_OK(wm_team_new(1, &team, &err), err);
+    CHECK_OK(wm_model_new(&config, 1, false, team, &model, &err), err);
+    for (size_t i = 0; i < model->n_table; i++)
+        n += model->table[i].n;
+    CHECK_U64(e.n_params, n);
+    wm_model_free(model);
+    wm_team_free(team);
+    CHECK_U64(e.n_steps, 12);
+    CHECK_U64(e.n_tokens, 12 * 5 * 17);
+    CHECK(e.flops == e.flops_per_token * (double)e.n_tokens && e.flops > 0);
+    CHECK(e.memory > 4 * 4 * e.n_params);
+    options.steps = 0;
+    options.epochs = 2;
+    CHECK_OK(wm_train_estimate(&options, 300, 5000, &e, &err), err);
+    CHECK_U64(e.n_steps, 2 * (4999 / 17) / 5);
+    options.layers = 1024;
+    options.width = 65536;
+    options.heads = 1;
+    options.context = 1 << 20;
+    CHECK_OK(wm_train_estimate(&options, 1 << 24, 0, &e, &err), err);
+    CHECK(e.memory > (uint64_t)1 << 42);
+}
+
+int main(void)
+{
+    make_top("train");
+    make_shards(in_top("shards"), 60, 300);
+    if (test_failures) /* no shards, no tests */
+        return test_summary();
+    check_threads();
+    check_stop_anywhere();
+    check_stop_always();
+    check_stop_at_once();
+    check_kill_anywhere();
+    check_keeping();
+    check_figures();
+    check_estimate();
+    remove_top();
+    return test_summary();
+}
