@@ -2,6 +2,7 @@
 #include "wetmill/buf.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,9 +25,11 @@ int wm_buf_reserve(struct wm_buf *buf, size_t more, struct wm_error *err)
         return wm_fail(err, WM_E_LIMIT, "a buffer would grow over its limit of %zu bytes",
                        buf->max);
     size_t cap = buf->cap < 256 ? 256 : buf->cap;
+    if (cap > buf->max)
+        cap = buf->max;
     while (cap - buf->len < more)
         cap = cap > buf->max / 2 ? buf->max : cap * 2;
-    char *ptr = realloc(buf->ptr, cap);
+    char *ptr = cap < SIZE_MAX ? realloc(buf->ptr, cap + 1) : NULL; /* 1: the NUL of printf */
     if (!ptr)
         return wm_fail_nomem(err, cap, "buffer");
     buf->ptr = ptr;
@@ -53,8 +56,8 @@ int wm_buf_printf(struct wm_buf *buf, struct wm_error *err, const char *fmt, ...
     int n = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
     int status = n < 0 ? wm_fail(err, WM_E_FORMAT, "text cannot be formatted")
-                       : wm_buf_reserve(buf, (size_t)n + 1, err);
-    if (!status) {
+                       : wm_buf_reserve(buf, (size_t)n, err);
+    if (!status && n > 0) {
         (void)vsnprintf(buf->ptr + buf->len, (size_t)n + 1, fmt, again);
         buf->len += (size_t)n;
     }

@@ -296,7 +296,7 @@ static void test_damage(void)
     CHECK_OK(wm_file_load(in_top("run"), &good, &err), err);
     CHECK_OK(read_all(in_top("run")), err);
     for (size_t i = 0; i < good.len; i++) { /* any one bit */
-        if (i == 8)                         /* the version: its own message */
+        if (i >= 8 && i < 12)               /* the version: its own message */
             continue;
         char bit = (char)(1 << i % 8);
         good.ptr[i] ^= bit;
