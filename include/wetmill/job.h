@@ -59,8 +59,8 @@ int wm_chain_describe(const struct wm_chain *chain, struct wm_buf *out, struct w
 /** The same for one option table: {"option":"value",…} without WM_OPTION_SPEED ones. */
 int wm_options_describe(const struct wm_option *table, const void *values, struct wm_buf *out,
                         struct wm_error *err);
-/** Run every stage's rewriting on the documents of `batch`, dropping nothing (tracing). Stages with
- *  a survey are left out: they pick, by tables that are not needed then. The chain must be open. */
+/** Run every stage that rewrites on the documents of `batch`, dropping nothing (tracing). Surveys'
+ *  tables are not needed. The chain must be open. */
 int wm_chain_rewrite(struct wm_chain *chain, struct wm_batch *batch, struct wm_error *err);
 
 /* ---- what happened ---- */

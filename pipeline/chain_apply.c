@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One worker's states, and one batch's way through the stages. */
+#include <stdlib.h>
+
+#include "pipeline/chain.h"
+
+static int open_local(const struct wm_link *link, void **ret, struct wm_error *err)
+{
+    const struct wm_stage *stage = link->stage;
+    size_t size = stage->local_size ? stage->local_size : 1;
+    *ret = calloc(1, size);
+    if (!*ret)
+        return wm_fail_nomem(err, size, stage->name);
+    int status = stage->open_local ? stage->open_local(link->shared, *ret, err) : 0;
+    return status ? wm_error_where(err, "stage %s", stage->name) : 0;
+}
+
+int wm_locals_open(struct wm_locals *locals, const struct wm_chain *chain, size_t n,
+                   struct wm_error *err)
+{
+    *locals = (struct wm_locals){.chain = chain, .n = n};
+    locals->items = calloc(n ? n : 1, sizeof *locals->items);
+    if (!locals->items)
+        return wm_fail_nomem(err, n * sizeof *locals->items, "a worker's state");
+    int status = 0;
+    while (!status && locals->n_open < n) {
+        status = open_local(&chain->links[locals->n_open], &locals->items[locals->n_open], err);
+        locals->n_open += locals->items[locals->n_open] != NULL;
+    }
+    return status;
+}
+
+int wm_locals_merge(struct wm_locals *locals, struct wm_error *err)
+{
+    for (size_t i = 0; i < locals->n_open; i++) {
+        const struct wm_link *link = &locals->chain->links[i];
+        if (link->stage->merge && link->stage->merge(link->shared, locals->items[i], err))
+            return wm_error_where(err, "stage %s", link->stage->name);
+    }
+    return 0;
+}
+
+void wm_locals_close(struct wm_locals *locals)
+{
+    for (size_t i = 0; i < locals->n_open; i++) {
+        const struct wm_stage *stage = locals->chain->links[i].stage;
+        if (stage->close_local)
+            stage->close_local(locals->items[i]);
+        free(locals->items[i]);
+    }
+    free(locals->items);
+    *locals = (struct wm_locals){0};
+}
+
+/* A text whose lines were all dropped has no lines, not the one empty line that splitting gives. */
+static uint64_t lines_of(const struct wm_doc *doc)
+{
+    return doc->text.len == 0 && doc->lines.n_runs == 0 ? 0 : wm_line_count(doc->text);
+}
+
+static void count_in(const struct wm_batch *batch, struct wm_link_tally *tally)
+{
+    tally->documents_in += batch->n_docs;
+    for (size_t i = 0; i < batch->n_docs; i++) {
+        tally->lines_in += lines_of(&batch->docs[i]);
+        tally->bytes_in += batch->docs[i].text.len;
+    }
+}
+
+static int keep_dropped(struct wm_batch *batch, const struct wm_doc *doc,
+                        struct wm_dropped *dropped, struct wm_error *err)
+{
+    if (!dropped->docs) { /* no more than all that are still here can be dropped */
+        dropped->docs = wm_arena_alloc(&batch->arena, batch->n_docs, sizeof *dropped->docs);
+        dropped->cap = batch->n_docs;
+    }
+    if (!dropped->docs || dropped->n == dropped->cap)
+        return wm_fail_nomem(err, batch->n_docs * sizeof *dropped->docs, "dropped documents");
+    dropped->docs[dropped->n++] = *doc;
+    return 0;
+}
+
+static int check_doc(const struct wm_doc *doc, size_t stage, size_t n_reasons, struct wm_error *err)
+{
+    if (doc->drop > n_reasons || (doc->drop && doc->drop_stage != stage))
+        return wm_fail(err, WM_E_FORMAT, "internal: dropped for reason %u of %zu", doc->drop,
+                       n_reasons);
+    uint64_t n_lines = lines_of(doc), n_mapped = wm_line_map_count(&doc->lines);
+    if (!doc->drop && n_lines != n_mapped)
+        return wm_fail(err, WM_E_FORMAT, "internal: a text of %ju lines has a line map of %ju",
+                       (uintmax_t)n_lines, (uintmax_t)n_mapped);
+    return 0;
+}
+
+/* Count, and close the gaps that dropped documents leave. */
+static int sift(struct wm_batch *batch, size_t n_reasons, struct wm_link_tally *tally,
+                struct wm_dropped *dropped, struct wm_error *err)
+{
+    size_t n = 0;
+    int status = 0;
+    for (size_t i = 0; !status && i < batch->n_docs; i++) {
+        struct wm_doc *doc = &batch->docs[i];
+        status = check_doc(doc, batch->stage, n_reasons, err);
+        if (status)
+            break;
+        if (doc->drop) {
+            tally->reasons[doc->drop - 1]++;
+            status = dropped ? keep_dropped(batch, doc, dropped, err) : 0;
+            continue;
+        }
+        tally->documents_out++;
+        tally->lines_out += lines_of(doc);
+        tally->bytes_out += doc->text.len;
+        if (n != i)
+            batch->docs[n] = *doc;
+        n++;
+    }
+    if (!status)
+        batch->n_docs = n;
+    return status;
+}
+
+int wm_chain_apply(const struct wm_locals *locals, size_t n_links, struct wm_batch *batch,
+                   struct wm_link_tally *links, struct wm_dropped *dropped, struct wm_error *err)
+{
+    for (size_t i = 0; i < n_links; i++) {
+        const struct wm_link *link = &locals->chain->links[i];
+        batch->stage = (uint32_t)i;
+        count_in(batch, &links[i]);
+        int status =
+            batch->n_docs ? link->stage->apply(link->shared, locals->items[i], batch, err) : 0;
+        if (!status)
+            status = sift(batch, wm_stage_reasons(link->stage), &links[i], dropped, err);
+        if (status)
+            return wm_error_where(err, "stage %s", link->stage->name);
+    }
+    return 0;
+}
+
+int wm_chain_rewrite(struct wm_chain *chain, struct wm_batch *batch, struct wm_error *err)
+{
+    if (!chain->is_open)
+        return wm_fail(err, WM_E_FORMAT, "internal: the chain is not open");
+    batch->rederive = true;
+    int status = 0;
+    for (size_t i = 0; !status && i < chain->n; i++) {
+        struct wm_link *link = &chain->links[i];
+        if (!link->stage->rewrites)
+            continue;
+        if (!link->rewriter)
+            status = open_local(link, &link->rewriter, err);
+        batch->stage = (uint32_t)i;
+        if (!status)
+            status = link->stage->apply(link->shared, link->rewriter, batch, err);
+        if (status)
+            (void)wm_error_where(err, "stage %s", link->stage->name);
+    }
+    return status;
+}

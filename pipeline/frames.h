@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file frames.h
+ * A part made of independent frames: documents' bytes collect until the next one would take a
+ * frame over WM_FRAME_BYTES (a longer document is a frame of its own); full frames are compressed by the
+ * crew and written in order. Cuts depend on the documents alone, so the bytes are the same for any
+ * number of workers and any batch size.
+ *
+ * One thread (the task's) calls. At most FRAMES_AT_ONCE frames are under way.
+ */
+#ifndef WETMILL_PIPELINE_FRAMES_H
+#define WETMILL_PIPELINE_FRAMES_H
+
+#include "pipeline/crew.h"
+#include "pipeline/packer.h"
+#include "wetmill/file.h"
+
+enum {
+    WM_FRAME_BYTES = 4 << 20, /**< Uncompressed. */
+    WM_FRAMES_AT_ONCE = 3,
+};
+
+struct wm_frame {
+    struct wm_errand errand; /**< First: the errand is handed back as this. */
+    struct wm_packer *packer;
+    struct wm_buf in, out;
+    bool sent;
+};
+
+struct wm_frames {
+    struct wm_crew *crew;
+    struct wm_packer *packer;
+    struct wm_out *out; /**< NULL until the first frame is full. */
+    char path[WM_PATH_MAX];
+    struct wm_frame frames[WM_FRAMES_AT_ONCE];
+    size_t at; /**< The frame that is being filled. */
+    uint64_t n_documents;
+};
+
+/** Nothing is made on disk before there is something to write. */
+int wm_frames_open(struct wm_frames *frames, struct wm_crew *crew, struct wm_packer *packer,
+                   const char *path, struct wm_error *err);
+/** Add one document's bytes. */
+int wm_frames_add(struct wm_frames *frames, struct wm_str document, struct wm_error *err);
+/** Write the rest and commit the file; `*ret_written` is false if there were no documents, and no
+ *  file then. */
+int wm_frames_commit(struct wm_frames *frames, bool *ret_written, struct wm_digest *ret,
+                     struct wm_error *err);
+/** Free; what was not committed is removed. Safe on a zeroed one. */
+void wm_frames_close(struct wm_frames *frames);
+/** Bytes of memory for frames of usual size, compressed by contexts counted elsewhere. */
+size_t wm_frames_memory(void);
+
+#endif /* WETMILL_PIPELINE_FRAMES_H */

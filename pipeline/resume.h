@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file resume.h
+ * What an earlier start of the same job left: finished tasks are entered into the ledger, all
+ * else is removed.
+ */
+#ifndef WETMILL_PIPELINE_RESUME_H
+#define WETMILL_PIPELINE_RESUME_H
+
+#include "pipeline/ledger.h"
+
+/** For the pass the ledger has begun. Without job->dir it does nothing. */
+int wm_resume(const struct wm_job *job, struct wm_ledger *ledger, struct wm_error *err);
+
+#endif /* WETMILL_PIPELINE_RESUME_H */

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* write-jsonl: a line of JSON for each document, in independent frames. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "pipeline/doc_json.h"
+#include "pipeline/frames.h"
+#include "wetmill/sink.h"
+
+struct jsonl {
+    int compression; /* enum wm_packer_kind */
+    uint64_t level, file_size;
+    const char *text_field;
+    const struct wm_schema *schema;
+    struct wm_crew *crew;
+    struct wm_packer *packer; /* ours; behind a pointer because tasks get us as const */
+};
+
+/* The lines of one batch, and where each ends. */
+struct lines {
+    struct wm_str bytes;
+    size_t *ends; /* [n_docs] */
+};
+
+struct local {
+    struct wm_buf buf;
+    struct wm_arena scratch;
+};
+
+struct task {
+    struct wm_frames frames;
+    char name[64];
+    uint64_t documents, lines, text_bytes;
+};
+
+/* Last resort against a runaway; what a batch holds is bounded by the reader. */
+static const size_t max_batch_bytes = (size_t)1 << 32;
+
+static int open_sink(void *shared, const struct wm_env *env, struct wm_error *err)
+{
+    struct jsonl *sink = shared;
+    sink->schema = env->schema;
+    sink->crew = env->crew;
+    if (!sink->text_field || !*sink->text_field)
+        return wm_fail(err, WM_E_CONFIG, "text_field is empty");
+    sink->packer = calloc(1, sizeof *sink->packer);
+    if (!sink->packer)
+        return wm_fail_nomem(err, sizeof *sink->packer, "compression");
+    return wm_packer_open(sink->packer, (enum wm_packer_kind)sink->compression, sink->level, err);
+}
+
+static size_t memory(const void *shared, unsigned n_workers, unsigned n_tasks_at_once)
+{
+    const struct jsonl *sink = shared;
+    size_t packer = wm_packer_memory((enum wm_packer_kind)sink->compression, sink->level);
+    return n_tasks_at_once * (wm_frames_memory() + sizeof(struct task)) +
+           n_workers * (packer + 4 * (size_t)WM_BATCH_TEXT);
+}
+
+static int open_local(const void *shared, void *local_, struct wm_error *err)
+{
+    struct local *local = local_;
+    (void)shared, (void)err;
+    wm_buf_init(&local->buf, max_batch_bytes);
+    wm_arena_init(&local->scratch, max_batch_bytes);
+    return 0;
+}
+
+static int prepare(const void *shared, void *local_, struct wm_batch *batch, struct wm_error *err)
+{
+    const struct jsonl *sink = shared;
+    struct local *local = local_;
+    struct wm_doc_json how = {.schema = sink->schema, .text_field = sink->text_field};
+    struct lines *lines = wm_arena_alloc(&batch->arena, 1, sizeof *lines);
+    size_t *ends = wm_arena_alloc(&batch->arena, batch->n_docs, sizeof *ends);
+    if (!lines || !ends)
+        return wm_fail_nomem(err, batch->n_docs * sizeof *ends, "lines of JSON");
+    local->buf.len = 0;
+    for (size_t i = 0; i < batch->n_docs; i++) {
+        int status = wm_doc_json_put(&how, &batch->docs[i], &local->scratch, &local->buf, err);
+        if (status)
+            return status;
+        ends[i] = local->buf.len;
+    }
+    *lines =
+        (struct lines){.bytes = wm_arena_str(&batch->arena, wm_buf_str(&local->buf)), .ends = ends};
+    if (local->buf.len && !lines->bytes.ptr)
+        return wm_fail_nomem(err, local->buf.len, "lines of JSON");
+    if (local->buf.cap > 4 * (size_t)WM_BATCH_TEXT)
+        wm_buf_done(&local->buf);
+    batch->payload = lines;
+    return 0;
+}
+
+static int open_task(const void *shared, void *task_, const char *dir, uint32_t number,
+                     struct wm_error *err)
+{
+    const struct jsonl *sink = shared;
+    struct task *task = task_;
+    if (!dir)
+        return wm_fail(err, WM_E_CONFIG, "there is no directory to write to");
+    (void)snprintf(task->name, sizeof task->name, "parts/corpus_%06u.jsonl%s", number,
+                   wm_packer_extensions[sink->compression]);
+    char path[WM_PATH_MAX];
+    int status = wm_path_join(path, dir, task->name, err);
+    return status ? status : wm_frames_open(&task->frames, sink->crew, sink->packer, path, err);
+}
+
+static int write_batch(const void *shared, void *task_, struct wm_batch *batch,
+                       struct wm_error *err)
+{
+    struct task *task = task_;
+    const struct lines *lines = batch->payload;
+    (void)shared;
+    size_t start = 0;
+    for (size_t i = 0; i < batch->n_docs; i++) {
+        struct wm_str line = {lines->bytes.ptr + start, lines->ends[i] - start};
+        int status = wm_frames_add(&task->frames, line, err);
+        if (status)
+            return status;
+        start = lines->ends[i];
+        task->documents++;
+        task->lines += wm_line_map_count(&batch->docs[i].lines);
+        task->text_bytes += batch->docs[i].text.len;
+    }
+    return 0;
+}
+
+static int commit_task(const void *shared, void *task_, struct wm_parts *parts,
+                       struct wm_error *err)
+{
+    struct task *task = task_;
+    (void)shared;
+    struct wm_part part = {.name = task->name,
+                           .documents = task->documents,
+                           .lines = task->lines,
+                           .text_bytes = task->text_bytes};
+    bool written = false;
+    int status = wm_frames_commit(&task->frames, &written, &part.digest, err);
+    return status || !written ? status : wm_parts_add(parts, &part, err);
+}
+
+static void close_task(void *task_)
+{
+    struct task *task = task_;
+    wm_frames_close(&task->frames);
+}
+
+static void close_local(void *local_)
+{
+    struct local *local = local_;
+    wm_buf_done(&local->buf);
+    wm_arena_done(&local->scratch);
+}
+
+static void close_sink(void *shared)
+{
+    struct jsonl *sink = shared;
+    if (sink->packer)
+        wm_packer_close(sink->packer);
+    free(sink->packer);
+    sink->packer = NULL;
+}
+
+void wm_jsonl_files(const void *shared, const char **ret_ext, uint64_t *ret_file_size)
+{
+    static const char *const extensions[] = {
+        [WM_PACK_ZSTD] = ".jsonl.zst", [WM_PACK_GZIP] = ".jsonl.gz", [WM_PACK_NONE] = ".jsonl"};
+    const struct jsonl *sink = shared;
+    *ret_ext = extensions[sink->compression];
+    *ret_file_size = sink->file_size;
+}
+
+static const struct wm_option options[] = {
+    WM_CHOICE(struct jsonl, compression, wm_packer_names, WM_PACK_ZSTD, "how files are compressed"),
+    WM_COUNT(struct jsonl, level, 0, 0, 22, "", "compression level, 0 = the format's usual one"),
+    WM_SIZE(struct jsonl, file_size, 1 << 30, 1 << 20, 1e15, "close a file that grows over this"),
+    WM_TEXT(struct jsonl, text_field, "text", "name of the field that holds the text"),
+    {0},
+};
+
+const struct wm_sink wm_sink_jsonl = {
+    .name = "write-jsonl",
+    .summary = "write documents as lines of JSON, with where they come from",
+    .version = 1,
+    .options = options,
+    .libraries = (const char *const[]){"zstd", "libdeflate", NULL},
+    .shared_size = sizeof(struct jsonl),
+    .local_size = sizeof(struct local),
+    .task_size = sizeof(struct task),
+    .open = open_sink,
+    .memory = memory,
+    .open_local = open_local,
+    .prepare = prepare,
+    .open_task = open_task,
+    .write = write_batch,
+    .commit_task = commit_task,
+    .close_task = close_task,
+    .close_local = close_local,
+    .close = close_sink,
+};

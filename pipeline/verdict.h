@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file verdict.h
+ * Is what was read good enough to go on with?
+ */
+#ifndef WETMILL_PIPELINE_VERDICT_H
+#define WETMILL_PIPELINE_VERDICT_H
+
+#include "pipeline/ledger.h"
+
+/** WM_E_FORMAT if more files are damaged than max_bad_files allows: share × files, rounded up, so
+ *  one bad file is always allowed unless the share is 0. May be asked at any time. */
+int wm_verdict_files(const struct wm_job *job, const struct wm_ledger *ledger,
+                     struct wm_error *err);
+/** The same of malformed records; at the end of a pass. */
+int wm_verdict_records(const struct wm_job *job, const struct wm_ledger *ledger,
+                       struct wm_error *err);
+/** WM_E_FORMAT if no document is left, naming what took most of them. With a limit that is fine. */
+int wm_verdict_left(const struct wm_job *job, const struct wm_ledger *ledger, struct wm_error *err);
+
+#endif /* WETMILL_PIPELINE_VERDICT_H */
