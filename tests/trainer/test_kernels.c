@@ -169,6 +169,47 @@ static void extremes(const struct wm_kernels *k)
     CHECK(fabsf(y[0]) < 1e-20f && fabsf(y[1]) < 1e-20f && y[2] == 50 && y[3] == 1e10f);
 }
 
+/* Sums that a second rounding would get wrong: just beside half-way, and subnormal. */
+static void one_rounding(const struct wm_kernels *k)
+{
+    static const float cases[][3] = {
+        {0x1.001p0f, 0x1.001p0f, 0x1p-60f},
+        {0x1.001p0f, 0x1.001p0f, -0x1p-60f},
+        {0x1.003p0f, 0x1.001p0f, 0x1p-70f},
+        {0x1.003p0f, 0x1.001p0f, -0x1p-70f},
+        {-0x1.001p0f, 0x1.001p0f, 0x1p-60f},
+        {0x1.001p0f, 0x1.001p0f, 0},
+        {0x1.fffffep-70f, 0x1.8p-70f, 0},
+        {0x1.001p-65f, 0x1.001p-65f, 0x1p-149f},
+        {0x1.fffffep-64f, 0x1.000002p-64f, 0},
+        {0x1.fffffep-63f, 0x1p-64f, -0x1p-149f},
+        {0x1.fffffep127f, 0x1.000002p0f, 0},
+        {0x1p100f, 0x1p100f, -0x1p100f},
+        {0x1p-149f, 0x1p-149f, 0x1p-149f},
+        {0, -0.0f, -0.0f},
+        {1, NAN, 1},
+        {0x1.fffffep0f, 0x1.fffffep0f, 0x1.8p-48f},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const float *x = cases[i];
+        float a[WM_TILE_MAX_ROWS], b[WM_TILE_MAX_COLS], c[WM_TILE_MAX_ROWS * WM_TILE_MAX_COLS];
+        for (size_t j = 0; j < WM_TILE_MAX_ROWS; j++)
+            a[j] = j % 2 ? x[0] : 1;
+        for (size_t j = 0; j < WM_TILE_MAX_COLS; j++)
+            b[j] = x[1];
+        for (size_t j = 0; j < WM_TILE_MAX_ROWS * WM_TILE_MAX_COLS; j++)
+            c[j] = x[2];
+        k->tile(1, a, b, c, k->nr, c, k->nr, false);
+        unsigned wrong = 0;
+        for (size_t j = 0; j < k->mr * k->nr; j++) {
+            float want = fmaf(a[j / k->nr], x[1], x[2]);
+            wrong += !(isnan(want) ? isnan(c[j]) : memcmp(&want, &c[j], sizeof want) == 0);
+        }
+        CHECK_(wrong == 0, "%s: %a × %a + %a: %u lanes are wrong", k->name, (double)x[0],
+               (double)x[1], (double)x[2], wrong);
+    }
+}
+
 int main(void)
 {
     for (const struct wm_kernels *const *k = wm_kernels_available(); *k; k++) {
@@ -179,6 +220,7 @@ int main(void)
         same_bits(*k);
         nan_survives(*k);
         extremes(*k);
+        one_rounding(*k);
     }
     return test_summary();
 }
