@@ -13,12 +13,15 @@
 
 int wm_path_join(char out[WM_PATH_MAX], const char *dir, const char *name, struct wm_error *err)
 {
-    size_t len = name[0] == '/' ? 0 : strlen(dir);
-    const char *slash = len && dir[len - 1] != '/' ? "/" : "";
-    if (len + 1 + strlen(name) >= WM_PATH_MAX)
+    size_t len = name[0] == '/' ? 0 : strlen(dir), name_len = strlen(name);
+    size_t slash = len && dir[len - 1] != '/';
+    if (len >= WM_PATH_MAX || name_len >= WM_PATH_MAX - len - slash)
         return wm_fail(err, WM_E_LIMIT, "the path \"%.60s/%.60s\" is longer than %d bytes", dir,
                        name, WM_PATH_MAX - 1);
-    (void)snprintf(out, WM_PATH_MAX, "%.*s%s%s", (int)len, dir, slash, name);
+    memcpy(out, dir, len);
+    if (slash)
+        out[len] = '/';
+    memcpy(out + len + slash, name, name_len + 1);
     return 0;
 }
 

@@ -186,7 +186,7 @@ static int list_add(const struct wm_option *o, struct wm_list *list, const char 
 int wm_option_append(const struct wm_option *option, void *target, struct wm_str item,
                      struct wm_arena *arena, struct wm_error *err)
 {
-    const char *copy;
+    const char *copy = NULL;
     if (option->type != WM_OPTION_LIST && option->type != WM_OPTION_PATHS)
         return wm_fail(err, WM_E_CONFIG, "%s takes one value, not a list", option->name);
     if (!item.len)

@@ -83,7 +83,7 @@ static int new_scalar(const struct setter *s, struct wm_str text, struct wm_yaml
 static int add_entry(const struct setter *s, struct wm_yaml_node *parent, struct wm_str name,
                      struct wm_error *err)
 {
-    struct wm_yaml_node *key = NULL, *value;
+    struct wm_yaml_node *key = NULL, *value = NULL;
     int status = name.len ? new_scalar(s, name, &key, err) : 0;
     if (!status)
         status = new_scalar(s, WM_STR(""), &value, err);
@@ -209,7 +209,7 @@ int wm_yaml_set(struct wm_yaml_node *root, struct wm_str assignment, struct wm_a
         if (status)
             return status;
     }
-    struct wm_yaml_node *value;
+    struct wm_yaml_node *value = NULL;
     status = make_value(&s, value_text, &value, err);
     if (!status)
         *slot = value;

@@ -143,8 +143,7 @@ static void test_refuses(void)
                                       "[1 2]",
                                       "{\"a\":1 \"b\":2}",
                                       "// c\n1",
-                                      "\xEF\xBB\xBF"
-                                      "1",
+                                      "\xEF\xBB\xBF 1",
                                       "]",
                                       "}",
                                       "\"\\uD800\\uD800\"",

@@ -21,7 +21,7 @@ static void test_all_code_points(void)
         char bytes[4];
         bool surrogate = code >= 0xD800 && code <= 0xDFFF;
         struct wm_str s = {bytes, wm_utf8_encode(code, bytes)};
-        uint32_t back;
+        uint32_t back = 0;
         wrong += !wm_utf8_valid(s) || wm_utf8_decode(s, &back) != s.len;
         wrong += back != (surrogate ? WM_UTF8_REPLACEMENT : code);
         wrong += wm_utf8_count(s) != 1;
