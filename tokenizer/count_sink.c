@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tokenizer/count_sink.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 /* A worker folds after this much text: so that its table stays small beside the trainer's, and
  * folding (a few percent of counting) does not make the others wait. */
 enum { FOLD_TEXT = 16 << 20, COUNTER_MEMORY = 64 << 20 };
+
+struct wm_count_lock {
+    pthread_mutex_t mutex;
+};
 
 struct local {
     struct wm_counter *counter;
@@ -21,7 +26,7 @@ static int sink_open(void *state, const struct wm_env *env, struct wm_error *err
     shared->lock = malloc(sizeof *shared->lock);
     if (!shared->lock)
         return wm_fail_nomem(err, sizeof *shared->lock, "counting pieces");
-    (void)pthread_mutex_init(shared->lock, NULL); /* cannot fail with default attributes */
+    (void)pthread_mutex_init(&shared->lock->mutex, NULL); /* cannot fail with default attributes */
     return 0;
 }
 
@@ -29,7 +34,7 @@ static void sink_close(void *state)
 {
     struct wm_count_sink *shared = state;
     if (shared->lock)
-        (void)pthread_mutex_destroy(shared->lock);
+        (void)pthread_mutex_destroy(&shared->lock->mutex);
     free(shared->lock);
     shared->lock = NULL;
 }
@@ -50,9 +55,9 @@ static int open_local(const void *state, void *local_state, struct wm_error *err
 
 static int fold(const struct wm_count_sink *shared, struct local *local, struct wm_error *err)
 {
-    (void)pthread_mutex_lock(shared->lock);
+    (void)pthread_mutex_lock(&shared->lock->mutex);
     int status = wm_trainer_fold(shared->trainer, local->counter, err);
-    (void)pthread_mutex_unlock(shared->lock);
+    (void)pthread_mutex_unlock(&shared->lock->mutex);
     local->bytes = 0;
     return status;
 }
@@ -60,13 +65,15 @@ static int fold(const struct wm_count_sink *shared, struct local *local, struct 
 static int prepare(const void *state, void *local_state, struct wm_batch *batch,
                    struct wm_error *err)
 {
+    const struct wm_count_sink *shared = state;
     struct local *local = local_state;
     int status = 0;
     for (size_t i = 0; !status && i < batch->n_docs; i++) {
         status = wm_counter_add(local->counter, batch->docs[i].text, err);
         local->bytes += batch->docs[i].text.len;
     }
-    return status || local->bytes < FOLD_TEXT ? status : fold(state, local, err);
+    uint64_t most = shared->fold_text ? shared->fold_text : FOLD_TEXT;
+    return status || local->bytes < most ? status : fold(shared, local, err);
 }
 
 /* A task leaves nothing behind: what it counted is in the workers' counters. */

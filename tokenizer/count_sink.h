@@ -9,8 +9,6 @@
 #ifndef WETMILL_TOKENIZER_COUNT_SINK_H
 #define WETMILL_TOKENIZER_COUNT_SINK_H
 
-#include <pthread.h>
-
 #include "wetmill/sink.h"
 #include "wetmill/tokenizer.h"
 
@@ -18,7 +16,9 @@
 struct wm_count_sink {
     struct wm_bpe_trainer *trainer; /**< Set by the caller, who keeps it. */
     uint64_t memory;                /**< Bytes the trainer may use (its option), for predictions. */
-    pthread_mutex_t *lock;          /**< The sink's. */
+    uint64_t fold_text;             /**< Bytes a worker counts before it folds; 0 = 16 MiB. Cannot
+                                         change the result. */
+    struct wm_count_lock *lock;     /**< The sink's. */
 };
 
 extern const struct wm_sink wm_sink_count; /**< "count-pieces" */

@@ -122,7 +122,7 @@ static int read_split(const json_t *object, unsigned width, unsigned split,
 static int read_format(const json_t *root, struct wm_error *err)
 {
     const char *format = json_string_value(json_object_get(root, "format"));
-    uint64_t version;
+    uint64_t version = 0;
     if (!format || strcmp(format, FORMAT) != 0)
         return wm_fail(err, WM_E_FORMAT, "\"format\" is not \"" FORMAT "\"");
     int status = get_count(root, "version", INT64_MAX, &version, err);
@@ -136,7 +136,7 @@ static int read_tokens(const json_t *root, struct wm_shards_info *ret, struct wm
 {
     const char *hex = json_string_value(json_object_get(root, "tokenizer"));
     const char *type = json_string_value(json_object_get(root, "token_type"));
-    uint64_t vocabulary, eod = 0;
+    uint64_t vocabulary = 0, eod = 0;
     if (!hex || !wm_unhex128(hex, &ret->tokenizer))
         return wm_fail(err, WM_E_FORMAT, "\"tokenizer\" is not 32 hex digits");
     int status = get_count(root, "vocabulary", WM_SHARD_VOCABULARY_MAX, &vocabulary, err);

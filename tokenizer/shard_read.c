@@ -96,7 +96,7 @@ int wm_shard_open(const char *base, struct wm_shard *ret, struct wm_error *err)
     if (n < 0 || n >= WM_PATH_MAX)
         return wm_fail(err, WM_E_LIMIT, "the path is longer than %d bytes", WM_PATH_MAX - 1);
     int status = wm_map_open(path, &shard.bin, err);
-    memcpy(path + n - 3, "idx", 3);
+    memcpy(path + n - 3, "idx", 4);
     if (!status)
         status = wm_map_open(path, &shard.idx, err);
     if (!status && (status = wm_shard_check(&shard, err)))

@@ -271,7 +271,7 @@ static int decode(const struct wm_sidecar *sidecar, const unsigned char *entry,
 
 static int open_checked(struct wm_sidecar *sidecar, struct wm_error *err)
 {
-    size_t index;
+    size_t index = 0;
     int status = check_header(sidecar, err);
     if (!status)
         status = check_footer(sidecar, &index, err);

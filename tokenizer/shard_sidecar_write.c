@@ -12,6 +12,8 @@ enum {
     ZSTD_MEMORY = 2 << 20, /* of a context at LEVEL for frames of this size, rounded up */
 };
 
+static const unsigned char magic[8] = WM_SIDECAR_MAGIC;
+
 struct wm_sidecar_out {
     struct wm_out *out;
     XXH3_state_t *hash; /* over everything written */
@@ -101,7 +103,7 @@ static int put_header(struct wm_sidecar_out *out, struct wm_error *err)
     unsigned char header[WM_SIDECAR_HEADER];
     wm_set_le32(header, WM_SIDECAR_HEAD_FRAME);
     wm_set_le32(header + 4, WM_SIDECAR_HEADER - 8);
-    memcpy(header + 8, WM_SIDECAR_MAGIC, 8);
+    memcpy(header + 8, magic, sizeof magic);
     wm_set_le32(header + 16, WM_SIDECAR_VERSION);
     wm_set_le32(header + 20, WM_SIDECAR_ORDER);
     return put(out, header, sizeof header, err);
@@ -187,7 +189,7 @@ static int put_index(struct wm_sidecar_out *out, struct wm_error *err)
     wm_set_le64(foot + 8, out->n_frames);
     (void)XXH3_64bits_update(out->hash, foot, 16);
     wm_set_le64(foot + 16, XXH3_64bits_digest(out->hash));
-    memcpy(foot + 24, WM_SIDECAR_MAGIC, 8);
+    memcpy(foot + 24, magic, sizeof magic);
     return status ? status : wm_out_write(out->out, foot, sizeof foot, err);
 }
 

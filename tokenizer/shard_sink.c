@@ -70,8 +70,8 @@ static int sink_open(void *state, const struct wm_env *env, struct wm_error *err
 static size_t sink_memory(const void *state, unsigned n_workers, unsigned n_tasks_at_once)
 {
     (void)state;
-    return n_workers * ((size_t)WORKER_MEMORY + IDS_KEPT) +
-           n_tasks_at_once * WM_SHARD_SPLITS * wm_shard_out_memory();
+    return (size_t)n_workers * (WORKER_MEMORY + IDS_KEPT) +
+           (size_t)n_tasks_at_once * WM_SHARD_SPLITS * wm_shard_out_memory();
 }
 
 static int open_local(const void *state, void *local_state, struct wm_error *err)

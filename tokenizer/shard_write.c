@@ -33,7 +33,7 @@ int wm_shard_out_open(const char *base, unsigned width, struct wm_str recipe,
         free(out);
         return wm_fail_nomem(err, size, "writing a shard");
     }
-    memcpy(out->path, base, len);
+    memcpy(out->path, base, len + 1);
     out->base_len = len;
     out->width = width;
     int status = wm_out_open(file(out, ".bin"), &out->bin, err);

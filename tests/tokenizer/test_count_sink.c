@@ -5,7 +5,7 @@
 #include "shard_fixture.h"
 #include "tokenizer/count_sink.h"
 
-enum { DOCS = 3000, WORKERS = 3, BATCH = 50, BIG = 9 << 20 };
+enum { DOCS = 3000, WORKERS = 3, BATCH = 50, FOLD = 5000 };
 
 static const struct wm_tokenizer_options options = {
     .vocabulary = 300,
@@ -34,11 +34,6 @@ static void *work(void *arg)
         batch.docs = wm_arena_alloc(&batch.arena, BATCH, sizeof *batch.docs);
         for (; batch.n_docs < BATCH; batch.n_docs++)
             batch.docs[batch.n_docs] = make_doc(i + batch.n_docs, &batch.arena);
-        /* One text long enough that a fold is due before the end. */
-        char *big = wm_arena_bytes(&batch.arena, BIG);
-        memset(big, ' ', BIG);
-        if (i < (uint64_t)WORKERS * BATCH * 2)
-            batch.docs[0].text = (struct wm_str){big, BIG};
         worker->status = wm_sink_count.prepare(&shared, worker->local, &batch, &worker->err);
         wm_arena_done(&batch.arena);
     }
@@ -52,6 +47,7 @@ static struct wm_tokenizer *train_by_sink(void)
     struct wm_tokenizer *tok = NULL;
     CHECK_OK(wm_trainer_new(&options, &shared.trainer, &err), err);
     shared.memory = options.memory;
+    shared.fold_text = FOLD; /* so that it happens, all the time */
     CHECK_OK(wm_sink_count.open(&shared, &env, &err), err);
     CHECK(wm_sink_count.memory(&shared, WORKERS, 1) > options.memory);
     for (unsigned i = 0; i < WORKERS; i++) {
@@ -83,12 +79,8 @@ static struct wm_tokenizer *train_directly(struct wm_bpe_trainer **ret_trainer)
     wm_arena_init(&arena, 64 << 20);
     CHECK_OK(wm_trainer_new(&options, &trainer, &err), err);
     CHECK_OK(wm_counter_new(trainer, &counter, &err), err);
-    char *big = wm_arena_bytes(&arena, BIG);
-    memset(big, ' ', BIG);
     for (uint64_t i = 0; i < DOCS; i++) {
         struct wm_doc doc = make_doc(i, &arena);
-        if (i % BATCH == 0 && i < (uint64_t)WORKERS * BATCH * 2)
-            doc.text = (struct wm_str){big, BIG};
         CHECK_OK(wm_counter_add(counter, doc.text, &err), err);
     }
     CHECK_OK(wm_trainer_fold(trainer, counter, &err), err);
