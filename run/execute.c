@@ -267,8 +267,6 @@ int wm_run_execute(struct wm_run *run, enum wm_step_id last, const struct wm_run
 {
     *ret = (struct wm_run_result){0};
     int status = wm_run_check(run, err);
-    if (!status && run->options.output)
-        status = wm_mkdirs(run->options.output, err);
     bool changed = false;
     for (int id = 0; !status && id <= (int)last; id++) {
         if (!run->has[id])

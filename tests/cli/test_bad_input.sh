@@ -65,14 +65,15 @@ holds 'normalize takes NUL away' grep -q 'NL' "o$n"/corpus_0000.jsonl
 build '[03]' '1 +documents kept' 1 line.jsonl
 head -c 300000000 /dev/zero | gzip -9c >bomb.wet.gz
 build 1 'bomb.wet.gz|no document' 0 bomb.wet.gz
-ln -s nowhere dangling.wet.gz
-build 3 'dangling.wet.gz' 3 dangling.wet.gz good.wet.gz
+mkdir some && cp good.wet.gz some/ && ln -s nowhere some/dangling.wet.gz
+build 3 'dangling.wet.gz' 3 some
+expect 2 'absent.wet.gz' "$w" corpus build -o absent absent.wet.gz good.wet.gz
 printf 'WARC/1.0\r\nWARC-Type: conversion\r\nWARC-Target-URI: http://\033[31mred\r\nContent-Length: %s\r\n\r\n%s\r\n\r\n' \
     "${#long}" "$long" >escape.wet
 expect 0 'http://.x1B.31mred' "$w" corpus head escape.wet
 
-# stops: too many damaged files, no document left
-expect 1 'max_bad_files' "$w" corpus build -o stop1 corrupt.wet.gz
+# stops: too many damaged files (one is always let pass), no document left
+expect 1 'max_bad_files' "$w" corpus build -o stop1 corrupt.wet.gz truncated.wet.gz good.wet.gz
 expect 1 'length' "$w" corpus build -o stop2 -s length:min_characters=1000000 good.wet.gz
 holds 'a stopped build leaves no result' test ! -e stop1 -a ! -e stop2
 
