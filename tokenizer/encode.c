@@ -219,6 +219,8 @@ int wm_encode(struct wm_encoder *enc, struct wm_str text, unsigned flags, struct
     if (text.len > BPE_MAX_TEXT)
         return wm_fail(err, WM_E_LIMIT, "a text of %zu bytes is over the limit of %d", text.len,
                        BPE_MAX_TEXT);
+    if (text.len == 0)
+        return 0;
     size_t before = ids->n;
     int status = encode_round(enc, text, 0, (flags & WM_ENCODE_SPECIALS) != 0, ids, err);
     if (status)

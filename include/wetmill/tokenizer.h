@@ -5,7 +5,15 @@
  *
  * A tokenizer is immutable once made and may be used by any number of threads at once; each
  * thread encodes through an encoder of its own (scratch memory and a bounded cache, no locks).
- * Ids are uint32_t, < wm_tokenizer_size(). decode(encode(x)) = x for every byte string x.
+ * Ids are uint32_t, < wm_tokenizer_size(). decode(encode(x)) = x for every byte string x; a
+ * vocabulary read from elsewhere that lacks a byte refuses a text with it (WM_E_FORMAT).
+ *
+ * Ids of a tokenizer we train: 0–255 the bytes in the order of their byte-mapped characters
+ * (GPT-2's ids), then the merges, then the special tokens in the order given.
+ *
+ * Split patterns are PCRE2 (UTF, UCP) with \s meaning the property White_Space; text that no match
+ * covers is a piece as well. Hugging Face matches with Oniguruma: write \p{…} classes rather than
+ * \w, \d and \b in a pattern of your own, which the two read differently.
  */
 #ifndef WETMILL_TOKENIZER_H
 #define WETMILL_TOKENIZER_H
@@ -66,7 +74,12 @@ struct wm_ids {
 };
 void wm_ids_done(struct wm_ids *ids);
 
-/** Append the ids of `text` (any bytes) to `ids`. A piece of n bytes costs O(n log n). */
+/**
+ * Append the ids of `text` (any bytes, at most 1 GiB) to `ids`, which stays as it was on failure.
+ * A piece of n bytes costs O(n log n). Added tokens are found leftmost-longest. From the last piece
+ * before the first invalid byte on, a text that is not UTF-8 is one piece, as tiktoken has it.
+ * WM_E_LIMIT also where a split pattern takes too many steps.
+ */
 int wm_encode(struct wm_encoder *enc, struct wm_str text, unsigned flags, struct wm_ids *ids,
               struct wm_error *err);
 
@@ -81,13 +94,13 @@ enum wm_split { WM_SPLIT_R50K, WM_SPLIT_CL100K, WM_SPLIT_PATTERN };
 
 /** Options of `wetmill tokenizer train` and of the tokenizer step. */
 struct wm_tokenizer_options {
-    uint64_t vocabulary;    /**< Ids in all: 256 bytes + merges + specials. */
-    int split;              /**< enum wm_split */
-    const char *pattern;    /**< PCRE2, with split: pattern */
-    uint64_t min_frequency; /**< Of a merged pair. */
-    uint64_t max_token;     /**< Bytes of the longest token. */
-    struct wm_list specials;
-    uint64_t memory;        /**< Bytes of the piece table; over it training stops with the need. */
+    uint64_t vocabulary;     /**< Ids in all: 256 bytes + merges + specials. */
+    int split;               /**< enum wm_split */
+    const char *pattern;     /**< PCRE2, with split: pattern */
+    uint64_t min_frequency;  /**< Of a merged pair. */
+    uint64_t max_token;      /**< Bytes of the longest token. */
+    struct wm_list specials; /**< None given: <|endoftext|>. No token learned has such a name. */
+    uint64_t memory;         /**< Bytes of the piece table; over it training stops with the need. */
 };
 extern const struct wm_option wm_tokenizer_option_table[];
 
@@ -105,9 +118,10 @@ int wm_trainer_new(const struct wm_tokenizer_options *options, struct wm_bpe_tra
 void wm_trainer_free(struct wm_bpe_trainer *trainer);
 int wm_counter_new(const struct wm_bpe_trainer *trainer, struct wm_counter **ret,
                    struct wm_error *err);
+/** Bytes of invalid UTF-8 are left out. */
 int wm_counter_add(struct wm_counter *counter, struct wm_str text, struct wm_error *err);
 void wm_counter_free(struct wm_counter *counter);
-/** Empties the counter. */
+/** Empties the counter. After a failure neither can be used further, only freed. */
 int wm_trainer_fold(struct wm_bpe_trainer *trainer, struct wm_counter *counter,
                     struct wm_error *err);
 /** What was counted so far. */
@@ -116,7 +130,8 @@ struct wm_trainer_stats {
 };
 void wm_trainer_stats(const struct wm_bpe_trainer *trainer, struct wm_trainer_stats *ret);
 /** `on_merge` (may be NULL) is called now and then with merges done and wanted; a non-zero return
- *  stops with WM_E_CANCELLED. */
+ *  stops with WM_E_CANCELLED. Once only: it consumes the counts, also on failure. Fewer merges
+ *  than wanted come where no pair is left that occurs min_frequency times. */
 int wm_trainer_finish(struct wm_bpe_trainer *trainer, int (*on_merge)(void *, uint64_t, uint64_t),
                       void *arg, struct wm_tokenizer **ret, struct wm_error *err);
 

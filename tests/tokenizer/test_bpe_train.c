@@ -9,9 +9,11 @@ struct naive_word {
     size_t n;
 };
 
-/* All pairs of neighbours counted anew; the most frequent, then the smallest. */
-static uint64_t naive_best(const struct naive_word *words, size_t n_words, uint32_t n_ids,
-                           uint64_t *counts, uint32_t *ret_pair)
+/* All pairs of neighbours counted anew; the most frequent of at most `max_token` bytes together,
+ * then the smallest. */
+static uint64_t naive_best(const struct wm_tokenizer *tok, const struct naive_word *words,
+                           size_t n_words, uint32_t n_ids, uint64_t max_token, uint64_t *counts,
+                           uint32_t *ret_pair)
 {
     memset(counts, 0, (size_t)n_ids * n_ids * sizeof *counts);
     for (size_t w = 0; w < n_words; w++)
@@ -19,7 +21,8 @@ static uint64_t naive_best(const struct naive_word *words, size_t n_words, uint3
             counts[(size_t)words[w].ids[i] * n_ids + words[w].ids[i + 1]]++;
     uint64_t best = 0;
     for (uint32_t pair = 0; pair < n_ids * n_ids; pair++) {
-        if (counts[pair] > best) {
+        size_t len = wm_token_bytes(tok, pair / n_ids).len + wm_token_bytes(tok, pair % n_ids).len;
+        if (counts[pair] > best && len <= max_token) {
             best = counts[pair];
             *ret_pair = pair;
         }
@@ -58,7 +61,8 @@ static size_t naive_words(const struct wm_tokenizer *tok, struct wm_str text,
     return n;
 }
 
-static void check_naive(uint64_t seed, int split, size_t max_len, uint64_t min_frequency)
+static void check_naive(uint64_t seed, int split, size_t max_len, uint64_t min_frequency,
+                        uint64_t max_token)
 {
     enum { MERGES = 60, IDS = 256 + MERGES };
     struct wm_tokenizer_options options = small_options(split, IDS + 1);
@@ -67,11 +71,12 @@ static void check_naive(uint64_t seed, int split, size_t max_len, uint64_t min_f
     uint64_t *counts = malloc((size_t)IDS * IDS * sizeof *counts);
     struct wm_str all = {text, random_text(&seed, false, text, max_len)};
     options.min_frequency = min_frequency;
+    options.max_token = max_token;
     struct wm_tokenizer *tok = train_on(&options, &all, 1);
     size_t n_words = naive_words(tok, all, words);
     uint32_t n = 0, pair = 0;
     for (; n < MERGES; n++) {
-        uint64_t count = naive_best(words, n_words, IDS, counts, &pair);
+        uint64_t count = naive_best(tok, words, n_words, IDS, max_token, counts, &pair);
         if (count == 0 || count < min_frequency)
             break;
         uint32_t left = pair / IDS, right = pair % IDS;
@@ -257,7 +262,8 @@ static void check_cancel(void)
 int main(void)
 {
     for (uint64_t seed = 1; seed <= 40; seed++)
-        check_naive(seed, (int)(seed % 2), 40 << seed % 7, seed % 3);
+        check_naive(seed, (int)(seed % 2), 40 << seed % 7, seed % 3,
+                    seed % 4 ? BPE_MAX_TOKEN : 2 + seed / 4);
     check_runs();
     check_counters();
     check_options();

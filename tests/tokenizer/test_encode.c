@@ -2,6 +2,7 @@
 /* Encoding: against a naive encoder, round trips of any bytes, added tokens, long pieces. */
 #include "bpe_helpers.h"
 
+#include <pthread.h>
 #include <time.h>
 
 /* The rule as written: merge the pair of lowest rank, the leftmost, until none is left. */
@@ -158,6 +159,35 @@ static void test_specials(void)
                 "\"x\" is how a byte is written");
 }
 
+/* tiktoken's rule for invalid UTF-8: the last piece before it, and blank tokens before that, are
+ * merged with all that follows as one piece. */
+static void test_invalid(void)
+{
+    static const struct wm_str merged[] = {
+        {"\n ", 2}, {" \xFF", 2}, {"a ", 2}, {"b\xFF", 2}, {"\xFFz", 2}};
+    struct wm_error err = {0};
+    struct wm_tokenizer *tok = NULL;
+    CHECK_OK(bpe_new(&tok, &err), err);
+    for (unsigned i = 0; i < 256; i++) {
+        char byte = (char)i;
+        CHECK_OK(bpe_put_token(tok, i, (struct wm_str){&byte, 1}, BPE_TOKEN, &err), err);
+    }
+    for (uint32_t i = 0; i < 5; i++)
+        CHECK_OK(bpe_put_token(tok, 256 + i, merged[i], BPE_TOKEN, &err), err);
+    CHECK_OK(bpe_index_tokens(tok, &err), err);
+    for (uint32_t i = 0; i < 5; i++)
+        CHECK_OK(bpe_add_merge(tok, (unsigned char)merged[i].ptr[0],
+                               (unsigned char)merged[i].ptr[1], 256 + i, &err),
+                 err);
+    CHECK_OK(bpe_set_pattern(tok, wm_str_of(bpe_named_patterns[WM_SPLIT_CL100K]), &err), err);
+    CHECK_OK(bpe_finish(tok, &err), err);
+    check_tokens(tok, 0, "\n \xFF", "|\n |\xFF");
+    check_tokens(tok, 0, "a \xFFz", "|a| \xFF|z");
+    check_tokens(tok, 0, "b\xFF", "|b\xFF");
+    check_tokens(tok, 0, "\xFFz a b", "|\xFFz| |a |b");
+    wm_tokenizer_free(tok);
+}
+
 /* A vocabulary without all bytes refuses a text it cannot give back. */
 static void test_missing_byte(void)
 {
@@ -178,6 +208,54 @@ static void test_missing_byte(void)
     CHECK_U64(ids.n, 2);
     wm_encoder_free(enc);
     wm_ids_done(&ids);
+    wm_tokenizer_free(tok);
+}
+
+/* ---- threads share a tokenizer ---- */
+
+struct thread {
+    const struct wm_tokenizer *tok;
+    XXH64_hash_t hash; /* of all ids */
+};
+
+static void *encode_much(void *arg)
+{
+    struct thread *thread = arg;
+    struct wm_error err = {0};
+    struct wm_encoder *enc = NULL;
+    struct wm_ids ids = {0};
+    char text[500];
+    uint64_t state = 77;
+    if (wm_encoder_new(thread->tok, &enc, &err))
+        return NULL;
+    for (int i = 0; i < 300; i++) {
+        struct wm_str s = {text, random_text(&state, true, text, sizeof text)};
+        if (wm_encode(enc, s, WM_ENCODE_SPECIALS, &ids, &err))
+            break;
+    }
+    thread->hash = XXH3_64bits(ids.ids, ids.n * sizeof *ids.ids);
+    wm_ids_done(&ids);
+    wm_encoder_free(enc);
+    return NULL;
+}
+
+static void test_threads(void)
+{
+    enum { THREADS = 4 };
+    struct wm_tokenizer_options options = small_options(WM_SPLIT_CL100K, 600);
+    struct wm_tokenizer *tok = random_tokenizer(9, &options);
+    struct thread alone = {.tok = tok}, threads[THREADS];
+    pthread_t handles[THREADS];
+    (void)encode_much(&alone);
+    CHECK(alone.hash != 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        threads[i] = (struct thread){.tok = tok};
+        CHECK(pthread_create(&handles[i], NULL, encode_much, &threads[i]) == 0);
+    }
+    for (size_t i = 0; i < THREADS; i++) {
+        CHECK(pthread_join(handles[i], NULL) == 0);
+        CHECK_U64(threads[i].hash, alone.hash);
+    }
     wm_tokenizer_free(tok);
 }
 
@@ -224,7 +302,9 @@ int main(void)
     test_against_naive();
     test_round_trips();
     test_specials();
+    test_invalid();
     test_missing_byte();
+    test_threads();
     test_long_pieces();
     return test_summary();
 }
