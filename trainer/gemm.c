@@ -8,6 +8,8 @@ enum {
     BLOCK_K = 256,         /* BLOCK_ROWS × BLOCK_K floats stay in the second-level cache */
     SUPER_K = 2048,        /* of B packed at a time */
     SHARED_MOST = 4 << 20, /* floats of packed B */
+    PACK_K = 128,          /* of a panel written at a time */
+    PACK_PANELS = 2,       /* of B packed by one item */
     ITEMS_PER_THREAD = 8,  /* blocks a product is cut into for the team, if it is large enough */
 };
 _Static_assert(WM_GEMM_SCRATCH == BLOCK_ROWS * BLOCK_K, "one block of A");
@@ -75,41 +77,58 @@ static void pack_transposed(float *dst, size_t width, const float *src, size_t l
             dst[k * width + o] = src[o * ld + k];
 }
 
-/* Whole rows of a panel; sizes the compiler knows need no call. */
-static void pack_rows(float *dst, size_t width, const float *src, size_t ld, size_t n_k)
+/* From [k, outer]: row by row into all panels at once, so that memory is read in order. `width` is a
+ * constant where this is called from, and its copies are a few instructions. */
+static inline void pack_rows(float *dst, size_t width, const float *src, size_t ld, size_t n_outer,
+                             size_t n_k)
 {
-    for (; n_k; n_k--, dst += width, src += ld) {
-        switch (width) {
-        case 32:
-            memcpy(dst, src, 32 * sizeof *dst);
-            break;
-        case 16:
-            memcpy(dst, src, 16 * sizeof *dst);
-            break;
-        case 12:
-            memcpy(dst, src, 12 * sizeof *dst);
-            break;
-        default:
-            for (size_t i = 0; i < width; i++)
-                dst[i] = src[i];
+    const size_t panel = width * n_k, whole = n_outer / width * width, rest = n_outer - whole;
+    for (size_t k = 0; k < n_k; k++, src += ld, dst += width) {
+        float *to = dst;
+        for (size_t o = 0; o < whole; o += width, to += panel)
+            memcpy(to, src + o, width * sizeof *to);
+        if (rest) {
+            memcpy(to, src + whole, rest * sizeof *to);
+            memset(to + rest, 0, (width - rest) * sizeof *to);
         }
     }
 }
 
-/* One panel: outer indices [outer, outer + n_outer) and k in [k, k + n_k). */
-static void pack_panel(float *dst, size_t width, const struct wm_factor *f, size_t outer,
-                       size_t n_outer, size_t k, size_t n_k)
+/* From [outer, k]: panel by panel, PACK_K at a time so that what is written stays in cache. */
+static void pack_columns(float *dst, size_t width, const float *src, size_t ld, size_t n_outer,
+                         size_t n_k)
 {
-    if (n_outer < width)
-        memset(dst, 0, width * n_k * sizeof *dst);
+    for (size_t o = 0; o < n_outer; o += width, dst += width * n_k) {
+        const size_t n = min_size(width, n_outer - o);
+        if (n < width)
+            memset(dst, 0, width * n_k * sizeof *dst);
+        for (size_t k = 0; k < n_k; k += PACK_K)
+            pack_transposed(dst + k * width, width, src + o * ld + k, ld, n,
+                            min_size(PACK_K, n_k - k));
+    }
+}
+
+/* Outer indices [outer, outer + n_outer) and k in [k, k + n_k). */
+static void pack(float *dst, size_t width, const struct wm_factor *f, size_t outer, size_t n_outer,
+                 size_t k, size_t n_k)
+{
+    if (!f->k_rows) {
+        pack_columns(dst, width, f->at + outer * f->ld + k, f->ld, n_outer, n_k);
+        return;
+    }
     const float *src = f->at + k * f->ld + outer;
-    if (f->k_rows && n_outer == width) {
-        pack_rows(dst, width, src, f->ld, n_k);
-    } else if (f->k_rows) {
-        for (size_t i = 0; i < n_k; i++)
-            memcpy(dst + i * width, src + i * f->ld, n_outer * sizeof *dst);
-    } else {
-        pack_transposed(dst, width, f->at + outer * f->ld + k, f->ld, n_outer, n_k);
+    switch (width) {
+    case 32:
+        pack_rows(dst, 32, src, f->ld, n_outer, n_k);
+        break;
+    case 16:
+        pack_rows(dst, 16, src, f->ld, n_outer, n_k);
+        break;
+    case 12:
+        pack_rows(dst, 12, src, f->ld, n_outer, n_k);
+        break;
+    default:
+        pack_rows(dst, width, src, f->ld, n_outer, n_k);
     }
 }
 
@@ -182,8 +201,7 @@ static void block(const struct part *p, float *packed_a, size_t row, size_t n_ro
     const size_t mr = p->kernels->mr, end = p->k + p->n_k;
     for (size_t k = p->k; k < end; k += BLOCK_K) {
         const size_t n_k = min_size(BLOCK_K, end - k);
-        for (size_t i = 0; i < n_rows; i += mr)
-            pack_panel(packed_a + i * n_k, mr, &p->g->a, row + i, min_size(mr, n_rows - i), k, n_k);
+        pack(packed_a, mr, &p->g->a, row, n_rows, k, n_k);
         tiles(p, packed_a, row, n_rows, col, n_cols, k, n_k);
     }
     if (p->g->finish && end == p->g->k)
@@ -193,9 +211,9 @@ static void block(const struct part *p, float *packed_a, size_t row, size_t n_ro
 static void pack_b_item(void *arg, size_t item)
 {
     const struct part *p = arg;
-    const size_t nr = p->kernels->nr, at = item * nr;
-    pack_panel(p->packed_b + at * p->n_k, nr, &p->g->b, p->col + at, min_size(nr, p->n - at), p->k,
-               p->n_k);
+    const size_t nr = p->kernels->nr, columns = PACK_PANELS * nr, at = item * columns;
+    pack(p->packed_b + at * p->n_k, nr, &p->g->b, p->col + at, min_size(columns, p->n - at), p->k,
+         p->n_k);
 }
 
 /* ---- the team ---- */
@@ -235,7 +253,7 @@ void wm_gemm(const struct wm_workshop *shop, const struct wm_gemm *product)
 {
     struct part p = {
         .g = product, .kernels = shop->kernels, .shop = shop, .packed_b = shop->shared};
-    const size_t nr = shop->kernels->nr;
+    const size_t columns = PACK_PANELS * shop->kernels->nr;
     const size_t super_k = min_size(product->k, SUPER_K);
     const size_t super_n = shop->shared_floats / super_k / WM_TILE_MAX_COLS * WM_TILE_MAX_COLS;
     for (p.col = 0; p.col < product->n; p.col += super_n) {
@@ -243,7 +261,7 @@ void wm_gemm(const struct wm_workshop *shop, const struct wm_gemm *product)
         size_t n_items = cut(&p);
         for (p.k = 0; p.k < product->k; p.k += super_k) {
             p.n_k = min_size(super_k, product->k - p.k);
-            wm_parallel(shop->team, (p.n + nr - 1) / nr, pack_b_item, &p);
+            wm_parallel(shop->team, (p.n + columns - 1) / columns, pack_b_item, &p);
             wm_parallel(shop->team, n_items, block_item, &p);
         }
     }
@@ -256,8 +274,7 @@ void wm_gemm_here(const struct wm_kernels *kernels, float *scratch, const struct
                      .packed_b = scratch + WM_GEMM_SCRATCH,
                      .n = product->n,
                      .n_k = product->k};
-    for (size_t i = 0; i < (product->n + kernels->nr - 1) / kernels->nr; i++)
-        pack_b_item(&p, i);
+    pack(p.packed_b, kernels->nr, &product->b, 0, product->n, 0, product->k);
     for (size_t row = 0; row < product->m; row += BLOCK_ROWS)
         block(&p, scratch, row, min_size(BLOCK_ROWS, product->m - row), 0, product->n);
 }

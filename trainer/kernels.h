@@ -32,8 +32,7 @@ struct wm_adamw_constants {
 
 struct wm_kernels {
     const char *name;
-    const char *needs; /**< What the CPU must have, for messages. */
-    size_t mr, nr;     /**< Rows and columns of a matrix tile. */
+    size_t mr, nr; /**< Rows and columns of a matrix tile. */
 
     /** c[i][j] = from[i][j] + Σ_k a[k][i] × b[k][j], fused, k ascending; a is [k, mr] and b is
      *  [k, nr] packed. All mr rows are written; `narrow`: only the first nr / 2 columns.

@@ -78,7 +78,6 @@ static void tile(size_t k, const float *a, const float *b, const float *from, si
 
 const struct wm_kernels wm_kernels_avx2 = {
     .name = "avx2",
-    .needs = "AVX2 and FMA",
     .mr = MR,
     .nr = NR,
     .tile = tile,

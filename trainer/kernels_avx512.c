@@ -81,7 +81,6 @@ static void tile(size_t k, const float *a, const float *b, const float *from, si
 
 const struct wm_kernels wm_kernels_avx512 = {
     .name = "avx512",
-    .needs = "AVX-512 F, DQ, BW and VL",
     .mr = MR,
     .nr = NR,
     .tile = tile,

@@ -88,7 +88,6 @@ static void tile(size_t k, const float *a, const float *b, const float *from, si
 
 const struct wm_kernels wm_kernels_portable = {
     .name = "portable",
-    .needs = "nothing",
     .mr = MR,
     .nr = NR,
     .tile = tile,
