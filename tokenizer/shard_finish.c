@@ -80,7 +80,7 @@ static int take_group(const struct wm_part *group, size_t n, struct sources *spl
     info->left_out += left_out;
     if (!group->documents)
         return 0;
-    struct sources *list = &splits[split];
+    struct sources *list = &splits[split == WM_VALIDATION ? WM_VALIDATION : WM_TRAIN];
     if (list->n == WM_SHARDS_MAX)
         return wm_fail(err, WM_E_LIMIT, "more than %d shards", WM_SHARDS_MAX);
     struct source *source = &list->items[list->n];

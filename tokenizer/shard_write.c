@@ -40,6 +40,8 @@ int wm_shard_out_open(const char *base, unsigned width, struct wm_str recipe,
     if (!status)
         status = wm_out_open(file(out, ".lengths"), &out->lengths, err);
     if (!status)
+        wm_out_scratch(out->lengths);
+    if (!status)
         status = wm_sidecar_out_open(file(out, ".prov.zst"), recipe, &out->sidecar, err);
     if (status)
         wm_shard_out_free(out, false);

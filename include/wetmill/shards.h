@@ -19,7 +19,8 @@
  * validation_share × 2^64. The text decides, not its place or url, so exact copies of a document
  * never stand on both sides, and adding or removing other documents moves none.
  *
- * Readers are immutable after opening: any number of threads (sidecars: one at a time). Shards are
+ * A shard in use is two mappings: a system that allows 65,530 of them reads some 30,000 shards at
+ * once. Readers are immutable after opening: any number of threads (sidecars: one at a time). Shards are
  * mapped, not counted in --memory. Formats are specified in docs/formats.md. Hostile files are
  * refused (WM_E_FORMAT), never overrun; but the ids in a .bin are checked by wm_shards_verify
  * alone: who indexes a table with an id must compare it with the vocabulary.

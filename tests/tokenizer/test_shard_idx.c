@@ -2,6 +2,7 @@
 /* One .bin/.idx pair: refusals, and finding tokens at the seams. */
 #include "shard_fixture.h"
 #include "tokenizer/shard_format.h"
+#include "tokenizer/shard_write.h"
 
 /* An index over sequences of the lengths given, as other programs may write it. */
 static size_t make_idx(unsigned char *out, unsigned width, const uint32_t *lengths, size_t n,
@@ -164,8 +165,52 @@ static void test_files(void)
     CHECK_OK(wm_remove_tree(top, &err), err);
 }
 
+/* Index tables longer than what is held of them in memory; lengths beyond the format. */
+static void test_many(void)
+{
+    static const uint64_t sizes[] = {0, 1, 4095, 8191, 8192, 8193, 20000};
+    static const unsigned char row[10];
+    make_top("test_shard_idx");
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        struct wm_shard_out *out;
+        struct wm_shard_digests digests;
+        struct wm_shard shard;
+        uint64_t n_tokens = 0, sequence, first, length;
+        CHECK_OK(wm_shard_out_open(in_top("many"), 4, WM_STR("{}"), &out, &err), err);
+        for (uint64_t i = 0; i < sizes[s]; i++) {
+            unsigned char ids[12] = {0};
+            for (unsigned k = 0; k < 3; k++)
+                wm_set_le32(ids + 4 * k, (uint32_t)i);
+            struct wm_shard_doc doc = {.ids = {(char *)ids, 4 * (1 + i % 3)},
+                                       .row = {(const char *)row, sizeof row}};
+            CHECK_OK(wm_shard_out_add(out, &doc, &err), err);
+            n_tokens += 1 + i % 3;
+        }
+        CHECK_U64(wm_shard_out_tokens(out), n_tokens);
+        CHECK_U64(wm_shard_out_documents(out), sizes[s]);
+        struct wm_shard_doc over = {.ids = {(const char *)row, 4 * ((size_t)INT32_MAX + 1)}};
+        CHECK_FAILS(wm_shard_out_add(out, &over, &err), WM_E_LIMIT, err, "format's limit");
+        CHECK_OK(wm_shard_out_commit(out, &digests, &err), err);
+        wm_shard_out_free(out, true);
+        CHECK(!wm_exists(in_top("many.lengths")));
+        CHECK_U64(digests.idx.size, wm_idx_size(sizes[s]));
+        CHECK_OK(wm_shard_open(in_top("many"), &shard, &err), err);
+        CHECK_U64(shard.n_tokens, n_tokens);
+        CHECK_U64(shard.n_documents, sizes[s]);
+        for (uint64_t at = 0; at < n_tokens; at++) {
+            uint32_t id;
+            wm_shard_read(&shard, at, 1, &id);
+            wm_shard_find(&shard, at, &sequence, &first, &length);
+            CHECK(sequence == id && first <= at && at < first + length && length == 1 + id % 3);
+        }
+        wm_shard_close(&shard);
+    }
+    CHECK_OK(wm_remove_tree(top, &err), err);
+}
+
 int main(void)
 {
+    test_many();
     test_foreign();
     test_find();
     test_damage();

@@ -431,6 +431,31 @@ static void test_abandoned_task(void)
     wm_tokenizer_free(tok);
 }
 
+/* Parts on another file system cannot be linked: they are copied. */
+static void test_copy(void)
+{
+    char job_dir[] = "/dev/shm/test_shard_sink.XXXXXX";
+    if (!wm_exists("/dev/shm") || !mkdtemp(job_dir))
+        return;
+    struct wm_tokenizer *tok = make_tokenizer(0);
+    struct wm_arena arena;
+    wm_arena_init(&arena, 1 << 20);
+    struct wm_parts parts = {.arena = &arena};
+    struct job job = {.dir = job_dir,
+                      .n_docs = 2000,
+                      .docs_per_task = 700,
+                      .docs_per_batch = 30,
+                      .options = default_options(tok)};
+    CHECK_OK(run_job(&job, &parts), err);
+    CHECK_OK(wm_shards_finish(job_dir, &parts, &job.options, in_top("copied"), NULL, &err), err);
+    CHECK_OK(wm_remove_tree(job_dir, &err), err);
+    CHECK(same_files(in_top("copied/shards.json"), in_top("plain/shards.json")));
+    CHECK_OK(wm_shards_verify(in_top("copied"), print_problem, NULL, &problems, &err), err);
+    CHECK_U64(problems, 0);
+    wm_arena_done(&arena);
+    wm_tokenizer_free(tok);
+}
+
 int main(void)
 {
     make_top("test_shard_sink");
@@ -444,6 +469,7 @@ int main(void)
     test_inspect();
     test_refusals();
     test_abandoned_task();
+    test_copy();
     CHECK_OK(wm_remove_tree(top, &err), err);
     return test_summary();
 }
