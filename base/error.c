@@ -77,7 +77,7 @@ int wm_fail(struct wm_error *err, int status, const char *fmt, ...)
     return status;
 }
 
-int wm_fail_errno(struct wm_error *err, const char *doing, const char *path)
+void wm_fail_errno_(struct wm_error *err, const char *doing, const char *path)
 {
     int code = errno;
     char reason[128];
@@ -88,13 +88,13 @@ int wm_fail_errno(struct wm_error *err, const char *doing, const char *path)
         wm_error_hint(err, "make room there, then run the same command again");
     if (code == EMFILE || code == ENFILE)
         wm_error_hint(err, "raise the limit of open files (ulimit -n) or use fewer workers (-j)");
-    return wm_error_where(err, "%s", path);
+    (void)wm_error_where(err, "%s", path);
 }
 
-int wm_fail_nomem(struct wm_error *err, size_t bytes, const char *purpose)
+void wm_fail_nomem_(struct wm_error *err, size_t bytes, const char *purpose)
 {
     wm_fail(err, WM_E_NOMEM, "no memory for %zu bytes (%s)", bytes, purpose);
-    return wm_error_hint(err, "use fewer workers (-j) or a machine with more memory");
+    (void)wm_error_hint(err, "use fewer workers (-j) or a machine with more memory");
 }
 
 int wm_error_where(struct wm_error *err, const char *fmt, ...)

@@ -96,7 +96,7 @@ void wm_table_close(struct wm_table *table)
 /* Records before `low` are smaller than the prefix, those from `high` on are not. */
 struct search {
     const struct wm_table *table;
-    const void *prefix;
+    const unsigned char *prefix;
     size_t prefix_len;
     uint64_t hash;
     uint64_t low, high;
@@ -109,7 +109,10 @@ static const unsigned char *record_at(const struct wm_table *table, uint64_t i)
 
 static bool probe(struct search *s, uint64_t at)
 {
-    bool smaller = memcmp(record_at(s->table, at), s->prefix, s->prefix_len) < 0;
+    const unsigned char *record = record_at(s->table, at);
+    uint64_t hash = wm_get_be64(record);
+    bool smaller =
+        hash != s->hash ? hash < s->hash : memcmp(record + 8, s->prefix + 8, s->prefix_len - 8) < 0;
     if (smaller)
         s->low = at + 1;
     else

@@ -48,10 +48,20 @@ __attribute__((format(printf, 3, 4))) int wm_fail(struct wm_error *err, int stat
 
 /** As wm_fail(WM_E_IO), from errno: where = `path`, what = "cannot DOING: strerror". Full disks,
  *  missing rights and too many open files get a hint. */
-int wm_fail_errno(struct wm_error *err, const char *doing, const char *path);
+void wm_fail_errno_(struct wm_error *err, const char *doing, const char *path);
+static inline int wm_fail_errno(struct wm_error *err, const char *doing, const char *path)
+{
+    wm_fail_errno_(err, doing, path);
+    return WM_E_IO; /* inline, so that compilers see it is not 0 */
+}
 
 /** As wm_fail(WM_E_NOMEM): "no memory for `bytes` bytes (`purpose`)". */
-int wm_fail_nomem(struct wm_error *err, size_t bytes, const char *purpose);
+void wm_fail_nomem_(struct wm_error *err, size_t bytes, const char *purpose);
+static inline int wm_fail_nomem(struct wm_error *err, size_t bytes, const char *purpose)
+{
+    wm_fail_nomem_(err, bytes, purpose);
+    return WM_E_NOMEM;
+}
 
 /** Say where (file, record, byte) if that is not known yet. Returns err->status. */
 __attribute__((format(printf, 2, 3))) int wm_error_where(struct wm_error *err, const char *fmt,
