@@ -20,6 +20,7 @@ enum { FAKE_TASKS_MAX = 64 };
 static struct {
     uint32_t n_docs[FAKE_TASKS_MAX]; /**< Documents of each task. */
     uint64_t salt;                   /**< Another corpus. */
+    uint64_t hash_salt;              /**< Other bytes that happen to hold the same documents. */
     size_t large_every, large_bytes; /**< Every n-th document is this long; 0 = none. */
     uint32_t fail_task, fail_doc;    /**< Where reading fails; task UINT32_MAX = nowhere. */
     uint32_t cancel_task, cancel_doc;
@@ -87,7 +88,7 @@ static inline int fake_open(const struct wm_inputs *inputs, const struct wm_task
             .path = inputs->rows[task->first].path, .at = 5, .record = 1, .what = "made-up damage"};
     }
     r->hash = XXH3_128bits(&r->number, sizeof r->number);
-    r->hash.low64 ^= fake.salt;
+    r->hash.low64 ^= fake.salt + fake.hash_salt;
     atomic_fetch_add(&fake.opened, 1);
     *ret = r;
     return 0;
@@ -333,7 +334,8 @@ static inline int copies_reduce(const void *shared, unsigned partition, struct w
     int status;
     (void)shared;
     while ((status = wm_merge_next(sorted, &record, err)) > 0) {
-        CHECK_U64(wm_partition(wm_get_be64(record)), partition);
+        if (wm_partition(wm_get_be64(record)) != partition)
+            return wm_fail(err, WM_E_FORMAT, "a record of another partition");
         if (any && memcmp(record, last, 8) == 0)
             continue;
         memcpy(last, record, COPY_RECORD);
@@ -415,7 +417,10 @@ static inline void fixture_open(struct fixture *f, uint32_t n_tasks, uint32_t n_
     memset(f, 0, sizeof *f);
     f->inputs = fake_inputs(n_tasks, n_docs);
     wm_chain_init(&f->chain);
-    (void)snprintf(f->dir, sizeof f->dir, "job.XXXXXX");
+    /* in memory where there is such a place: hundreds of jobs wait for hundreds of thousands of
+       fsyncs otherwise */
+    (void)snprintf(f->dir, sizeof f->dir, "%sjob.XXXXXX",
+                   access("/dev/shm", W_OK) == 0 ? "/dev/shm/wetmill-" : "");
     if (!mkdtemp(f->dir))
         abort();
     f->jsonl = calloc(1, wm_sink_jsonl.shared_size);
@@ -451,6 +456,37 @@ static inline int fixture_run(struct fixture *f, struct wm_job_result *ret, stru
     if (f->job.sink && f->job.sink->close)
         f->job.sink->close(f->job.sink_shared);
     return status;
+}
+
+/** All stages: lucky ─▶ copies of the whole text ─▶ pick-lines ─▶ copies of the first line ─▶
+ *  upper: three passes. */
+static inline void fixture_add_all(struct fixture *f)
+{
+    fixture_add(f, &lucky_stage);
+    fixture_add(f, &copies_stage);
+    fixture_add(f, &pick_lines_stage);
+    bool *by_line = &((struct copies *)fixture_add(f, &copies_stage))->by_line;
+    *by_line = true;
+    fixture_add(f, &upper_stage);
+}
+
+/** The bytes of dir/name, to be freed. */
+static inline struct wm_buf fixture_load(const char *dir, const char *name)
+{
+    struct wm_error err;
+    struct wm_buf buf;
+    char path[WM_PATH_MAX];
+    wm_buf_init(&buf, (size_t)1 << 30);
+    CHECK_OK(wm_path_join(path, dir, name, &err), err);
+    CHECK_OK(wm_file_load(path, &buf, &err), err);
+    return buf;
+}
+
+static inline bool fixture_exists(const struct fixture *f, const char *name)
+{
+    char path[WM_PATH_MAX];
+    struct wm_error err;
+    return wm_path_join(path, f->dir, name, &err) == 0 && wm_exists(path);
 }
 
 /** One hash of all parts: names, sizes, bytes. */

@@ -4,17 +4,6 @@
 
 static struct wm_error err;
 
-/* lucky ─▶ copies of the whole text ─▶ pick-lines ─▶ copies of the first line ─▶ upper */
-static void add_all_stages(struct fixture *f)
-{
-    fixture_add(f, &lucky_stage);
-    fixture_add(f, &copies_stage);
-    fixture_add(f, &pick_lines_stage);
-    bool *by_line = &((struct copies *)fixture_add(f, &copies_stage))->by_line;
-    *by_line = true;
-    fixture_add(f, &upper_stage);
-}
-
 static void check_sums(const struct wm_job_result *result, uint64_t n_documents)
 {
     const struct wm_tally *t = &result->tally;
@@ -76,7 +65,7 @@ static void test_determinism(void)
         fixture_open(&f, 9, 300);
         fake.large_every = 50;
         fake.large_bytes = 40000;
-        add_all_stages(&f);
+        fixture_add_all(&f);
         f.job.n_workers = ways[i].n_workers;
         f.job.batch_text = ways[i].text;
         f.job.batch_docs = ways[i].docs;
@@ -221,7 +210,7 @@ static void test_memory(void)
     struct wm_job_result result;
     uint64_t least, full;
     fixture_open(&f, 8, 40);
-    add_all_stages(&f);
+    fixture_add_all(&f);
     f.job.n_workers = 4;
     CHECK_OK(wm_job_memory(&f.job, &least, &full, &err), err);
     CHECK(!f.chain.is_open && least < full);
