@@ -22,18 +22,33 @@ static unsigned check_value(const struct wm_unicode *u, enum wm_normal_form form
     return wm_unicode_entry(u, code) >> shift & 255;
 }
 
+static const UNormalizer2 *instance(enum wm_normal_form form)
+{
+    UErrorCode code = U_ZERO_ERROR;
+    const UNormalizer2 *icu =
+        form == WM_FORM_NFC ? unorm2_getNFCInstance(&code) : unorm2_getNFKCInstance(&code);
+    return U_SUCCESS(code) ? icu : NULL;
+}
+
 /* First span of `s` that has to be asked about: `*ret_start` to the return value. Both are s.len
- * if there is none. */
+ * if there is none. Long spans end where ICU says one may, so that they need little memory. */
 static size_t find_span(enum wm_normal_form form, struct wm_str s, size_t *ret_start)
 {
+    enum { LONG_SPAN = 4096 };
     const struct wm_unicode *u = wm_unicode();
+    const UNormalizer2 *icu = instance(form);
     struct wm_str rest = s;
     size_t start = 0;
     unsigned last = 0;
     bool ask = false;
     while (rest.len) {
         size_t at = s.len - rest.len;
-        unsigned value = check_value(u, form, wm_utf8_next(&rest));
+        uint32_t c = wm_utf8_next(&rest);
+        unsigned value = check_value(u, form, c);
+        if (ask && value && at - start > LONG_SPAN && unorm2_hasBoundaryBefore(icu, (UChar32)c)) {
+            *ret_start = start;
+            return at;
+        }
         if (value == 0) {
             if (ask) {
                 *ret_start = start;
@@ -51,7 +66,7 @@ static size_t find_span(enum wm_normal_form form, struct wm_str s, size_t *ret_s
 size_t wm_normal_prefix(enum wm_normal_form form, struct wm_str s)
 {
     size_t start = s.len;
-    if (form != WM_FORM_NONE && wm_unicode())
+    if (form != WM_FORM_NONE && wm_unicode() && instance(form))
         (void)find_span(form, s, &start);
     return start;
 }
@@ -86,10 +101,6 @@ static int normalise_span(struct wm_normaliser *n, enum wm_normal_form form, str
                           struct wm_buf *out, struct wm_error *err)
 {
     UErrorCode code = U_ZERO_ERROR;
-    const UNormalizer2 *icu =
-        form == WM_FORM_NFC ? unorm2_getNFCInstance(&code) : unorm2_getNFKCInstance(&code);
-    if (U_FAILURE(code))
-        return wm_fail(err, WM_E_IO, "no normalisation data: %s", u_errorName(code));
     if (s.len > INT32_MAX / 4)
         return wm_fail(err, WM_E_LIMIT, "a span of %zu bytes to normalise", s.len);
     int status = grow(&n->in, &n->in_cap, s.len + 1, err);
@@ -100,11 +111,11 @@ static int normalise_span(struct wm_normaliser *n, enum wm_normal_form form, str
         uint32_t c = wm_utf8_next(&s);
         U16_APPEND_UNSAFE(n->in, n_in, c);
     }
-    status = grow(&n->out, &n->out_cap, (size_t)n_in * 3 + 64, err);
+    status = grow(&n->out, &n->out_cap, (size_t)n_in + 64, err);
     for (int round = 0; !status && round < 2; round++) {
         code = U_ZERO_ERROR;
         int32_t cap = n->out_cap < INT32_MAX ? (int32_t)n->out_cap : INT32_MAX;
-        n_out = unorm2_normalize(icu, n->in, n_in, n->out, cap, &code);
+        n_out = unorm2_normalize(instance(form), n->in, n_in, n->out, cap, &code);
         if (code != U_BUFFER_OVERFLOW_ERROR)
             break;
         status = grow(&n->out, &n->out_cap, (size_t)n_out + 1, err);
@@ -121,8 +132,8 @@ int wm_normalise(struct wm_normaliser *n, enum wm_normal_form form, struct wm_st
 {
     if (form == WM_FORM_NONE)
         return wm_buf_add(out, s.ptr, s.len, err);
-    if (!wm_unicode())
-        return wm_fail_nomem(err, sizeof(struct wm_unicode), "character table");
+    if (!wm_unicode() || !instance(form))
+        return wm_fail_nomem(err, sizeof(struct wm_unicode), "character data");
     while (s.len) {
         size_t start, end = find_span(form, s, &start);
         int status = wm_buf_add(out, s.ptr, start, err);
