@@ -4,7 +4,7 @@
  * milliseconds by a policy that is read before main, and fall to a tenth of the speed when another
  * process holds a core. So one OpenMP region lives as long as the team, opened by a host thread.
  * Items are handed out one by one, first come first served. */
-#define _GNU_SOURCE /* sched_getaffinity */
+#define _GNU_SOURCE /* sched_getaffinity; NOLINT(*-reserved-identifier,cert-dcl*) */
 #include "wetmill/parallel.h"
 
 #include <pthread.h>

@@ -40,7 +40,7 @@ static size_t gemm_floats(size_t t, size_t depth)
 size_t wm_attention_scratch(const struct wm_model_config *config)
 {
     return gemm_floats(config->n_ctx, config->n_embd / config->n_head) +
-           2 * WM_QUERY_ROWS * scores_ld(config->n_ctx);
+           (size_t)2 * WM_QUERY_ROWS * scores_ld(config->n_ctx);
 }
 
 static struct head open_head(const struct attention *a, size_t item)

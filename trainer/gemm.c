@@ -241,7 +241,7 @@ static size_t cut(struct part *p)
     const size_t least = (size_t)ITEMS_PER_THREAD * wm_team_size(p->shop->team);
     p->block_rows = BLOCK_ROWS;
     p->block_cols = round_up(p->n, WM_TILE_MAX_COLS);
-    while (n_blocks(p) < least && p->block_cols > 4 * WM_TILE_MAX_COLS)
+    while (n_blocks(p) < least && p->block_cols > (size_t)4 * WM_TILE_MAX_COLS)
         p->block_cols = round_up(p->block_cols / 2, WM_TILE_MAX_COLS);
     while (n_blocks(p) < least && p->block_rows > BLOCK_ROWS / 4)
         p->block_rows /= 2;
@@ -253,9 +253,10 @@ void wm_gemm(const struct wm_workshop *shop, const struct wm_gemm *product)
 {
     struct part p = {
         .g = product, .kernels = shop->kernels, .shop = shop, .packed_b = shop->shared};
-    const size_t columns = PACK_PANELS * shop->kernels->nr;
+    const size_t columns = (size_t)PACK_PANELS * shop->kernels->nr;
     const size_t super_k = min_size(product->k, SUPER_K);
-    const size_t super_n = shop->shared_floats / super_k / WM_TILE_MAX_COLS * WM_TILE_MAX_COLS;
+    const size_t super_n =
+        shop->shared_floats / super_k / WM_TILE_MAX_COLS * (size_t)WM_TILE_MAX_COLS;
     for (p.col = 0; p.col < product->n; p.col += super_n) {
         p.n = min_size(super_n, product->n - p.col);
         size_t n_items = cut(&p);

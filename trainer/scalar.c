@@ -25,9 +25,12 @@ double wm_log(double x)
 double wm_power(double x, uint64_t n)
 {
     double product = 1;
-    for (; n; n >>= 1, x *= x)
+    while (n) {
         if (n & 1)
             product *= x;
+        x *= x;
+        n >>= 1;
+    }
     return product;
 }
 
