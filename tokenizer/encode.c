@@ -181,26 +181,25 @@ static uint32_t added_here(const struct wm_tokenizer *tok, struct wm_str text, b
     return BPE_NONE;
 }
 
-/* Rounds: 0 = names not normalized, 1 = the others, 2 = no more names. */
-static int encode_round(struct wm_encoder *enc, struct wm_str text, int round, bool specials,
-                        struct wm_ids *ids, struct wm_error *err)
+typedef int encode_text(struct wm_encoder *enc, struct wm_str text, bool specials,
+                        struct wm_ids *ids, struct wm_error *err);
+
+/* Find the names of one round in `text`; `next` encodes what lies between them. */
+static int encode_added(struct wm_encoder *enc, struct wm_str text, bool normalized, bool specials,
+                        encode_text *next, struct wm_ids *ids, struct wm_error *err)
 {
     const struct wm_tokenizer *tok = enc->tok;
-    while (round < 2 && !tok->has_added[round][0] && !(specials && tok->has_added[round][1]))
-        round++;
-    if (round == 2)
-        return text.len ? encode_plain(enc, text, ids, err) : 0;
+    const bool *names = tok->has_added[normalized];
     size_t start = 0;
-    for (size_t i = 0; i < text.len;) {
+    for (size_t i = 0; i < text.len && (names[0] || (specials && names[1]));) {
         uint32_t id = BPE_NONE;
         if (tok->added_first[(unsigned char)text.ptr[i]])
-            id = added_here(tok, (struct wm_str){text.ptr + i, text.len - i}, round == 1, specials);
+            id = added_here(tok, (struct wm_str){text.ptr + i, text.len - i}, normalized, specials);
         if (id == BPE_NONE) {
             i++;
             continue;
         }
-        struct wm_str between = {text.ptr + start, i - start};
-        int status = encode_round(enc, between, round + 1, specials, ids, err);
+        int status = next(enc, (struct wm_str){text.ptr + start, i - start}, specials, ids, err);
         if (!status)
             status = bpe_ids_reserve(ids, 1, err);
         if (status)
@@ -209,8 +208,20 @@ static int encode_round(struct wm_encoder *enc, struct wm_str text, int round, b
         i += wm_token_bytes(tok, id).len;
         start = i;
     }
-    struct wm_str rest = {text.ptr + start, text.len - start};
-    return encode_round(enc, rest, round + 1, specials, ids, err);
+    return next(enc, (struct wm_str){text.ptr + start, text.len - start}, specials, ids, err);
+}
+
+static int encode_rest(struct wm_encoder *enc, struct wm_str text, bool specials,
+                       struct wm_ids *ids, struct wm_error *err)
+{
+    (void)specials;
+    return text.len ? encode_plain(enc, text, ids, err) : 0;
+}
+
+static int encode_second_round(struct wm_encoder *enc, struct wm_str text, bool specials,
+                               struct wm_ids *ids, struct wm_error *err)
+{
+    return encode_added(enc, text, true, specials, encode_rest, ids, err);
 }
 
 int wm_encode(struct wm_encoder *enc, struct wm_str text, unsigned flags, struct wm_ids *ids,
@@ -222,7 +233,8 @@ int wm_encode(struct wm_encoder *enc, struct wm_str text, unsigned flags, struct
     if (text.len == 0)
         return 0;
     size_t before = ids->n;
-    int status = encode_round(enc, text, 0, (flags & WM_ENCODE_SPECIALS) != 0, ids, err);
+    bool specials = (flags & WM_ENCODE_SPECIALS) != 0;
+    int status = encode_added(enc, text, false, specials, encode_second_round, ids, err);
     if (status)
         ids->n = before;
     return status;

@@ -93,7 +93,7 @@ static int lay_out(struct learner *l, struct bpe_pieces *pieces, struct wm_error
     for (size_t i = 0; i < n; i++)
         n_spans += i + 1 == n || pieces->slots[i].count != pieces->slots[i + 1].count;
     l->symbols = malloc((size_t)n_symbols * sizeof *l->symbols);
-    l->spans = malloc((n_spans + 1) * sizeof *l->spans);
+    l->spans = calloc(n_spans + 1, sizeof *l->spans);
     if (!l->symbols || !l->spans)
         return wm_fail_nomem(err, (size_t)n_symbols * sizeof *l->symbols, "pieces to merge");
     l->symbols[l->n_symbols++] = END;
@@ -337,7 +337,7 @@ static int learn_all(struct learner *l, struct wm_error *err)
     enum { CALL_EVERY = 64 };
     const struct bpe_learn_options *o = l->options;
     struct wm_buf bytes;
-    wm_buf_init(&bytes, 2 * BPE_MAX_TOKEN);
+    wm_buf_init(&bytes, (size_t)2 * BPE_MAX_TOKEN);
     int status = 0;
     while (!status && l->tok->n_merges < o->n_merges) {
         struct bpe_pair pair;

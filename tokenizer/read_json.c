@@ -149,7 +149,7 @@ static int put_merges(struct wm_tokenizer *tok, struct wm_str raw, struct wm_are
 {
     struct wm_json r;
     struct wm_buf joined;
-    wm_buf_init(&joined, 4 * BPE_MAX_TOKEN);
+    wm_buf_init(&joined, (size_t)4 * BPE_MAX_TOKEN);
     wm_json_open(&r, raw, arena);
     int more = wm_json_array(&r, err);
     while (!more && (more = wm_json_item(&r, err)) > 0) {
