@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "wetmill/file.h"
+#include "wetmill/number.h"
 
 /* ---- model.safetensors ---- */
 
@@ -24,9 +25,14 @@ static void transpose(const float *weight, const struct wm_param *p, uint64_t fi
     }
 }
 
+struct source {
+    const struct wm_model *model;
+};
+
 static void fill(void *arg, size_t i, uint64_t first, size_t n, float *dst)
 {
-    const struct wm_model *model = arg;
+    const struct source *source = arg;
+    const struct wm_model *model = source->model;
     const struct wm_param *p = &model->table[i];
     const float *weight = model->params + p->offset;
     if (p->role == WM_PARAM_LINEAR)
@@ -54,9 +60,9 @@ static int write_tensors(const struct wm_model *model, const struct wm_tokenizer
     wm_hex128(wm_tokenizer_identity(tokenizer), hex);
     const struct wm_safetensors_pair metadata[] = {
         {WM_STR("format"), WM_STR("pt")}, {WM_STR(WM_EXPORT_TOKENIZER_KEY), wm_str_of(hex)}};
-    struct wm_model *source = (struct wm_model *)(uintptr_t)model; /* fill() only reads */
+    struct source source = {model};
     status =
-        wm_safetensors_write(path, entries, model->n_table, metadata, 2, fill, source, NULL, err);
+        wm_safetensors_write(path, entries, model->n_table, metadata, 2, fill, &source, NULL, err);
     free(entries);
     return status;
 }
@@ -88,16 +94,33 @@ static json_t *config_json(const struct wm_model_config *c, const struct wm_toke
     return NULL;
 }
 
+/* Digits that the float needs to be read back: 1e-5 shall not be written 9.9999997e-6. */
+static unsigned digits_of(float v)
+{
+    enum { MOST = 9 };
+    unsigned digits = 0;
+    double back = 0;
+    for (bool same = false; !same && digits < MOST;) {
+        json_t *real = json_real((double)v);
+        char *text = json_dumps(real, JSON_ENCODE_ANY | JSON_REAL_PRECISION(++digits));
+        same = wm_parse_real(wm_str_of(text), &back) && (float)back == v;
+        free(text);
+        json_decref(real);
+    }
+    return digits;
+}
+
 static int write_config(const struct wm_model *model, const struct wm_tokenizer *tokenizer,
                         const char *dir, struct wm_error *err)
 {
-    enum { DIGITS = 8 }; /* so that 1e-5 held in float32 reads 1e-05 */
     char path[WM_PATH_MAX];
     int status = wm_path_join(path, dir, "config.json", err);
     if (status)
         return status;
     json_t *json = config_json(&model->config, tokenizer);
-    char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS)) : NULL;
+    char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(digits_of(
+                                                              model->config.layer_norm_epsilon)))
+                      : NULL;
     json_decref(json);
     struct wm_buf buf;
     wm_buf_init(&buf, 1 << 20);

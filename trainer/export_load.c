@@ -65,7 +65,7 @@ static int check_kind(const json_t *json, struct wm_error *err)
 
 static int read_config(const json_t *json, struct wm_model_config *ret, struct wm_error *err)
 {
-    struct wm_model_config c;
+    struct wm_model_config c = {0};
     int status = check_kind(json, err);
     if (!status)
         status = get_count(json, "n_layer", WM_MODEL_MAX_LAYERS, &c.n_layer, err);

@@ -199,7 +199,7 @@ int wm_generate(struct wm_generator *generator, struct wm_str prompt,
     struct text text = {.held = 0};
     struct wm_text_stream out = {.on_text = on_text, .arg = arg};
     struct wm_generate_result result = {.stop = WM_STOP_LENGTH};
-    const float *logits;
+    const float *logits = NULL;
     double begin = wm_seconds();
     int status = start(generator, prompt, &text, &logits, err);
     result.prompt_tokens = text.ids.n;

@@ -240,12 +240,12 @@ static int check_places(struct wm_safetensors *file, struct wm_str data, struct 
 
 static int index_names(struct wm_safetensors *file, struct wm_error *err)
 {
-    file->by_name = malloc((file->n + 1) * sizeof *file->by_name);
+    file->by_name = malloc((file->n + 1) * sizeof(struct wm_safetensor *));
     if (!file->by_name)
-        return wm_fail_nomem(err, file->n * sizeof *file->by_name, "tensor names");
+        return wm_fail_nomem(err, file->n * sizeof(struct wm_safetensor *), "tensor names");
     for (size_t i = 0; i < file->n; i++)
         file->by_name[i] = &file->tensors[i];
-    qsort(file->by_name, file->n, sizeof *file->by_name, by_name);
+    qsort(file->by_name, file->n, sizeof(struct wm_safetensor *), by_name);
     for (size_t i = 1; i < file->n; i++) {
         struct wm_str name = file->by_name[i]->name;
         if (wm_str_eq(name, file->by_name[i - 1]->name))

@@ -6,7 +6,8 @@
 #include "trainer/safetensors.h"
 #include "wetmill/json.h"
 
-enum { PREFIX = 8, ALIGNMENT = 8, BLOCK = 1 << 16 /* floats asked for at once */ };
+enum { PREFIX = 8, ALIGNMENT = 8 };
+static const size_t block_floats = 1 << 16; /* floats asked for at once */
 
 static uint64_t elements(const struct wm_safetensors_entry *entry)
 {
@@ -72,17 +73,17 @@ static int make_header(struct wm_buf *buf, const struct wm_safetensors_entry *en
 static int write_data(struct wm_out *out, const struct wm_safetensors_entry *entries, size_t n,
                       wm_safetensors_fill *fill, void *arg, struct wm_error *err)
 {
-    float *block = malloc(2 * BLOCK * sizeof *block);
+    float *block = malloc(2 * block_floats * sizeof *block);
     if (!block)
-        return wm_fail_nomem(err, 2 * BLOCK * sizeof *block, "writing tensors");
+        return wm_fail_nomem(err, 2 * block_floats * sizeof *block, "writing tensors");
     int status = 0;
     for (size_t i = 0; i < n && !status; i++) {
         uint64_t all = elements(&entries[i]);
-        for (uint64_t at = 0; at < all && !status; at += BLOCK) {
-            size_t some = all - at < BLOCK ? (size_t)(all - at) : BLOCK;
+        for (uint64_t at = 0; at < all && !status; at += block_floats) {
+            size_t some = all - at < block_floats ? (size_t)(all - at) : block_floats;
             fill(arg, i, at, some, block);
-            wm_copy_le(block + BLOCK, block, some, sizeof *block);
-            status = wm_out_write(out, block + BLOCK, some * sizeof *block, err);
+            wm_copy_le(block + block_floats, block, some, sizeof *block);
+            status = wm_out_write(out, block + block_floats, some * sizeof *block, err);
         }
     }
     free(block);

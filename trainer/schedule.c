@@ -17,12 +17,12 @@ int wm_schedule_steps(const struct wm_train_options *options, uint64_t n_windows
     return 0;
 }
 
-/* Taylor series; |y| ≤ π/4, so 9 terms leave less than 2^-53. */
-static double series(double first, double y2, double k)
+/* Taylor series first ∓ first·y²/(k(k + 1)) ± …; |y| ≤ π/4, so 9 terms leave less than 2^-53. */
+static double series(double first, double y2, int k)
 {
     double sum = first, term = first;
     for (int i = 0; i < 9; i++, k += 2) {
-        term = -term * y2 / (k * (k + 1));
+        term = -term * y2 / ((double)k * (k + 1));
         sum += term;
     }
     return sum;
@@ -31,10 +31,10 @@ static double series(double first, double y2, double k)
 double wm_cos_pi(double x)
 {
     static const double pi = 3.14159265358979323846;
-    if (x > 0.5)
-        return -wm_cos_pi(1 - x);
-    double y = pi * (x > 0.25 ? 0.5 - x : x);
-    return x > 0.25 ? series(y, y * y, 2) : series(1, y * y, 1);
+    double near = x > 0.5 ? 1 - x : x; /* cos(π − y) = −cos y, cos(π/2 − y) = sin y */
+    double y = pi * (near > 0.25 ? 0.5 - near : near);
+    double cosine = near > 0.25 ? series(y, y * y, 2) : series(1, y * y, 1);
+    return x > 0.5 ? -cosine : cosine;
 }
 
 double wm_schedule_lr(const struct wm_train_options *options, uint64_t n_steps, uint64_t step)

@@ -78,6 +78,13 @@ static int validate(struct wm_training *t, struct wm_error *err)
     return wm_training_validate(t, &t->history.steps[t->history.n - 1].validation, err);
 }
 
+/* The last step is saved too: writing the model may be interrupted as well. */
+static bool save_due(const struct wm_training *t)
+{
+    uint64_t step = t->history.n, n = t->options->checkpoint_every;
+    return n && step != t->saved && (step == t->head.n_steps || every(step, n));
+}
+
 /* Each round ends what belongs to the newest step, then makes the next: so a training that was
  * stopped while it validated goes on right there. */
 static int loop(struct wm_training *t, struct wm_error *err)
@@ -90,7 +97,7 @@ static int loop(struct wm_training *t, struct wm_error *err)
         bool last = step == t->head.n_steps;
         if (step > t->first_step)
             say_step(t);
-        if (step != t->saved && (last || every(step, t->options->checkpoint_every)))
+        if (save_due(t))
             status = wm_training_save(t, err);
         if (status || last)
             return status;

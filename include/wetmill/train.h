@@ -66,7 +66,7 @@ struct wm_train_estimate {
     double flops;               /**< Of the whole training, without validation. */
 };
 /** `train_tokens`: in the training shards; 0 if not known (then n_steps is 0 unless given).
- *  WM_E_CONFIG, WM_E_LIMIT (sizes that do not fit). Allocates nothing. */
+ *  WM_E_CONFIG, WM_E_LIMIT (sizes that do not fit). Touches no file. */
 int wm_train_estimate(const struct wm_train_options *options, uint32_t vocabulary,
                       uint64_t train_tokens, struct wm_train_estimate *ret, struct wm_error *err);
 

@@ -139,6 +139,18 @@ static void check_shards(void)
     CHECK(!wm_exists(in_top("work-s")));
 }
 
+/* Where a directory should be stands a file. */
+static void check_files_in_the_way(void)
+{
+    CHECK_OK(wm_file_store(in_top("file"), WM_STR("x"), &err), err);
+    CHECK_FAILS(train("shards", "f", "file", NULL), WM_E_IO, err, "");
+    CHECK(strstr(err.where, "file") != NULL);
+    CHECK_FAILS(train("shards", "file", "work-f", NULL), WM_E_IO, err, "");
+    CHECK_OK(train("shards", "f", "work-f", NULL), err); /* nothing was lost */
+    CHECK(strstr(lines, "going on from step 12 of 12") != NULL);
+    CHECK(same_models(in_top("model"), in_top("f")));
+}
+
 static void check_options(void)
 {
     options.heads = 5;
@@ -180,6 +192,7 @@ int main(void)
     check_mismatches();
     check_identity();
     check_shards();
+    check_files_in_the_way();
     check_options();
     remove_top();
     return test_summary();
