@@ -46,7 +46,7 @@ int wm_members_start(struct wm_members *m, struct wm_source *source, struct wm_s
     m->ended = m->broken = m->more = false;
     m->first_mark = m->n_marks = 0;
     m->inside = m->large = m->prefer_pieces = false;
-    m->fed = 0;
+    m->fed = m->noticed = 0;
     return m->ops->start(m, err);
 }
 
@@ -127,6 +127,9 @@ void wm_members_skip(struct wm_members *m, size_t n)
 
 bool wm_members_resume(struct wm_members *m)
 {
+    if (m->noticed) /* decoding runs ahead: only now is it known which record the damage is at */
+        m->report->list[m->noticed - 1].record = m->report->record;
+    m->noticed = 0;
     if (!m->ended || !m->more)
         return false;
     m->ended = m->broken = m->more = false;
@@ -291,7 +294,9 @@ int wm_member_damaged(struct wm_members *m, enum wm_member_fault fault, const ch
         shown = m->ready;
     else if (first && !found && !m->large && decoded > WM_MEMBER_HELD)
         shown = m->ready - WM_MEMBER_HELD;
+    size_t listed = m->report->n;
     report_fault(m, fault, why, from, found, m->large ? 1 : shown - m->len);
+    m->noticed = m->report->n > listed ? m->report->n : 0;
     if (m->inside && !m->large && shown == m->len && m->n_marks > m->first_mark)
         m->n_marks--;
     m->len = m->ready = shown;

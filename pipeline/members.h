@@ -73,6 +73,7 @@ struct wm_members {
     bool ended;       /**< The segment ends at window[len]. */
     bool broken;      /**< … because of damage. */
     bool more;        /**< … and there is another segment. */
+    size_t noticed;   /**< Item of the list of damage that tells of it, from 1; 0 = none. */
     uint64_t decoded; /**< Bytes decoded so far, shown or not. */
 
     struct wm_mark *marks; /**< [first_mark, n_marks) of members that reach into the window. */

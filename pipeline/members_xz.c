@@ -8,7 +8,7 @@
 
 #include "pipeline/members.h"
 
-enum { PIECE_OUT = 256 << 10, SEE = 4096, STREAM_HEADER = 12, LZMA2 = 0x21, DICTIONARY_CODE = 40 };
+enum { SEE = 4096, STREAM_HEADER = 12, LZMA2 = 0x21, DICTIONARY_CODE = 40 };
 
 struct wm_xz {
     struct archive *archive;
@@ -81,7 +81,8 @@ static uint64_t dictionary_size(const unsigned char *bytes, size_t len)
 static int fault(struct wm_members *m)
 {
     const char *why = archive_error_string(m->xz->archive);
-    bool is_short = why && strstr(why, "truncated");
+    /* the second is how liblzma says that its input ran out */
+    bool is_short = why && (strstr(why, "truncated") || strstr(why, "No progress"));
     size_t held = m->ready - m->len;
     if (is_short)
         wm_report_damage(m->report, m->file->at, "the file ends inside xz data");
@@ -129,15 +130,21 @@ static int xz_start(struct wm_members *m, struct wm_error *err)
 
 static int xz_pull(struct wm_members *m, struct wm_error *err)
 {
-    int status = wm_members_room(m, PIECE_OUT, err);
+    /* not archive_read_data: that forgets what it has when it meets the damage */
+    const void *block = NULL;
+    size_t n = 0;
+    la_int64_t ignored;
+    int r = archive_read_data_block(m->xz->archive, &block, &n, &ignored);
+    if (r < ARCHIVE_WARN)
+        return fault(m);
+    int status = wm_members_room(m, n, err);
     if (status)
         return status;
-    la_ssize_t n = archive_read_data(m->xz->archive, m->window + m->ready, PIECE_OUT);
-    if (n < 0)
-        return fault(m);
-    m->ready += (size_t)n;
-    m->decoded += (uint64_t)n;
-    if (n == 0) {
+    if (n > 0)
+        memcpy(m->window + m->ready, block, n);
+    m->ready += n;
+    m->decoded += n;
+    if (r == ARCHIVE_EOF) {
         m->len = m->ready;
         m->ended = true;
         wm_source_skip(m->source, m->xz->lent);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening a file for one record whose place is known. */
 #include "pipeline/stream.h"
+#include "pipeline/warc_header.h"
 
 static const char mismatch[] = "no record starts at the place that is remembered";
 
@@ -109,12 +110,15 @@ static int find_framing(struct wm_stream *s, const char *path, const struct wm_l
 {
     struct wm_str head = wm_members_seen(s->members);
     const struct wm_source_options *options = s->options;
-    bool at_start = place->member_offset == 0 && place->offset == 0;
-    if (at_start || options->format != WM_FORMAT_AUTO || wm_str_starts(head, WM_STR("WARC/")) ||
-        wm_str_starts(head, WM_STR("{\"")))
+    bool at_start = place->member_offset == 0 && place->offset == 0, cut;
+    if (at_start || options->format != WM_FORMAT_AUTO)
         return wm_detect_framing(head, s->in_tar ? s->tar.name : path, options, ret)
                    ? 0
                    : no_record(err);
+    if (wm_warc_header_plausible(head, false, &cut)) {
+        *ret = WM_FRAMING_WARC;
+        return 0;
+    }
     struct wm_location first = {.tar_member = place->tar_member};
     struct wm_report *report = s->report;
     wm_stream_close(s);

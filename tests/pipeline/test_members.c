@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* gzip, zstd, xz and tar: whole, in many members, cut, corrupt, with junk, and as bombs. */
+#include <zdict.h>
+
+#include "reading_help.h"
+
+enum { PAGES = 20, PAGE = 3000 };
+
+/* One page a member, as Common Crawl does it; *starts gets each member's place. */
+static void members(struct wm_buf *out, const char *ending, size_t starts[PAGES + 1])
+{
+    struct wm_buf page = help_buf();
+    for (unsigned i = 0; i < PAGES; i++) {
+        starts[i] = out->len;
+        page.len = 0;
+        help_page(&page, i, PAGE);
+        help_pack(out, wm_buf_str(&page), ending);
+    }
+    starts[PAGES] = out->len;
+    wm_buf_done(&page);
+}
+
+static void all_pages(struct wm_buf *out, unsigned n, size_t size)
+{
+    for (unsigned i = 0; i < n; i++)
+        help_page(out, i, size);
+}
+
+static bool is_page(const struct wm_doc *doc, unsigned i)
+{
+    char start[32];
+    int n = snprintf(start, sizeof start, "page %u says", i);
+    return wm_str_starts(doc->text, (struct wm_str){start, (size_t)n});
+}
+
+static void test_many_members(const char *ending)
+{
+    size_t starts[PAGES + 1];
+    struct wm_buf bytes = help_buf();
+    char name[32];
+    (void)snprintf(name, sizeof name, "many.warc.wet%s", ending);
+    members(&bytes, ending, starts);
+    struct help_docs all = help_read(help_store(name, &bytes));
+    CHECK_U64(all.n, PAGES);
+    CHECK_U64(all.tally.n_damage, 0);
+    CHECK_U64(all.tally.bytes_compressed, starts[PAGES]);
+    for (unsigned i = 0; i < all.n; i++) {
+        CHECK(is_page(&all.docs[i], i));
+        CHECK_U64(all.docs[i].location.member_offset, starts[i]);
+        CHECK_U64(all.docs[i].location.member_length, starts[i + 1] - starts[i]);
+        CHECK_U64(all.docs[i].location.offset, 0);
+        CHECK_U64(all.docs[i].key.record, i);
+    }
+    help_done(&all);
+    wm_buf_done(&bytes);
+}
+
+/* Members cut at any byte, as bgzip and pzstd cut them. */
+static void test_records_span_members(const char *ending)
+{
+    struct wm_buf plain = help_buf(), bytes = help_buf();
+    char name[32];
+    (void)snprintf(name, sizeof name, "span.warc.wet%s", ending);
+    all_pages(&plain, PAGES, PAGE);
+    for (size_t at = 0; at < plain.len; at += 1777)
+        help_pack(&bytes,
+                  (struct wm_str){plain.ptr + at, plain.len - at < 1777 ? plain.len - at : 1777},
+                  ending);
+    struct help_docs all = help_read(help_store(name, &bytes));
+    CHECK_U64(all.n, PAGES);
+    CHECK_U64(all.tally.bytes, plain.len);
+    CHECK_U64(all.tally.n_damage, 0);
+    help_done(&all);
+    wm_buf_done(&plain);
+    wm_buf_done(&bytes);
+}
+
+/* One large member: decoded piece by piece, with a window smaller than it. */
+static void test_large_member(const char *ending)
+{
+    struct wm_buf plain = help_buf(), bytes = help_buf();
+    char name[32];
+    (void)snprintf(name, sizeof name, "large.warc.wet%s", ending);
+    all_pages(&plain, 60, 300000);
+    help_pack(&bytes, wm_buf_str(&plain), ending);
+    struct help_docs all = help_read_with(help_options(), help_store(name, &bytes), false);
+    CHECK_U64(all.n, 60);
+    CHECK_U64(all.tally.bytes, plain.len);
+    CHECK_U64(all.tally.n_damage, 0);
+    all.docs[0] = all.docs[59]; /* reading the last one again decodes all before it */
+    all.n = 1;
+    help_again(&all);
+    help_done(&all);
+    wm_buf_done(&plain);
+    wm_buf_done(&bytes);
+}
+
+/* What is corrupt in the middle loses itself and nothing else. */
+static void test_corrupt_member(const char *ending)
+{
+    size_t starts[PAGES + 1];
+    struct wm_buf bytes = help_buf();
+    members(&bytes, ending, starts);
+    for (unsigned hit = 0; hit < PAGES; hit += 7) {
+        for (size_t part = 1; part < 4; part++) {
+            struct wm_buf copy = help_buf();
+            help_add(&copy, bytes.ptr, bytes.len);
+            size_t at = starts[hit] + (starts[hit + 1] - starts[hit]) * part / 4;
+            copy.ptr[at] = (char)~copy.ptr[at];
+            struct help_docs all = help_read(help_store("hit.warc.wet", &copy));
+            CHECK_U64(all.n, PAGES - 1);
+            for (unsigned i = 0; i < all.n; i++)
+                CHECK(is_page(&all.docs[i], i + (i >= hit)));
+            CHECK_DAMAGE(all, "damaged");
+            CHECK_U64(all.tally.bad_files, 1);
+            help_done(&all);
+            wm_buf_done(&copy);
+        }
+    }
+    wm_buf_done(&bytes);
+}
+
+static void test_junk_between(const char *ending)
+{
+    size_t starts[PAGES + 1];
+    struct wm_buf bytes = help_buf(), junk = help_buf();
+    char words[64];
+    members(&bytes, ending, starts);
+    help_add(&junk, bytes.ptr, starts[5]);
+    help_text(&junk, "this is no member\x1f\x8b\x08 and \x28\xb5\x2f\xfd neither");
+    size_t n = junk.len - starts[5];
+    help_add(&junk, bytes.ptr + starts[5], bytes.len - starts[5]);
+    struct help_docs all = help_read(help_store("junk.warc.wet", &junk));
+    CHECK_U64(all.n, PAGES);
+    (void)snprintf(words, sizeof words, "@%zu #5 %zu bytes are no", starts[5], n);
+    CHECK_DAMAGE(all, words);
+    help_done(&all);
+    wm_buf_done(&bytes);
+    wm_buf_done(&junk);
+}
+
+/* A block lost in the middle: two members are hit, all others stay. */
+static void test_hole(const char *ending)
+{
+    size_t starts[PAGES + 1];
+    struct wm_buf bytes = help_buf(), hole = help_buf();
+    members(&bytes, ending, starts);
+    size_t from = (starts[3] + starts[4]) / 2, to = (starts[8] + starts[9]) / 2;
+    help_add(&hole, bytes.ptr, from);
+    help_add(&hole, bytes.ptr + to, bytes.len - to);
+    struct help_docs all = help_read(help_store("hole.warc.wet", &hole));
+    CHECK_U64(all.n, PAGES - 6);
+    CHECK(is_page(&all.docs[2], 2) && is_page(&all.docs[3], 9));
+    CHECK_DAMAGE(all, "damaged");
+    help_done(&all);
+    wm_buf_done(&bytes);
+    wm_buf_done(&hole);
+}
+
+/* The file is cut anywhere: all whole members before stay. */
+static void test_truncated(const char *ending)
+{
+    size_t starts[PAGES + 1];
+    struct wm_buf bytes = help_buf();
+    members(&bytes, ending, starts);
+    for (size_t cut = 5; cut < bytes.len; cut += 997) {
+        struct wm_buf copy = help_buf();
+        size_t whole = 0;
+        while (whole < PAGES && starts[whole + 1] <= cut)
+            whole++;
+        help_add(&copy, bytes.ptr, cut);
+        struct help_docs all = help_read(help_store("cut.warc.wet", &copy));
+        CHECK_U64(all.n, whole);
+        if (cut != starts[whole])
+            CHECK_U64(all.tally.bad_files, 1);
+        help_done(&all);
+        wm_buf_done(&copy);
+    }
+    wm_buf_done(&bytes);
+}
+
+/* A file of one member, cut or corrupt: what stands (well) before is kept. */
+static void test_single_member(const char *ending)
+{
+    struct wm_buf plain = help_buf(), bytes = help_buf(), copy = help_buf();
+    all_pages(&plain, 200, 4000);
+    help_pack(&bytes, wm_buf_str(&plain), ending);
+    help_add(&copy, bytes.ptr, bytes.len / 2);
+    struct help_docs all =
+        help_read_with(help_options(), help_store("half.warc.wet", &copy), false);
+    CHECK(all.n > 60 && all.n < 140);
+    CHECK_DAMAGE(all, "ends inside");
+    CHECK_U64(all.tally.reasons[WM_READ_TRUNCATED], 1);
+    size_t short_of = all.n;
+    help_done(&all);
+    help_add(&copy, bytes.ptr, bytes.len);
+    for (size_t i = 0; i < 64; i++)
+        copy.ptr[bytes.len / 2 + i] = (char)0xA5;
+    all = help_read_with(help_options(), help_store("bad.warc.wet", &copy), false);
+    CHECK_(all.n > 20 && all.n <= short_of, "%zu pages: %s", all.n, all.damage);
+    for (unsigned i = 0; i < all.n; i++)
+        CHECK(is_page(&all.docs[i], i));
+    CHECK_DAMAGE(all, "damaged");
+    help_done(&all);
+    wm_buf_done(&plain);
+    wm_buf_done(&bytes);
+    wm_buf_done(&copy);
+}
+
+static void test_zero_padding(void)
+{
+    struct wm_buf bytes = help_buf(), page = help_buf();
+    help_page(&page, 1, PAGE);
+    help_gzip(&bytes, wm_buf_str(&page), 6);
+    help_fill(&bytes, 0, 700);
+    help_gzip(&bytes, wm_buf_str(&page), 6);
+    help_fill(&bytes, 0, 100000);
+    struct help_docs all = help_read(help_store("tape.warc.wet.gz", &bytes));
+    CHECK_U64(all.n, 2);
+    CHECK_U64(all.tally.n_damage, 0);
+    help_done(&all);
+    wm_buf_done(&bytes);
+    wm_buf_done(&page);
+}
+
+/* ---- zstd's own ---- */
+
+static void skippable(struct wm_buf *out, unsigned nibble, struct wm_str content)
+{
+    unsigned char head[8] = {(unsigned char)(0x50 | nibble), 0x2A, 0x4D, 0x18};
+    for (int i = 0; i < 4; i++)
+        head[4 + i] = (unsigned char)(content.len >> 8 * i);
+    help_add(out, head, sizeof head);
+    help_add(out, content.ptr, content.len);
+}
+
+static void test_skippable(void)
+{
+    struct wm_buf bytes = help_buf(), page = help_buf();
+    help_page(&page, 1, PAGE);
+    for (unsigned i = 0; i < 4; i++) {
+        skippable(&bytes, i, WM_STR("passed over"));
+        help_zstd(&bytes, wm_buf_str(&page), 3);
+    }
+    skippable(&bytes, 14, WM_STR("a seek table"));
+    struct help_docs all = help_read(help_store("skip.warc.wet.zst", &bytes));
+    CHECK_U64(all.n, 4);
+    CHECK_U64(all.tally.n_damage, 0);
+    help_done(&all);
+    wm_buf_done(&bytes);
+    wm_buf_done(&page);
+}
+
+/* A dictionary trained on pages like those it serves. */
+static void train(struct wm_buf *out)
+{
+    enum { SAMPLES = 300, SIZE = 4096 };
+    struct wm_buf samples = help_buf();
+    size_t sizes[SAMPLES];
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        size_t before = samples.len;
+        help_page(&samples, 1000 + i, PAGE);
+        sizes[i] = samples.len - before;
+    }
+    CHECK_OK(wm_buf_reserve(out, SIZE, &help_err), help_err);
+    size_t n = ZDICT_trainFromBuffer(out->ptr, SIZE, samples.ptr, sizes, SAMPLES);
+    CHECK(!ZDICT_isError(n));
+    out->len = ZDICT_isError(n) ? 0 : n;
+    wm_buf_done(&samples);
+}
+
+/* .warc.zst: the first frame is the dictionary of all others. */
+static void test_dictionary(bool packed)
+{
+    struct wm_buf bytes = help_buf(), page = help_buf(), dictionary = help_buf(),
+                  trained = help_buf();
+    train(&trained);
+    struct wm_str raw = wm_buf_str(&trained);
+    if (packed)
+        help_zstd(&dictionary, raw, 3);
+    skippable(&bytes, 13, packed ? wm_buf_str(&dictionary) : raw);
+    ZSTD_CCtx *c = ZSTD_createCCtx();
+    for (unsigned i = 0; i < PAGES; i++) {
+        page.len = 0;
+        help_page(&page, i, PAGE);
+        CHECK_OK(wm_buf_reserve(&bytes, 2 * PAGE + 1000, &help_err), help_err);
+        size_t n = ZSTD_compress_usingDict(c, bytes.ptr + bytes.len, bytes.cap - bytes.len,
+                                           page.ptr, page.len, raw.ptr, raw.len, 3);
+        CHECK(!ZSTD_isError(n));
+        bytes.len += n;
+    }
+    (void)ZSTD_freeCCtx(c);
+    struct help_docs all = help_read(help_store("dictionary.warc.zst", &bytes));
+    CHECK_U64(all.n, PAGES);
+    CHECK_U64(all.tally.n_damage, 0);
+    CHECK(all.n == PAGES && all.docs[PAGES - 1].location.member_offset > 0);
+    help_done(&all);
+    wm_buf_done(&bytes);
+    wm_buf_done(&page);
+    wm_buf_done(&dictionary);
+    wm_buf_done(&trained);
+}
+
+static void test_zstd_window(void)
+{
+    /* frame header: no content size, window byte 0x98 = 2^(10 + 19) = 512 MiB */
+    static const unsigned char frame[] = {0x28, 0xB5, 0x2F, 0xFD, 0x00, 0x98, 0x01, 0x00, 0x00};
+    struct wm_buf bytes = help_buf();
+    help_add(&bytes, frame, sizeof frame);
+    struct help_docs all = help_read(help_store("window.jsonl.zst", &bytes));
+    CHECK_U64(all.n, 0);
+    CHECK_DAMAGE(all, "window of 512 MiB, over the limit of 128 MiB");
+    help_done(&all);
+    wm_buf_done(&bytes);
+}
+
+static void test_xz_dictionary(void)
+{
+    struct wm_buf bytes = help_buf();
+    help_xz(&bytes, WM_STR("{\"text\":\"a\"}\n"));
+    char *props = memchr(bytes.ptr + 12, 0x21, 16); /* the LZMA2 filter */
+    CHECK(props && props[1] == 1);
+    props[2] = 36; /* 1 GiB */
+    struct help_docs all = help_read(help_store("big.jsonl.xz", &bytes));
+    CHECK_U64(all.n, 0);
+    CHECK_DAMAGE(all, "dictionary of 1024 MiB, over the limit of 256 MiB");
+    help_done(&all);
+    wm_buf_done(&bytes);
+}
+
+static void test_xz(void)
+{
+    struct wm_buf plain = help_buf(), bytes = help_buf(), copy = help_buf();
+    all_pages(&plain, 100, 4000);
+    help_xz(&bytes, wm_buf_str(&plain));
+    help_add(&copy, bytes.ptr, bytes.len);
+    struct help_docs all =
+        help_read_with(help_options(), help_store("a.warc.wet.xz", &copy), false);
+    CHECK_U64(all.n, 100);
+    CHECK_U64(all.tally.n_damage, 0);
+    all.docs[0] = all.docs[99];
+    all.n = 1;
+    help_again(&all);
+    help_done(&all);
+    help_add(&copy, bytes.ptr, bytes.len / 2);
+    all = help_read_with(help_options(), help_store("half.warc.wet.xz", &copy), false);
+    CHECK_(all.n > 20 && all.n < 80, "%zu pages", all.n);
+    CHECK_DAMAGE(all, "ends inside xz data");
+    help_done(&all);
+    wm_buf_done(&plain);
+    wm_buf_done(&bytes);
+    wm_buf_done(&copy);
+}
+
+/* ---- bombs ---- */
+
+static void test_bomb(const char *ending)
+{
+    struct wm_buf zeros = help_buf(), bytes = help_buf();
+    char name[32];
+    (void)snprintf(name, sizeof name, "bomb.jsonl%s", ending);
+    help_fill(&zeros, '0', 100 << 20);
+    zeros.ptr[0] = '{';
+    zeros.ptr[1] = '"';
+    help_pack(&bytes, wm_buf_str(&zeros), ending);
+    CHECK(bytes.len < zeros.len / 1000);
+    const char *path = help_store(name, &bytes);
+    struct help_docs all = help_read_with(help_options(), path, false);
+    CHECK_U64(all.n, 0);
+    CHECK_DAMAGE(all, "decompression bomb");
+    CHECK(all.tally.bytes < 80 << 20);
+    help_done(&all);
+    struct wm_source_options options = help_options();
+    options.max_ratio = 0;
+    all = help_read_with(options, path, false);
+    CHECK_U64(all.tally.bytes, zeros.len);
+    CHECK_U64(all.tally.reasons[WM_READ_TOO_LONG], 1);
+    help_done(&all);
+    wm_buf_done(&zeros);
+    wm_buf_done(&bytes);
+}
+
+int main(void)
+{
+    static const char *const endings[] = {".gz", ".zst", NULL};
+    help_open();
+    for (size_t i = 0; endings[i]; i++) {
+        test_many_members(endings[i]);
+        test_records_span_members(endings[i]);
+        test_large_member(endings[i]);
+        test_corrupt_member(endings[i]);
+        test_junk_between(endings[i]);
+        test_hole(endings[i]);
+        test_truncated(endings[i]);
+        test_single_member(endings[i]);
+        test_bomb(endings[i]);
+    }
+    test_zero_padding();
+    test_skippable();
+    test_dictionary(false);
+    test_dictionary(true);
+    test_zstd_window();
+    test_xz();
+    test_xz_dictionary();
+    test_bomb(".xz");
+    help_close();
+    return test_summary();
+}
