@@ -67,9 +67,9 @@ static int rewrite(struct local *l, struct wm_batch *batch, struct wm_doc *doc,
     if (prefix == doc->text.len)
         return 0;
     l->text.len = 0;
-    l->text.max = doc->text.len > SIZE_MAX / GROWTH - GROWTH_LEAST
-                      ? SIZE_MAX
-                      : doc->text.len * GROWTH + GROWTH_LEAST;
+    /* tracing starts from a whole record, of which lines may have been dropped before this stage */
+    bool limited = !batch->rederive && doc->text.len <= SIZE_MAX / GROWTH - GROWTH_LEAST;
+    l->text.max = limited ? doc->text.len * GROWTH + GROWTH_LEAST : SIZE_MAX;
     int status = clean_lines(l, doc->text, prefix, err);
     if (status == WM_E_LIMIT) {
         wm_drop(batch, doc, GROWS);
