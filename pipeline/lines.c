@@ -129,7 +129,7 @@ int wm_lines_pick(struct wm_str text, const struct wm_line_map *map, struct wm_a
     uint64_t n_lines = wm_line_count(text), line = 0;
     struct wm_str rest = text;
     for (size_t i = 0; i < map->n_runs; i++) {
-        struct wm_str piece;
+        struct wm_str piece = {0};
         int status = take_run(&rest, &line, n_lines, map->runs[i], &piece, err);
         if (status)
             return status;

@@ -35,7 +35,7 @@ static struct wm_line_map map_of(const json_t *doc, struct wm_arena *arena)
 
 static void check_trace(struct wm_chain *chain, struct wm_str line, struct wm_batch *batch)
 {
-    json_t *doc = json_loadb(line.ptr, line.len, 0, NULL);
+    json_t *doc = json_loadb(line.ptr, line.len, JSON_ALLOW_NUL, NULL);
     const json_t *at = json_object_get(doc, "location"), *text = json_object_get(doc, "text");
     const json_t *member = json_object_get(at, "member");
     struct wm_location location = {

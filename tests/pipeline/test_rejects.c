@@ -35,7 +35,7 @@ static void check_file(const char *dir, const char *name, uint64_t *n_unlucky, u
     json_int_t last = -1;
     while (rest.len) {
         struct wm_str line = wm_str_line(&rest);
-        json_t *doc = json_loadb(line.ptr, line.len, 0, NULL);
+        json_t *doc = json_loadb(line.ptr, line.len, JSON_ALLOW_NUL, NULL);
         CHECK(doc != NULL);
         const char *stage = json_string_value(json_object_get(doc, "stage"));
         const char *reason = json_string_value(json_object_get(doc, "reason"));
