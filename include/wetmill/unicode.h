@@ -37,7 +37,8 @@ enum {
     WM_NFKC_SHIFT = 8, /**< The same for NFKC. */
     WM_CLASS_SHIFT = 16,    /**< 3 bits: enum wm_char_class. */
     WM_CATEGORY_SHIFT = 19, /**< 5 bits: ICU's UCharCategory. */
-    WM_JOINS_BIT = 1 << 24, /**< A joiner behind it can matter: scripts U+0600 … U+1CFF and their
+    WM_JOINS_BIT =
+        1 << 24, /**< A joiner behind it can matter: assigned, of scripts U+0600 … U+1CFF and their
                                  extensions, emoji. */
     WM_LOWER_BIT = 1 << 25, /**< Has another lower case (simple mapping). */
     WM_NORMAL_ASK = 255,

@@ -127,9 +127,9 @@ static inline const char *fixture_run(struct fixture *f, struct wm_str text)
                (reason));                                                                      \
     } while (0)
 
-#define CHECK_BECOMES(f, text, want)                    \
+#define CHECK_BECOMES(f, from, want)                    \
     do {                                                \
-        CHECK_KEPT((f), (text));                        \
+        CHECK_KEPT((f), (from));                        \
         if ((f)->batch.n_docs)                          \
             CHECK_STR((f)->batch.docs[0].text, (want)); \
     } while (0)
