@@ -112,7 +112,7 @@ static int reduce_partition(const struct reduction *r, unsigned partition, struc
         status = wm_table_commit(out, &digest, err);
     if (!status)
         status = write_record(r, partition, record, &digest, err);
-    return status ? status : wm_remove_tree(scratch, err);
+    return status;
 }
 
 static void *reduce_some(void *reduction)
@@ -188,7 +188,10 @@ int wm_reduce(const struct wm_job *job, const struct wm_ledger *ledger, const st
         *err = crew->error;
         return err->status;
     }
-    return status;
+    char scratch[WM_PATH_MAX];
+    if (!status)
+        status = wm_path_join(scratch, job->dir, "scratch", err);
+    return status ? status : wm_remove_tree(scratch, err);
 }
 
 int wm_tables_load(const struct wm_job *job, const struct wm_ledger *ledger, size_t survey,

@@ -68,9 +68,9 @@ int wm_ring_init(struct wm_ring *ring, struct wm_stock *stock,
                  void (*work)(struct wm_work *, void *), void *owner, struct wm_error *err);
 void wm_ring_done(struct wm_ring *ring);
 
-/** Reader: an empty batch, numbered. Waits for one. */
+/** Reader: an empty batch. Waits for one. */
 struct wm_carrier *wm_ring_take(struct wm_ring *ring);
-/** Reader: hand a filled batch to the workers; waits for admission if `large` bytes (0 = it is of
+/** Reader: number a filled batch and hand it to the workers; waits for admission if `large` bytes (0 = it is of
  *  normal size) do not fit. */
 void wm_ring_put(struct wm_ring *ring, struct wm_carrier *carrier, uint64_t large);
 /** Reader: no more batches. `unused` goes back to the stock; may be NULL. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whole jobs: the same bytes however they run, conservation, limits, verdicts. */
 #include "pipeline/job_fixture.h"
+#include "pipeline/plan.h"
 
 static struct wm_error err;
 
@@ -225,6 +226,29 @@ static void test_memory(void)
     fixture_close(&f);
 }
 
+/* Between the least and the full width, what is planned fits; more memory never means fewer workers. */
+static void test_narrowing(void)
+{
+    struct fixture f;
+    struct wm_plan plan;
+    uint64_t least, full;
+    unsigned n_workers = 0;
+    fixture_open(&f, 8, 40);
+    fixture_add_all(&f);
+    f.job.n_workers = 6;
+    CHECK_OK(wm_job_memory(&f.job, &least, &full, &err), err);
+    for (uint64_t memory = least; memory <= full; memory += (full - least) / 50) {
+        CHECK_OK(wm_plan_make(&f.job, memory, &plan, &err), err);
+        CHECK(plan.need <= memory && plan.n_tasks <= plan.n_workers);
+        CHECK(plan.n_batches > plan.n_workers && plan.writer_memory > 0);
+        CHECK(plan.n_workers >= n_workers);
+        n_workers = plan.n_workers;
+    }
+    CHECK_OK(wm_plan_make(&f.job, full, &plan, &err), err);
+    CHECK(plan.n_workers == 6 && plan.n_tasks == 6 && plan.batch_text == WM_BATCH_TEXT);
+    fixture_close(&f);
+}
+
 static void test_without_directory(void)
 {
     struct fixture f;
@@ -250,6 +274,7 @@ int main(void)
     test_nothing_left();
     test_conservation();
     test_memory();
+    test_narrowing();
     test_without_directory();
     return test_summary();
 }
