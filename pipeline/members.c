@@ -47,7 +47,8 @@ int wm_members_start(struct wm_members *m, struct wm_source *source, struct wm_s
     m->first_mark = m->n_marks = 0;
     m->inside = m->large = m->prefer_pieces = false;
     m->fed = m->noticed = 0;
-    return m->ops->start(m, err);
+    int status = wm_members_room(m, 1, err); /* the window is never NULL */
+    return status ? status : m->ops->start(m, err);
 }
 
 void wm_members_done(struct wm_members *m)

@@ -51,7 +51,8 @@ static bool make_room(struct wm_report *report)
     return true;
 }
 
-static void add(struct wm_report *report, uint64_t at, const char *fmt, va_list args)
+__attribute__((format(printf, 3, 0))) static void add(struct wm_report *report, uint64_t at,
+                                                      const char *fmt, va_list args)
 {
     report->tally.n_damage++;
     if (!make_room(report))
