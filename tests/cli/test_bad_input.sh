@@ -42,8 +42,8 @@ build 3 'junk.wet.gz: record' 3 junk.wet.gz
 head -c 200000 /dev/zero | tr '\0' x >big.txt
 record http://a/big "$(cat big.txt)" >rbig
 cat r1 rbig r2 >toolong.wet
-build 0 '2 +documents kept' 2 toolong.wet --max-record 100000
-expect 0 'too-long|too.long' "$w" corpus build -o long2 --max-record 100000 --max-bad-records 1 toolong.wet
+build 3 '2 +documents kept' 2 toolong.wet --max-record 100000
+expect 3 'too-long' "$w" corpus build -o long2 --max-record 100000 --max-bad-records 1 toolong.wet
 record http://a/short "$long S" 5 >rshort
 cat r1 rshort r2 >lies_short.wet
 build '[03]' 'documents kept' 3 lies_short.wet

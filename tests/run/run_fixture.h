@@ -21,7 +21,7 @@ static const char fixture_yaml[] =
     "    - symbols\n"
     "    - language: {model: %s/samples/lid.176.ftz, languages: [de, es]}\n"
     "    - paragraph-dedup: {keep: first}\n"
-    "    - write-jsonl: {file_size: 256 KiB}\n"
+    "    - write-jsonl: {file_size: 1 MiB}\n"
     "tokenizer: {vocabulary: 600, split: cl100k}\n"
     "shards: {validation_share: 0.1}\n"
     "train: {layers: 1, heads: 2, width: 32, context: 32, batch: 4,\n"
