@@ -153,7 +153,8 @@ struct wm_ft_visit {
 };
 
 struct wm_fasttext_scratch {
-    float *hidden;               /**< [dim] */
+    double *total;               /**< [dim] sum of all rows of the text */
+    float *hidden;               /**< [dim] their mean */
     float *sum;                  /**< [dim] of one word */
     float *output;               /**< [labels] */
     struct wm_ft_visit *visits;  /**< [labels + 1] */

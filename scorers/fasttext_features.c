@@ -99,10 +99,11 @@ size_t wm_ft_cache_slots(const struct wm_fasttext *model)
     return n;
 }
 
-static void add_sum(const float *restrict from, size_t n, float *restrict to)
+/* In double: over the millions of words of a long text, floats would drift away from the mean. */
+static void add_sum(const float *restrict from, size_t n, double *restrict to)
 {
     for (size_t i = 0; i < n; i++)
-        to[i] += from[i];
+        to[i] += (double)from[i];
 }
 
 static uint32_t sum_of_unknown(const struct wm_fasttext *model, struct wm_str word, float *sum)
@@ -132,7 +133,7 @@ static uint32_t add_unknown(const struct wm_fasttext *model, struct wm_fasttext_
         }
         count = c->count;
     }
-    add_sum(sum, model->dim, s->hidden);
+    add_sum(sum, model->dim, s->total);
     return count;
 }
 
@@ -150,7 +151,7 @@ static uint32_t add_word(const struct wm_fasttext *model, struct wm_fasttext_scr
         memset(s->sum, 0, model->dim * sizeof *s->sum);
         count = add_known(model, id, s->sum);
     }
-    add_sum(sum, model->dim, s->hidden);
+    add_sum(sum, model->dim, s->total);
     return count;
 }
 
@@ -162,10 +163,12 @@ static uint32_t add_word_ngrams(const struct wm_fasttext *model, struct wm_fastt
         return 0;
     uint64_t wide = (uint64_t)(int64_t)(int32_t)hash;
     uint32_t count = 0;
+    memset(s->sum, 0, model->dim * sizeof *s->sum);
     for (uint32_t i = 0; i < s->n_running; i++) {
         s->running[i] = s->running[i] * 116049371U + wide;
-        count += add_bucket(model, (uint32_t)(s->running[i] % model->bucket), s->hidden);
+        count += add_bucket(model, (uint32_t)(s->running[i] % model->bucket), s->sum);
     }
+    add_sum(s->sum, model->dim, s->total);
     if (s->n_running == model->word_ngrams - 1) {
         memmove(s->running, s->running + 1, (s->n_running - 1) * sizeof *s->running);
         s->n_running--;
@@ -195,7 +198,7 @@ static bool parts(char byte)
 uint64_t wm_ft_features(const struct wm_fasttext *model, struct wm_fasttext_scratch *s,
                         struct wm_str text)
 {
-    memset(s->hidden, 0, model->dim * sizeof *s->hidden);
+    memset(s->total, 0, model->dim * sizeof *s->total);
     s->n_running = 0;
     uint64_t count = 0;
     bool ended = false;
@@ -218,10 +221,7 @@ uint64_t wm_ft_features(const struct wm_fasttext *model, struct wm_fasttext_scra
             hash = wm_ft_hash_step(hash, end_of_line.ptr[i]);
         count += add_token(model, s, end_of_line, hash);
     }
-    if (count) {
-        float share = (float)(1.0 / (double)count);
-        for (uint32_t i = 0; i < model->dim; i++)
-            s->hidden[i] *= share;
-    }
+    for (uint32_t i = 0; count && i < model->dim; i++)
+        s->hidden[i] = (float)(s->total[i] / (double)count);
     return count;
 }

@@ -160,13 +160,15 @@ int wm_fasttext_scratch_new(const struct wm_fasttext *model, struct wm_fasttext_
     if (!s)
         return err->status;
     s->cache_mask = (uint32_t)(n_slots - 1);
+    s->total = wm_ft_alloc(model->dim, sizeof *s->total, what, err);
     s->hidden = wm_ft_alloc(model->dim, sizeof(float), what, err);
     s->sum = wm_ft_alloc(model->dim, sizeof(float), what, err);
     s->output = wm_ft_alloc(n_labels, sizeof(float), what, err);
     s->visits = wm_ft_alloc(n_labels + 1, sizeof *s->visits, what, err);
     s->cached = wm_ft_alloc(n_slots, sizeof *s->cached, what, err);
     s->cached_sums = wm_ft_alloc(n_slots * model->dim, sizeof(float), what, err);
-    if (!s->hidden || !s->sum || !s->output || !s->visits || !s->cached || !s->cached_sums) {
+    if (!s->total || !s->hidden || !s->sum || !s->output || !s->visits || !s->cached ||
+        !s->cached_sums) {
         wm_fasttext_scratch_free(s);
         return err->status;
     }
@@ -178,6 +180,7 @@ void wm_fasttext_scratch_free(struct wm_fasttext_scratch *scratch)
 {
     if (!scratch)
         return;
+    free(scratch->total);
     free(scratch->hidden);
     free(scratch->sum);
     free(scratch->output);
@@ -190,7 +193,7 @@ void wm_fasttext_scratch_free(struct wm_fasttext_scratch *scratch)
 size_t wm_fasttext_scratch_memory(const struct wm_fasttext *model)
 {
     size_t n_labels = model->dictionary.n_labels, n_slots = wm_ft_cache_slots(model);
-    return sizeof(struct wm_fasttext_scratch) + 2 * model->dim * sizeof(float) +
+    return sizeof(struct wm_fasttext_scratch) + model->dim * (2 * sizeof(float) + sizeof(double)) +
            n_labels * (sizeof(float) + sizeof(struct wm_ft_visit)) +
            n_slots * (sizeof(struct wm_ft_cached) + model->dim * sizeof(float));
 }
