@@ -28,7 +28,8 @@ static int put_options(struct wm_json_out *w, const struct wm_option *table, con
     int status = 0;
     wm_json_put_open(w, '{');
     for (const struct wm_option *o = table; !status && o && o->name; o++)
-        if (!(o->flags & WM_OPTION_SPEED))
+        if (!(o->flags & WM_OPTION_SPEED) && o->type != WM_OPTION_PATH &&
+            o->type != WM_OPTION_PATHS) /* what a file holds counts, not where it stands */
             status = put_option(w, o, values, err);
     wm_json_put_close(w, '}');
     return status ? status : w->status;

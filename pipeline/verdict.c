@@ -5,16 +5,19 @@
 
 #include "pipeline/chain.h"
 
-static bool too_many(uint64_t n_bad, uint64_t n, double share)
+/* A share of few is no evidence: the limits are there for a crawl gone wrong, not for a bad file
+ * among twenty. A share of 0 means none at all. */
+static bool too_many(uint64_t n_bad, uint64_t n, double share, uint64_t always)
 {
-    return (double)n_bad > ceil(share * (double)n);
+    double allowed = ceil(share * (double)n);
+    return n_bad > (share > 0 ? always : 0) && (double)n_bad > allowed;
 }
 
 int wm_verdict_files(const struct wm_job *job, const struct wm_ledger *ledger, struct wm_error *err)
 {
     const struct wm_read_tally *read = &ledger->tally.read;
     uint64_t n = job->inputs->n_rows > read->files ? job->inputs->n_rows : read->files;
-    if (!too_many(read->bad_files, n, job->max_bad_files))
+    if (!too_many(read->bad_files, n, job->max_bad_files, WM_BAD_FILES_ALWAYS))
         return 0;
     uint32_t t = 0;
     while (t + 1 < job->inputs->n_tasks && !ledger->damage[t].n)
@@ -43,7 +46,7 @@ int wm_verdict_records(const struct wm_job *job, const struct wm_ledger *ledger,
         top = n > most ? malformed[i] : top;
         most = n > most ? n : most;
     }
-    if (!too_many(n_bad, read->records, job->max_bad_records))
+    if (!too_many(n_bad, read->records, job->max_bad_records, WM_BAD_RECORDS_ALWAYS))
         return 0;
     (void)wm_fail(err, WM_E_FORMAT, "%ju of %ju records are malformed, most of them: %s",
                   (uintmax_t)n_bad, (uintmax_t)read->records, wm_read_reason_names[top]);

@@ -12,8 +12,10 @@ const struct wm_option wm_run_option_table[] = {
     WM_COUNT(T, limit, 0, 0, 1e18, "documents", "read only the first documents; 0 = all"),
     {"rejects", WM_OPTION_PATH, WM_OFFSET_(T, rejects, const char *), 0, 0, 0, 0, 0, "",
      "directory for dropped documents with stage and reason", WM_OPTION_SPEED},
-    WM_REAL(T, max_bad_files, 0.01, 0, 1, "share", "damaged files beyond which the run stops"),
-    WM_REAL(T, max_bad_records, 0.05, 0, 1, "share", "malformed records beyond which it stops"),
+    WM_REAL(T, max_bad_files, 0.01, 0, 1, "share",
+            "damaged files beyond which the run stops; 10 are let pass"),
+    WM_REAL(T, max_bad_records, 0.05, 0, 1, "share",
+            "malformed records beyond which it stops; 100 are let pass"),
     {0},
 };
 #undef T

@@ -13,7 +13,7 @@ w=$WETMILL
 documents() {
     local got
     rm -rf one
-    expect "$2" 'documents in' "$w" corpus build -o one --max-bad-files 1 --max-bad-records 1 "$data/wet/$1"
+    expect "$2" 'documents in' "$w" corpus build -o one "$data/wet/$1"
     got=$(sed -nE 's/^ +([0-9,]+)  documents in$/\1/p' err.txt)
     checks=$((checks + 1))
     [ "$got" = "$3" ] || fail "$1: $got documents in, want $3"
@@ -29,8 +29,6 @@ grep -qE '1  records that are no document: truncated' err.txt || fail 'the recor
 cat >all.yaml <<YAML
 version: 1
 output: all
-max_bad_files: 1
-max_bad_records: 1
 input: {paths: ["$data/wet"]}
 corpus: {stages: [normalize, length, line-repeat, symbols, paragraph-dedup]}
 tokenizer: {vocabulary: 1000}

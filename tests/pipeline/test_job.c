@@ -126,28 +126,28 @@ static void test_verdicts(void)
 {
     struct fixture f;
     struct wm_job_result result;
-    fixture_open(&f, 10, 20);
-    fake.bad_tasks = 2;
+    fixture_open(&f, 60, 20);
+    fake.bad_tasks = 12;
     fake.malformed = 5;
     f.job.max_bad_files = 0.2;
     f.job.max_bad_records = 0.2;
     CHECK_OK(fixture_run(&f, &result, &err), err);
-    CHECK_U64(result.n_damage, 2);
+    CHECK_U64(result.n_damage, 12);
     CHECK(result.damage && strcmp(result.damage[1].path, "crawl/01.wet") == 0);
-    CHECK_U64(result.tally.read.reasons[WM_READ_BAD_HEADER], 50);
+    CHECK_U64(result.tally.read.reasons[WM_READ_BAD_HEADER], 300);
     wm_job_result_done(&result);
-    f.job.max_bad_files = 0.1; /* two of ten: also when all is taken from records */
-    CHECK_FAILS(fixture_run(&f, &result, &err), WM_E_FORMAT, err, "2 of 10 input files");
+    f.job.max_bad_files = 0.1; /* 12 of 60: also when all is taken from records */
+    CHECK_FAILS(fixture_run(&f, &result, &err), WM_E_FORMAT, err, "12 of 60 input files");
     CHECK(strstr(err.what, "crawl/00.wet: made-up damage") != NULL);
     CHECK(strstr(err.hint, "max_bad_files") != NULL);
     f.job.max_bad_files = 1;
     f.job.max_bad_records = 0.19;
     CHECK_FAILS(fixture_run(&f, &result, &err), WM_E_FORMAT, err,
-                "50 of 250 records are malformed");
+                "300 of 1500 records are malformed");
     CHECK(strstr(err.what, wm_read_reason_names[WM_READ_BAD_HEADER]) != NULL);
     fixture_close(&f);
 
-    fixture_open(&f, 2, 10); /* one bad file is fine under any share but 0 */
+    fixture_open(&f, 2, 10); /* a few are fine under any share but 0 */
     fake.bad_tasks = 1;
     f.job.max_bad_files = 0.01;
     CHECK_OK(fixture_run(&f, &result, &err), err);
