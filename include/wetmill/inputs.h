@@ -11,7 +11,29 @@
  * A reader delivers documents in key order. A bad record is counted under a named reason; a bad
  * file is read up to the damage, resumed behind it where the format allows, and reported; only
  * trouble of our own (memory, cancellation) is an error. Every byte of input is accounted for:
- * bytes = bytes in records + bytes skipped.
+ * bytes = bytes in records + bytes skipped (uncompressed; line ends between records are in records).
+ *
+ * Containers: gzip, zstd (with .warc.zst dictionaries), xz, and tar of these in each other. What a
+ * file holds is told by its content, then by its name; hidden files are left out of directories
+ * and tars. ARC, WAT and the pages of WARC files are counted under WM_READ_NEEDS_EXTRACT.
+ *
+ * Text: valid UTF-8, each maximal invalid part replaced by one U+FFFD; CRs before an LF removed;
+ * WARC payloads and plain text without the CRs and LFs at their end. It depends on the record's
+ * bytes alone, so that wm_reader_at gives it again.
+ *
+ * Damage: a compressed member that is corrupt loses itself; what is larger than 8 MiB, or the only
+ * member of its file, is kept up to 64 KiB before the damage. A Content-Length that leads to no
+ * record's end is corrected to where the next record starts; where lengths are wrong, the last
+ * record may also end with the file. A record that the file ends in is counted, not kept.
+ *
+ * Ranges (files over 256 MiB): uncompressed WARC, JSONL and text by lines, and zstd where frames
+ * start with records. gzip is one row: where a member starts can only be known by decompressing.
+ *
+ * A line of JSON that our own writer wrote gives its document the key, path, location and line map
+ * that the line remembers, not its own.
+ *
+ * Memory of an open reader: about 24 MiB + 2 max_record; zstd windows up to 128 MiB and xz
+ * dictionaries up to 256 MiB come on top where a file asks for them.
  */
 #ifndef WETMILL_INPUTS_H
 #define WETMILL_INPUTS_H
@@ -107,7 +129,8 @@ struct wm_read_tally {
     uint64_t bytes_compressed, bytes, bytes_in_records, bytes_skipped;
     uint64_t records, documents, reasons[WM_READ_REASONS];
     uint64_t repaired_utf8;      /**< Documents with invalid UTF-8, replaced by U+FFFD. */
-    uint64_t files, bad_files;   /**< bad: unreadable, or damaged anywhere. */
+    uint64_t files, bad_files;   /**< bad: unreadable, damaged or cut short. A record over the limit, a
+                                      line that is no JSON, a length set right: listed, not bad. */
     uint64_t n_damage;
 };
 
