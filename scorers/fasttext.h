@@ -90,7 +90,7 @@ void wm_ft_dictionary_done(struct wm_ft_dictionary *d);
 size_t wm_ft_dictionary_memory(const struct wm_ft_dictionary *d, uint32_t bucket);
 struct wm_str wm_ft_entry(const struct wm_ft_dictionary *d, uint32_t i);
 
-enum { WM_FT_ABSENT = UINT32_MAX };
+#define WM_FT_ABSENT UINT32_MAX
 /** Entry of `word`, whose hash is `hash`, or WM_FT_ABSENT. */
 uint32_t wm_ft_find(const struct wm_ft_dictionary *d, struct wm_str word, uint32_t hash);
 

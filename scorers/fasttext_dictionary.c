@@ -36,7 +36,7 @@ static uint32_t slot_of(const struct wm_ft_dictionary *d, struct wm_str word, ui
 uint32_t wm_ft_find(const struct wm_ft_dictionary *d, struct wm_str word, uint32_t hash)
 {
     uint64_t entry = d->slots[slot_of(d, word, hash)];
-    return entry ? (uint32_t)entry - 1 : (uint32_t)WM_FT_ABSENT;
+    return entry ? (uint32_t)entry - 1 : WM_FT_ABSENT;
 }
 
 static int take_word(struct wm_ft_reader *r, struct wm_buf *words, struct wm_error *err)
