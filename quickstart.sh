@@ -4,5 +4,5 @@ set -euo pipefail
 cd "$(dirname "$0")"
 . cmake/setup.sh
 wm_install $WM_PACKAGES
-wm_build release
+wm_build release wetmill generated_docs
 build/release/wetmill run samples/quickstart.yaml "$@"

@@ -17,4 +17,6 @@ endif()
 install(TARGETS wetmill RUNTIME)
 install(TARGETS libwetmill ARCHIVE)
 install(DIRECTORY include/wetmill DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(FILES ${CMAKE_BINARY_DIR}/generated/wetmill/version_number.h
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/wetmill)
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -25,8 +25,11 @@ wm_install() {
             --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# wm_build PRESET: configure (once) and build (what changed).
+# wm_build PRESET [TARGET…]: configure (once) and build (what changed).
 wm_build() {
-    [ -f "build/$1/build.ninja" ] || cmake --preset "$1" || return 1
-    cmake --build --preset "$1"
+    local preset=$1
+    shift
+    [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" || return 1
+    [ $# -eq 0 ] || set -- --target "$@"
+    cmake --build --preset "$preset" "$@"
 }

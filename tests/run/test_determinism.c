@@ -14,13 +14,13 @@ static XXH128_hash_t digest_tree(const char *dir, unsigned depth, uint64_t *n_fi
     wm_arena_init(&arena, 1 << 20);
     CHECK_OK(wm_list_dir(dir, &arena, &names, &n, &err), err);
     for (size_t i = 0; i < n; i++) {
-        char path[1024];
+        char path[WM_PATH_MAX];
         struct wm_stat st;
         struct wm_digest digest;
         XXH128_hash_t part;
         if (depth == 0 && strcmp(names[i], "log") == 0)
             continue; /* times and places live there */
-        (void)snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        CHECK_OK(wm_path_join(path, dir, names[i], &err), err);
         CHECK_OK(wm_stat(path, &st, &err), err);
         if (st.is_dir) {
             part = digest_tree(path, depth + 1, n_files);
@@ -29,7 +29,7 @@ static XXH128_hash_t digest_tree(const char *dir, unsigned depth, uint64_t *n_fi
             part = digest.hash;
             ++*n_files;
         }
-        char line[256];
+        char line[512];
         char hex[WM_HEX128];
         wm_hex128(part, hex);
         int len =
