@@ -6,7 +6,15 @@
 #include "wetmill/buf.h"
 #include "wetmill/utf8.h"
 
-enum { ENTRY_BYTES = 1 + 8 + 1 /* of an entry with an empty word */, PAIR_BYTES = 8 };
+enum {
+    ENTRY_BYTES = 1 + 8 + 1, /* of an entry with an empty word */
+    LABELS_MAX = 1 << 28,    /* nodes of their tree are numbered in 31 bits */
+};
+
+/* An n-gram that pruning kept, as the file has it. */
+struct pair {
+    int32_t bucket, row;
+};
 
 struct wm_str wm_ft_entry(const struct wm_ft_dictionary *d, uint32_t i)
 {
@@ -85,12 +93,12 @@ static int take_entries(struct wm_ft_reader *r, struct wm_ft_dictionary *d, stru
     wm_buf_init(&words, WM_FASTTEXT_MAX_BYTES_OF_WORDS);
     d->starts = wm_ft_alloc(n + 1, sizeof *d->starts, "dictionary", err);
     d->label_counts = wm_ft_alloc(d->n_labels, sizeof *d->label_counts, "dictionary", err);
-    int status = d->starts && d->label_counts ? 0 : err->status;
+    int status = d->starts && d->label_counts ? 0 : WM_E_NOMEM;
     for (uint32_t i = 0; !status && i < n; i++)
         status = take_entry(r, d, i, &words, err);
     if (!status) {
         d->bytes = wm_ft_alloc(words.len, 1, "dictionary", err);
-        status = d->bytes ? 0 : err->status;
+        status = d->bytes ? 0 : WM_E_NOMEM;
     }
     if (d->bytes && words.len)
         memcpy(d->bytes, words.ptr, words.len);
@@ -107,7 +115,7 @@ static int index_entries(struct wm_ft_dictionary *d, struct wm_error *err)
         n_slots *= 2;
     d->slots = wm_ft_alloc(n_slots, sizeof *d->slots, "dictionary", err);
     if (!d->slots)
-        return err->status;
+        return WM_E_NOMEM;
     d->slot_mask = (uint32_t)(n_slots - 1);
     for (uint32_t i = 0; i < n; i++) {
         struct wm_str word = wm_ft_entry(d, i);
@@ -117,10 +125,11 @@ static int index_entries(struct wm_ft_dictionary *d, struct wm_error *err)
     return 0;
 }
 
-static void mark_kept(struct wm_ft_dictionary *d, const int32_t *pairs, uint32_t n, uint32_t bucket)
+static void mark_kept(struct wm_ft_dictionary *d, const struct pair *pairs, uint32_t n,
+                      uint32_t bucket)
 {
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t b = (uint32_t)pairs[2 * i];
+        uint32_t b = (uint32_t)pairs[i].bucket;
         d->kept[b >> 6].bits |= (uint64_t)1 << (b & 63);
     }
     for (uint32_t i = 0; i <= bucket / 64; i++) {
@@ -131,29 +140,28 @@ static void mark_kept(struct wm_ft_dictionary *d, const int32_t *pairs, uint32_t
 
 /* Pairs {bucket, row}. A bitmap over the buckets with running counts answers "was it kept?" from
  * one cache line, and most questions are about n-grams that were not. */
-static int index_kept(struct wm_ft_dictionary *d, const int32_t *pairs, uint32_t n, uint32_t bucket,
-                      struct wm_error *err)
+static int index_kept(struct wm_ft_dictionary *d, const struct pair *pairs, uint32_t n,
+                      uint32_t bucket, struct wm_error *err)
 {
     if (bucket == 0 || bucket > WM_FASTTEXT_MAX_BUCKET)
         return wm_fail(err, WM_E_FORMAT, "pruned, with %u buckets, want 1 to %d", bucket,
                        WM_FASTTEXT_MAX_BUCKET);
     for (uint32_t i = 0; i < n; i++)
-        if (pairs[2 * i] < 0 || (uint32_t)pairs[2 * i] >= bucket || pairs[2 * i + 1] < 0)
+        if (pairs[i].bucket < 0 || (uint32_t)pairs[i].bucket >= bucket || pairs[i].row < 0)
             return wm_fail(err, WM_E_FORMAT, "pruned n-gram %u: bucket %d of %u, row %d", i,
-                           pairs[2 * i], bucket, pairs[2 * i + 1]);
+                           pairs[i].bucket, bucket, pairs[i].row);
     d->kept = wm_ft_alloc(bucket / 64 + 1, sizeof *d->kept, "pruned n-grams", err);
     if (!d->kept)
-        return err->status;
+        return WM_E_NOMEM;
     mark_kept(d, pairs, n, bucket);
     d->kept_rows = wm_ft_alloc(d->n_kept, sizeof *d->kept_rows, "pruned n-grams", err);
     if (!d->kept_rows)
-        return err->status;
+        return WM_E_NOMEM;
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t b = (uint32_t)pairs[2 * i];
+        uint32_t b = (uint32_t)pairs[i].bucket;
         const struct wm_ft_kept *k = &d->kept[b >> 6];
         uint64_t below = k->bits & (((uint64_t)1 << (b & 63)) - 1);
-        d->kept_rows[k->before + (uint32_t)__builtin_popcountll(below)] =
-            (uint32_t)pairs[2 * i + 1];
+        d->kept_rows[k->before + (uint32_t)__builtin_popcountll(below)] = (uint32_t)pairs[i].row;
     }
     return 0;
 }
@@ -167,7 +175,8 @@ static int take_kept(struct wm_ft_reader *r, int64_t n, uint32_t bucket, struct 
     if ((uint64_t)n > UINT32_MAX / 2)
         return wm_fail(err, WM_E_FORMAT, "%jd pruned n-grams", (intmax_t)n);
     void *pairs = NULL;
-    int status = wm_ft_take_array(r, (uint64_t)n, PAIR_BYTES, "pruned n-grams", &pairs, err);
+    int status =
+        wm_ft_take_array(r, (uint64_t)n, sizeof(struct pair), "pruned n-grams", &pairs, err);
     if (!status)
         status = index_kept(d, pairs, (uint32_t)n, bucket, err);
     free(pairs);
@@ -190,7 +199,7 @@ int wm_ft_dictionary_take(struct wm_ft_reader *r, uint32_t bucket, struct wm_ft_
         status = wm_ft_take_i64(r, &n_kept, "dictionary", err);
     if (status)
         return status;
-    if (n_words < 0 || n_labels < 1 || (int64_t)n_words + n_labels != n ||
+    if (n_words < 0 || n_labels < 1 || n_labels > LABELS_MAX || (int64_t)n_words + n_labels != n ||
         (uint64_t)n > r->left / ENTRY_BYTES)
         return wm_fail(err, WM_E_FORMAT, "dictionary: %d entries, %d words, %d labels", n, n_words,
                        n_labels);

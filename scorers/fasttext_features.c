@@ -84,7 +84,7 @@ int wm_ft_features_prepare(struct wm_fasttext *model, struct wm_error *err)
     model->word_sums = wm_ft_alloc((uint64_t)n * model->dim, sizeof(float), "word sums", err);
     model->word_counts = wm_ft_alloc(n, sizeof *model->word_counts, "word sums", err);
     if (!model->word_sums || !model->word_counts)
-        return err->status;
+        return WM_E_NOMEM;
     for (uint32_t i = 0; i < n; i++)
         model->word_counts[i] = add_known(model, i, model->word_sums + (size_t)i * model->dim);
     return 0;

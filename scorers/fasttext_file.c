@@ -83,7 +83,7 @@ int wm_ft_take_i64(struct wm_ft_reader *r, int64_t *ret, const char *what, struc
 
 int wm_ft_take_bool(struct wm_ft_reader *r, bool *ret, const char *what, struct wm_error *err)
 {
-    unsigned char byte;
+    unsigned char byte = 0;
     int status = wm_ft_take(r, &byte, 1, what, err);
     if (!status && byte > 1)
         return wm_fail(err, WM_E_FORMAT, "%s: %u where 0 or 1 should be", what, byte);
@@ -99,7 +99,7 @@ int wm_ft_take_array(struct wm_ft_reader *r, uint64_t count, size_t size, const 
         return cut_short(what, err);
     void *array = wm_ft_alloc(count, size, what, err);
     if (!array)
-        return err->status;
+        return WM_E_NOMEM;
     int status = wm_ft_take(r, array, count * size, what, err);
     if (status)
         free(array);
@@ -147,8 +147,8 @@ static int check_parameters(const int32_t *p, struct wm_error *err)
 
 static int take_parameters(struct wm_ft_reader *r, struct wm_fasttext *model, struct wm_error *err)
 {
-    int32_t magic, version, p[N_PARAMETERS];
-    double sampling;
+    int32_t magic = 0, version = 0, p[N_PARAMETERS] = {0};
+    double sampling = 0;
     int status = wm_ft_take_i32(r, &magic, "header", err);
     if (!status && magic != MAGIC)
         return wm_fail(err, WM_E_FORMAT, "not a fastText model");
@@ -239,7 +239,7 @@ static int load_new(struct wm_ft_reader *r, struct wm_fasttext **ret, struct wm_
 {
     struct wm_fasttext *model = wm_ft_alloc(1, sizeof *model, "fastText model", err);
     if (!model)
-        return err->status;
+        return WM_E_NOMEM;
     int status = load(r, model, err);
     if (status)
         wm_fasttext_free(model);
@@ -258,7 +258,7 @@ int wm_fasttext_parse(struct wm_str bytes, struct wm_fasttext **ret, struct wm_e
 static int open_file(const char *path, struct wm_ft_reader *r, struct wm_fasttext **ret,
                      struct wm_error *err)
 {
-    struct wm_stat stat;
+    struct wm_stat stat = {0};
     int status = wm_stat(path, &stat, err);
     if (status)
         return status;
@@ -267,7 +267,7 @@ static int open_file(const char *path, struct wm_ft_reader *r, struct wm_fasttex
     r->left = stat.size;
     r->buffer = wm_ft_alloc(READ_BYTES, 1, "read buffer", err);
     if (!r->buffer)
-        return err->status;
+        return WM_E_NOMEM;
     status = wm_file_open(path, &r->file, err);
     return status ? status : load_new(r, ret, err);
 }

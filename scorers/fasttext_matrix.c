@@ -214,7 +214,7 @@ int wm_ft_matrix_expand(struct wm_ft_matrix *m, uint64_t max_bytes, struct wm_er
     struct wm_ft_matrix dense = {.rows = m->rows, .cols = m->cols};
     dense.dense = wm_ft_alloc(m->rows * m->cols, sizeof(float), "matrix", err);
     if (!dense.dense)
-        return err->status;
+        return WM_E_NOMEM;
     for (uint64_t row = 0; row < m->rows; row++)
         add_quantised(m, row, dense.dense + row * m->cols);
     wm_ft_matrix_done(m);

@@ -19,8 +19,10 @@ int wm_ft_tree_make(struct wm_fasttext *model, struct wm_error *err)
     const struct wm_ft_dictionary *d = &model->dictionary;
     size_t n_leaves = d->n_labels, n = 2 * n_leaves - 1;
     int64_t total = 0, *counts = wm_ft_alloc(n, sizeof *counts, "label tree", err);
-    model->tree = wm_ft_alloc(n, sizeof *model->tree, "label tree", err);
-    int status = counts && model->tree && n <= INT32_MAX ? 0 : err->status;
+    int status = counts ? 0 : WM_E_NOMEM;
+    model->tree = status ? NULL : wm_ft_alloc(n, sizeof *model->tree, "label tree", err);
+    if (!model->tree)
+        status = WM_E_NOMEM;
     for (size_t i = 0; !status && i < n; i++) {
         model->tree[i] = (struct wm_ft_node){-1, -1};
         counts[i] = i < n_leaves ? d->label_counts[i] : unbuilt;
@@ -158,7 +160,7 @@ int wm_fasttext_scratch_new(const struct wm_fasttext *model, struct wm_fasttext_
     size_t n_labels = model->dictionary.n_labels, n_slots = wm_ft_cache_slots(model);
     struct wm_fasttext_scratch *s = wm_ft_alloc(1, sizeof *s, what, err);
     if (!s)
-        return err->status;
+        return WM_E_NOMEM;
     s->cache_mask = (uint32_t)(n_slots - 1);
     s->total = wm_ft_alloc(model->dim, sizeof *s->total, what, err);
     s->hidden = wm_ft_alloc(model->dim, sizeof(float), what, err);
@@ -170,7 +172,7 @@ int wm_fasttext_scratch_new(const struct wm_fasttext *model, struct wm_fasttext_
     if (!s->total || !s->hidden || !s->sum || !s->output || !s->visits || !s->cached ||
         !s->cached_sums) {
         wm_fasttext_scratch_free(s);
-        return err->status;
+        return WM_E_NOMEM;
     }
     *ret = s;
     return 0;
