@@ -164,7 +164,7 @@ static size_t memory(const void *shared, unsigned n_workers)
 
 static const char *const forms[] = {
     [WM_FORM_NFC] = "nfc", [WM_FORM_NFKC] = "nfkc", [WM_FORM_NONE] = "none", NULL};
-static const char *const joiners[] = {[WM_JOINERS_WHERE_USED] = "where_used",
+static const char *const joiners[] = {[WM_JOINERS_WHERE_USED] = "where-used",
                                       [WM_JOINERS_KEEP] = "keep",
                                       [WM_JOINERS_REMOVE] = "remove",
                                       NULL};
@@ -179,7 +179,7 @@ static const struct wm_option options[] = {
     WM_BOOL(struct wm_cleaning, invisible, true,
             "delete zero-width, bidirectional and other invisible format characters"),
     WM_CHOICE(struct wm_cleaning, joiners, joiners, WM_JOINERS_WHERE_USED,
-              "zero-width joiners and non-joiners; where_used = in scripts and emoji they change"),
+              "zero-width joiners and non-joiners; where-used = in scripts and emoji they change"),
     WM_CHOICE(struct wm_cleaning, white_space, white_spaces, WM_SPACE_COLLAPSE,
               "collapse = runs to one space, none at line ends; trim = none behind lines"),
     WM_CHOICE(struct wm_cleaning, blank_lines, blank_lines, WM_BLANK_COLLAPSE,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Recorded models give the recorded guesses; fast ways give the bits of plain ones; damaged files
  * are refused. */
+#include <pthread.h>
+
 #include "fasttext_compare.h"
 #include "scorers/fasttext.h"
 
@@ -76,6 +78,56 @@ static void check_same_bits(void)
         wm_buf_done(&file);
     }
     wm_buf_done(&texts);
+}
+
+struct reader {
+    pthread_t thread;
+    const struct wm_fasttext *model;
+    struct wm_str texts;
+    float scores[4096];
+    size_t n;
+};
+
+static void *read_texts(void *argument)
+{
+    struct reader *r = argument;
+    struct wm_error err;
+    struct wm_fasttext_scratch *scratch = NULL;
+    struct wm_str rest = r->texts;
+    if (wm_fasttext_scratch_new(r->model, &scratch, &err))
+        return NULL;
+    while (rest.len) {
+        struct wm_fasttext_guess guess = {0, -1};
+        (void)wm_fasttext_predict(r->model, scratch, wm_str_line(&rest), 1, &guess);
+        r->scores[r->n++] = guess.score;
+    }
+    wm_fasttext_scratch_free(scratch);
+    return NULL;
+}
+
+/* Several threads ask one model at once. */
+static void check_threads(void)
+{
+    enum { THREADS = 4 };
+    static struct reader readers[THREADS];
+    struct wm_error err;
+    struct wm_fasttext *model = NULL;
+    struct wm_buf texts = load("texts.txt"), file = load("softmax.ftz");
+    CHECK_OK(wm_fasttext_parse(wm_buf_str(&file), &model, &err), err);
+    for (size_t i = 0; i < THREADS; i++) {
+        readers[i].model = model;
+        readers[i].texts = wm_buf_str(&texts);
+        CHECK(pthread_create(&readers[i].thread, NULL, read_texts, &readers[i]) == 0);
+    }
+    for (size_t i = 0; i < THREADS; i++)
+        CHECK(pthread_join(readers[i].thread, NULL) == 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        CHECK(readers[i].n > 100 && readers[i].n == readers[0].n);
+        CHECK(memcmp(readers[i].scores, readers[0].scores, sizeof readers[0].scores) == 0);
+    }
+    wm_fasttext_free(model);
+    wm_buf_done(&texts);
+    wm_buf_done(&file);
 }
 
 static float random_float(uint32_t *seed)
@@ -206,6 +258,7 @@ int main(void)
 {
     check_recorded();
     check_same_bits();
+    check_threads();
     check_matrix(false);
     check_matrix(true);
     check_damaged("hs.bin");
