@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
 
-int main(void)
+static void check_characters(void)
 {
     struct fixture f;
     fixture_one(&f, "length", "min_characters=5;max_characters=8");
@@ -21,7 +21,11 @@ int main(void)
     forget(least);
     forget(less);
     fixture_done(&f);
+}
 
+static void check_words_and_lines(void)
+{
+    struct fixture f;
     fixture_one(&f, "length", "min_characters=0;min_words=2;max_words=4");
     CHECK_DROPPED(&f, WM_STR(""), "too-few-words");
     CHECK_DROPPED(&f, WM_STR(" \n\tword\xC2\xA0\n"), "too-few-words");
@@ -43,5 +47,11 @@ int main(void)
     fixture_add(&f, "length", "min_words=5;max_words=4");
     CHECK_FAILS(fixture_open(&f), WM_E_CONFIG, f.err, "min_words 5 is over max_words 4");
     fixture_done(&f);
+}
+
+int main(void)
+{
+    check_characters();
+    check_words_and_lines();
     return test_summary();
 }
