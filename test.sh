@@ -8,4 +8,9 @@ preset=${1:-dev}
 [ $# -eq 0 ] || shift
 wm_install $WM_PACKAGES
 wm_build "$preset"
-ctest --preset "$preset" -j "$(nproc)" "$@"
+status=0
+ctest --preset "$preset" -j "$(nproc)" "$@" || status=$?
+echo "What was left out, and why:"
+awk '$2 == "Testing:" { test = $3 } sub(/^skipped: /, "") { print "  " test ": " $0; n++ }
+     END { if (!n) print "  nothing" }' "build/$preset/Testing/Temporary/LastTest.log"
+exit "$status"

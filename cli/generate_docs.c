@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the build derives from the tables: man page, shell completion, the stages' reference. */
+#include <inttypes.h>
+
 #include "cli/cli.h"
+#include "wetmill/utf8.h"
 #include "wetmill/version.h"
 
 static void put_dashed(const char *name, FILE *to)
@@ -9,17 +12,25 @@ static void put_dashed(const char *name, FILE *to)
         (void)fputc(*name == '_' ? '-' : *name, to);
 }
 
-/* roff: no line may begin with . or ', and - is a hyphen unless escaped. */
+/* roff: no line may begin with . or ', - is a hyphen unless escaped, and what is not ASCII has its
+ * own escape, so that the page needs no preprocessor. */
 static void put_roff(const char *text, FILE *to)
 {
+    struct wm_str rest = wm_str_of(text);
     bool start = true;
-    for (; *text; text++) {
-        if (start && (*text == '.' || *text == '\''))
+    while (rest.len) {
+        uint32_t code = wm_utf8_next(&rest);
+        if (start && (code == '.' || code == '\''))
             (void)fputs("\\&", to);
-        if (*text == '-' || *text == '\\')
-            (void)fputc('\\', to);
-        (void)fputc(*text, to);
-        start = *text == '\n';
+        if (code == 0x2026) /* not in every output device */
+            (void)fputs("\\&...", to);
+        else if (code >= 0x80)
+            (void)fprintf(to, "\\[u%04" PRIX32 "]", code);
+        else if (code == '\\')
+            (void)fputs("\\e", to);
+        else
+            (void)fprintf(to, code == '-' ? "\\%c" : "%c", (int)code);
+        start = code == '\n';
     }
 }
 
@@ -55,7 +66,9 @@ static void man_commands(FILE *to)
         const struct cli_command *c = cli_commands[i];
         struct cli_binding bindings[CLI_TABLES_MAX];
         size_t n = tables_of(c, bindings);
-        (void)fprintf(to, ".SS wetmill %s %s\n", c->name, c->operands);
+        (void)fprintf(to, ".SS wetmill %s ", c->name);
+        put_roff(c->operands, to);
+        (void)fputc('\n', to);
         put_roff(c->summary, to);
         (void)fputs("\n.PP\n.nf\n", to);
         put_roff(c->examples, to);

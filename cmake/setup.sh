@@ -7,6 +7,10 @@ libdeflate-dev libicu-dev libpcre2-dev libxxhash-dev libyaml-dev libjansson-dev"
 # wm_install PACKAGE…: install those that are not there yet.
 wm_install() {
     local missing=() package as_root=
+    if ! command -v apt-get >/dev/null; then
+        echo "No apt-get here: install by hand what is missing of: $*"
+        return 0
+    fi
     for package in "$@"; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
             missing+=("$package")

@@ -242,10 +242,9 @@ int main(void)
     wm_buf_done(&plain);
     char wet[WM_PATH_MAX];
     (void)snprintf(wet, sizeof wet, "%s/wet", test_data());
-    if (test_failures || wm_exists(wet)) {
-        if (!test_failures)
-            test_real_files();
-        return test_summary();
-    }
-    SKIP("made files passed; no real ones at %s", wet);
+    if (wm_exists(wet))
+        test_real_files();
+    else
+        (void)printf("skipped: no real crawl files at %s\n", wet);
+    return test_summary();
 }
