@@ -31,17 +31,75 @@ static int add_stages(struct cli *cli, struct wm_error *err)
     return status;
 }
 
+static bool surveys(const struct wm_chain *chain)
+{
+    bool any = false;
+    for (size_t i = 0; i < chain->n; i++)
+        any |= chain->links[i].stage->record_size > 0;
+    return any;
+}
+
+static int copy_stdin(struct wm_out *out, struct wm_cancel *cancel, struct wm_error *err)
+{
+    enum { BLOCK = 1 << 16 };
+    struct wm_file *in = NULL;
+    char block[BLOCK];
+    size_t len = 1;
+    int status = wm_file_open("-", &in, err);
+    while (!status && len) {
+        status = wm_file_read(in, block, sizeof block, &len, err);
+        if (!status)
+            status = wm_out_write(out, block, len, err);
+        if (!status)
+            status = wm_cancel_check(cancel, err);
+    }
+    if (in)
+        wm_file_close(in);
+    return status;
+}
+
+/* A survey reads its input twice, standard input can be read once: keep it beside the output. */
+static int spool_stdin(struct cli *cli, char path[WM_PATH_MAX], struct wm_error *err)
+{
+    struct wm_list *paths = &cli->run.input.paths;
+    struct wm_out *out = NULL;
+    size_t at = 0;
+    while (at < paths->n && strcmp(paths->items[at], "-") != 0)
+        at++;
+    path[0] = '\0';
+    if (at == paths->n || !surveys(&cli->run.chain))
+        return 0;
+    int n = snprintf(path, WM_PATH_MAX, "%s.stdin", cli->run.directory[WM_STEP_CORPUS]);
+    if (n < 0 || n >= WM_PATH_MAX)
+        return wm_fail(err, WM_E_LIMIT, "the output path is too long");
+    int status = wm_out_open(path, &out, err);
+    if (!status)
+        status = copy_stdin(out, cli->cancel, err);
+    if (status) {
+        wm_out_abandon(out);
+        return status;
+    }
+    paths->items[at] = path;
+    return wm_out_commit(out, NULL, err);
+}
+
 static int run_build(struct cli *cli)
 {
-    struct wm_error err = {0};
+    struct wm_error err = {0}, none = {0};
+    char spool[WM_PATH_MAX];
     int status = cli_take_paths(cli, 0, &err);
     if (!status)
         status = cli_take_output(cli, WM_STEP_CORPUS, &err);
     if (!status)
         status = add_stages(cli, &err);
+    if (!status)
+        status = spool_stdin(cli, spool, &err);
     if (status)
         return cli_fail(cli, &err);
-    return cli_execute(cli, WM_STEP_CORPUS);
+    int code = cli_execute(cli, WM_STEP_CORPUS);
+    if (spool[0])
+        (void)wm_remove(spool, &none);
+    return code;
 }
 
 const struct cli_command cli_command_corpus_build = {

@@ -76,6 +76,14 @@ expect 1 'max_bad_files' "$w" corpus build -o stop1 --max-bad-files 0 corrupt.we
 expect 1 'length' "$w" corpus build -o stop2 -s length:min_characters=1000000 good.wet.gz
 holds 'a stopped build leaves no result' test ! -e stop1 -a ! -e stop2
 
+# standard input: read once, or kept for the second pass of a survey
+for stages in '-s normalize' '-s normalize -s paragraph-dedup'; do
+    # shellcheck disable=SC2086
+    expect 0 '3 +documents kept' bash -c '"$0" corpus build -o piped '"$stages"' - <good.wet.gz' "$w"
+    rm -r piped
+done
+holds 'nothing is left of standard input' test ! -e piped.stdin
+
 # our own side: directories and disks
 expect 1 'unwritable|file/corpus|Not a directory|not a directory' bash -c 'touch file; exec "$0" corpus build -o file/corpus good.wet.gz' "$w"
 if [ -w /dev/full ]; then
