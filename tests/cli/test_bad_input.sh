@@ -19,9 +19,9 @@ build() {
     [ -z "$(find . -name '*.tmp*')" ] || fail "$* left temporary files"
 }
 
-record http://a/1 "$long 1" >r1
-record http://a/2 "$long 2" >r2
-record http://a/3 "$long 3" >r3
+record http://a/1 "$long one" >r1
+record http://a/2 "$long two" >r2
+record http://a/3 "$long three" >r3
 for i in 1 2 3; do gzip -nc r$i >r$i.gz; done
 cat r1.gz r2.gz r3.gz >good.wet.gz
 build 0 '3 +documents kept' 3 good.wet.gz
