@@ -56,8 +56,7 @@ record http://a/bytes "$long" | sed 's/something/some\xff\xfething/' >rbytes
 cat r1 rbytes >bytes.wet
 build '[03]' '2 +documents kept' 2 bytes.wet
 holds 'invalid UTF-8 becomes U+FFFD' grep -q "$(printf '\357\277\275')" "o$n"/corpus_0000.jsonl
-record http://a/nul "$long NUL" | tr '3' '\0' >rnul
-sed 's/NUL/N\x00L/' rnul >nul.wet
+record http://a/nul "$long NUL" | sed 's/NUL/N\x00L/' >nul.wet
 build 0 '1 +documents kept' 1 nul.wet -s normalize
 holds 'normalize takes NUL away' grep -q 'NL' "o$n"/corpus_0000.jsonl
 (printf '{"text":"'; head -c 104857600 /dev/zero | tr '\0' a; printf '"}\n{"text":"after it"}\n') >line.jsonl
