@@ -89,12 +89,21 @@ static int walk_entry(struct wm_rows *rows, const char *dir, const char *name,
     return wm_list_row(rows, path, false, err);
 }
 
+/* A directory that a step made: its record and recipe stand beside the documents. */
+static bool is_result(const char *const *names, size_t n)
+{
+    bool found = false;
+    for (size_t i = 0; i < n; i++)
+        found |= strcmp(names[i], "step.json") == 0;
+    return found;
+}
+
 static int walk(struct wm_rows *rows, const char *path, const struct level *above,
                 struct wm_error *err)
 {
     struct wm_arena arena;
     struct wm_error trouble;
-    const char **names;
+    const char **names = NULL;
     size_t n = 0;
     struct level level = {above, realpath(path, NULL), above ? above->depth + 1 : 0};
     wm_arena_init(&arena, (size_t)1 << 32);
@@ -108,8 +117,10 @@ static int walk(struct wm_rows *rows, const char *path, const struct level *abov
         problem = level.real ? trouble.what : "the directory cannot be read";
     if (problem)
         status = add_problem(rows, path, problem, err);
-    for (size_t i = 0; !status && i < n; i++)
-        status = walk_entry(rows, path, names[i], &level, err);
+    bool result = !problem && is_result(names, n);
+    for (size_t i = 0; !status && !problem && i < n; i++)
+        if (!result || !wm_str_ends(wm_str_of(names[i]), WM_STR(".json")))
+            status = walk_entry(rows, path, names[i], &level, err);
     wm_arena_done(&arena);
     free(level.real);
     return status;

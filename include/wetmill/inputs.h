@@ -15,7 +15,7 @@
  *
  * Containers: gzip, zstd (with .warc.zst dictionaries), xz, and tar of these in each other. What a
  * file holds is told by its content, then by its name; hidden files are left out of directories
- * and tars. ARC, WAT and the pages of WARC files are counted under WM_READ_NEEDS_EXTRACT.
+ * and tars, and so are *.json beside a step.json: a corpus directory gives its documents alone. ARC, WAT and the pages of WARC files are counted under WM_READ_NEEDS_EXTRACT.
  *
  * Text: valid UTF-8, each maximal invalid part replaced by one U+FFFD; CRs before an LF removed;
  * WARC payloads and plain text without the CRs and LFs at their end. It depends on the record's

@@ -48,6 +48,21 @@ static void test_directory(void)
     wm_inputs_close(&inputs);
 }
 
+/* What a corpus step writes beside its documents is no document. */
+static void test_result_directory(void)
+{
+    struct wm_inputs inputs;
+    make("r/corpus_0000.jsonl", "{}");
+    make("r/recipe.json", "{}");
+    make("r/step.json", "{}");
+    make("r2/recipe.json", "{}");
+    const char *paths[] = {help_path("r"), help_path("r2")};
+    CHECK_OK(open_paths(&inputs, NULL, paths, 2), help_err);
+    CHECK_U64(inputs.n_rows, 2);
+    CHECK(is_row(&inputs, 0, "r/corpus_0000.jsonl") && is_row(&inputs, 1, "r2/recipe.json"));
+    wm_inputs_close(&inputs);
+}
+
 static void test_glob(void)
 {
     struct wm_inputs inputs;
@@ -301,6 +316,7 @@ int main(void)
     b = help_buf();
     help_open();
     test_directory();
+    test_result_directory();
     test_glob();
     for (size_t i = 0; endings[i]; i++)
         test_list(endings[i]);
