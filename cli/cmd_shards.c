@@ -235,8 +235,11 @@ static int run_trace(struct cli *cli)
         status = parse_token(cli->operands[i], &token, &err);
         if (!status)
             status = wm_tracer_at(tracer, token, &trace, &err);
-        if (!status)
+        if (!status) {
+            (void)printf(i > 1 ? "\ntoken     %llu\n" : "token     %llu\n",
+                         (unsigned long long)token);
             print_trace(cli, &trace);
+        }
         all_equal &= !status && trace.equal;
     }
     wm_tracer_close(tracer);
