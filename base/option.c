@@ -146,7 +146,7 @@ static int set_choice(const struct wm_option *o, int *at, struct wm_str value, s
     int status = refuse(o, value, err);
     const char *nearest = wm_nearest(value, o->choices, n);
     if (nearest)
-        wm_error_hint(err, "did you mean %s?", nearest);
+        wm_error_hint(err, "did you mean \"%s\"?", nearest);
     return status;
 }
 

@@ -38,7 +38,7 @@ static int unknown_key(const struct binding *b, const struct wm_yaml_node *key,
     int status = wm_yaml_fail(key, err, "there is no setting \"%.*s\" here",
                               (int)(key->text.len < 64 ? key->text.len : 64), key->text.ptr);
     if (nearest)
-        return wm_error_hint(err, "did you mean %s?", nearest);
+        return wm_error_hint(err, "did you mean \"%s\"?", nearest);
     return status;
 }
 

@@ -85,6 +85,10 @@ char cli_short(const char *name);
 
 void cli_help(const struct cli *cli, FILE *to);
 void cli_overview(FILE *to);
+/** Is `word` the first of the command's two words? */
+bool cli_in_group(const struct cli_command *command, const char *word);
+/** The commands of a group: "corpus". */
+void cli_group(const char *word, FILE *to);
 void cli_version(FILE *to);
 /** man page, completions, markdown: for the build. Exit code. */
 int cli_generate(const char *what, FILE *to);

@@ -5,7 +5,7 @@
 
 #include "cli/cli.h"
 
-enum { SHOWN_LINES = 8, SHOWN_WIDTH = 400, SAMPLE_MAX = 100000 };
+enum { SHOWN_LINES = 8, SHOWN_WIDTH = 400, SAMPLE_MAX = 100000, DAMAGE_SHOWN = 20 };
 
 #define T struct cli_options
 static const struct wm_option options[] = {
@@ -69,10 +69,25 @@ static int put_document(struct wm_buf *out, const struct wm_doc *doc, bool full,
     return status ? status : wm_buf_add(out, "\n", 1, err);
 }
 
+/* What the reader met so far that it had to skip. */
+static bool say_damage(struct cli *cli, const struct wm_reader *reader)
+{
+    const struct wm_damage *damage = wm_reader_damage(reader);
+    size_t n = wm_reader_tally(reader)->n_damage;
+    for (size_t i = 0; i < n && i < DAMAGE_SHOWN; i++) {
+        char path[WM_PATH_MAX];
+        wm_escape(path, sizeof path, damage[i].path, strlen(damage[i].path));
+        cli_say(cli, "%s: byte %llu: %s", path, (unsigned long long)damage[i].at, damage[i].what);
+    }
+    if (n > DAMAGE_SHOWN)
+        cli_say(cli, "… and %zu more", n - DAMAGE_SHOWN);
+    return n > 0;
+}
+
 /* Call `take` for every document in order until it returns non-zero. */
 static int for_each(struct cli *cli,
                     int (*take)(void *arg, const struct wm_doc *, struct wm_error *), void *arg,
-                    struct wm_error *err)
+                    bool *ret_skipped, struct wm_error *err)
 {
     struct wm_inputs inputs = {0};
     struct wm_batch batch = {0};
@@ -92,10 +107,8 @@ static int for_each(struct cli *cli,
                 if ((stop = take(arg, &batch.docs[i], err)) < 0)
                     status = stop;
         }
-        const struct wm_damage *damage = reader ? wm_reader_damage(reader) : NULL;
-        if (!status && reader && wm_reader_tally(reader)->n_damage)
-            cli_say(cli, "%s: byte %llu: %s", damage->path, (unsigned long long)damage->at,
-                    damage->what);
+        if (!status)
+            *ret_skipped |= say_damage(cli, reader);
         wm_reader_close(reader);
     }
     wm_arena_done(&batch.arena);
@@ -125,10 +138,11 @@ static int run_head(struct cli *cli)
 {
     struct wm_error err = {0};
     struct head head = {cli, cli->options.count};
+    bool skipped = false;
     int status = cli_take_paths(cli, 0, &err);
     if (!status)
-        status = for_each(cli, take_head, &head, &err);
-    return status ? cli_fail(cli, &err) : CLI_OK;
+        status = for_each(cli, take_head, &head, &skipped, &err);
+    return status ? cli_fail(cli, &err) : skipped ? CLI_SKIPPED : CLI_OK;
 }
 
 /* The n documents with the smallest hash of (seed, key): the same for any order of reading. */
@@ -187,10 +201,11 @@ static int run_sample(struct cli *cli)
 {
     struct wm_error err = {0};
     struct sample s = {.cli = cli};
+    bool skipped = false;
     s.picks = calloc(cli->options.count + 1, sizeof *s.picks);
     int status = s.picks ? cli_take_paths(cli, 0, &err) : wm_fail_nomem(&err, 0, "sample");
     if (!status)
-        status = for_each(cli, take_sample, &s, &err);
+        status = for_each(cli, take_sample, &s, &skipped, &err);
     if (s.n)
         qsort(s.picks, s.n, sizeof *s.picks, compare_keys);
     for (size_t i = 0; i < s.n; i++) {
@@ -199,7 +214,7 @@ static int run_sample(struct cli *cli)
         wm_buf_done(&s.picks[i].text);
     }
     free(s.picks);
-    return status ? cli_fail(cli, &err) : CLI_OK;
+    return status ? cli_fail(cli, &err) : skipped ? CLI_SKIPPED : CLI_OK;
 }
 
 const struct cli_command cli_command_corpus_head = {

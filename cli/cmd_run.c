@@ -83,8 +83,8 @@ static int find_last(const struct cli *cli, enum wm_step_id *ret, struct wm_erro
     }
     wm_fail(err, WM_E_CONFIG, "there is no step \"%s\"", only);
     const char *nearest = wm_nearest(wm_str_of(only), names, WM_STEPS);
-    return wm_error_hint(err, "%s%s", nearest ? "did you mean " : "see wetmill run --help",
-                         nearest ? nearest : "");
+    return nearest ? wm_error_hint(err, "did you mean \"%s\"?", nearest)
+                   : wm_error_hint(err, "see wetmill run --help");
 }
 
 static int print_text(struct cli *cli, bool config)

@@ -111,6 +111,21 @@ void cli_overview(FILE *to)
         "\nwetmill COMMAND --help tells the options of one. --version names the libraries.\n", to);
 }
 
+bool cli_in_group(const struct cli_command *command, const char *word)
+{
+    size_t len = strlen(word);
+    return strncmp(command->name, word, len) == 0 && command->name[len] == ' ';
+}
+
+void cli_group(const char *word, FILE *to)
+{
+    (void)fputs("Commands:\n", to);
+    for (size_t i = 0; cli_commands[i]; i++)
+        if (cli_in_group(cli_commands[i], word))
+            (void)fprintf(to, "  %-18s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
+    (void)fprintf(to, "\nwetmill %s COMMAND --help tells the options of one.\n", word);
+}
+
 void cli_version(FILE *to)
 {
     static const char *const libraries[] = {"libarchive", "zstd",   "zlib",    "libdeflate", "icu",

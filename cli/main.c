@@ -33,30 +33,47 @@ static int match(const struct cli_command *command, int argc, char **argv)
     return words;
 }
 
+static bool any_in_group(const char *word)
+{
+    bool any = false;
+    for (size_t i = 0; cli_commands[i]; i++)
+        any |= cli_in_group(cli_commands[i], word);
+    return any;
+}
+
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 /* No such command: say which there are, or which one was meant. */
 static int unknown_command(int argc, char **argv)
 {
     const char *names[64];
     size_t n = 0;
-    char typed[128];
-    bool group = false;
-    for (size_t i = 0; cli_commands[i] && n < 64; i++) {
-        names[n++] = cli_commands[i]->name;
-        size_t len = strlen(argv[0]);
-        group |=
-            strncmp(cli_commands[i]->name, argv[0], len) == 0 && cli_commands[i]->name[len] == ' ';
+    while (cli_commands[n] && n < sizeof names / sizeof *names) {
+        names[n] = cli_commands[n]->name;
+        n++;
     }
-    (void)snprintf(typed, sizeof typed, "%s%s%s", argv[0], group && argc > 1 ? " " : "",
-                   group && argc > 1 ? argv[1] : "");
+    char both[128];
+    const char *second = argc > 1 && argv[1][0] != '-' ? argv[1] : "";
+    (void)snprintf(both, sizeof both, "%s%s%s", argv[0], *second ? " " : "", second);
+    bool group = any_in_group(argv[0]);
+    struct cli cli = {0};
     struct wm_error err = {0};
-    wm_fail(&err, WM_E_CONFIG,
-            group && argc < 2 ? "\"%s\" wants a second word" : "there is no command \"%s\"", typed);
-    const char *nearest = wm_nearest(wm_str_of(typed), names, n);
+    if (group && !*second) {
+        wm_fail(&err, WM_E_CONFIG, "\"%s\" wants a second word", argv[0]);
+        (void)wm_error_hint(&err, "wetmill %s --help lists them", argv[0]);
+        return cli_fail(&cli, &err);
+    }
+    wm_fail(&err, WM_E_CONFIG, "there is no command \"%s\"", group ? both : argv[0]);
+    const char *nearest = wm_nearest(wm_str_of(both), names, n);
+    if (!nearest)
+        nearest = wm_nearest(wm_str_of(argv[0]), names, n);
     if (nearest)
         (void)wm_error_hint(&err, "did you mean \"%s\"?", nearest);
     else
         (void)wm_error_hint(&err, "wetmill --help lists the commands");
-    struct cli cli = {0};
     return cli_fail(&cli, &err);
 }
 
@@ -91,8 +108,7 @@ int main(int argc, char **argv)
         cli_overview(stderr);
         return CLI_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        (strcmp(argv[1], "help") == 0 && argc == 2)) {
+    if (is_help(argv[1]) || (strcmp(argv[1], "help") == 0 && argc == 2)) {
         cli_overview(stdout);
         return CLI_OK;
     }
@@ -111,6 +127,11 @@ int main(int argc, char **argv)
             return run_command(cli_commands[i], 1, only_help);
         if (words)
             return run_command(cli_commands[i], argc - skip - words, argv + skip + words);
+    }
+    bool asks = argc - skip < 2 ? help : is_help(argv[skip + 1]);
+    if (asks && any_in_group(argv[skip])) {
+        cli_group(argv[skip], stdout);
+        return CLI_OK;
     }
     return unknown_command(argc - skip, argv + skip);
 }

@@ -13,16 +13,22 @@ static bool too_many(uint64_t n_bad, uint64_t n, double share, uint64_t always)
     return n_bad > (share > 0 ? always : 0) && (double)n_bad > allowed;
 }
 
+static const struct wm_damage *first_damage(const struct wm_job *job,
+                                            const struct wm_ledger *ledger)
+{
+    for (uint32_t t = 0; t < job->inputs->n_tasks; t++)
+        if (ledger->damage[t].n)
+            return ledger->damage[t].items;
+    return NULL;
+}
+
 int wm_verdict_files(const struct wm_job *job, const struct wm_ledger *ledger, struct wm_error *err)
 {
     const struct wm_read_tally *read = &ledger->tally.read;
     uint64_t n = job->inputs->n_rows > read->files ? job->inputs->n_rows : read->files;
     if (!too_many(read->bad_files, n, job->max_bad_files, WM_BAD_FILES_ALWAYS))
         return 0;
-    uint32_t t = 0;
-    while (t + 1 < job->inputs->n_tasks && !ledger->damage[t].n)
-        t++;
-    const struct wm_damage *first = ledger->damage[t].n ? ledger->damage[t].items : NULL;
+    const struct wm_damage *first = first_damage(job, ledger);
     (void)wm_fail(err, WM_E_FORMAT, "%ju of %ju input files are unreadable or damaged%s%s%s%s",
                   (uintmax_t)read->bad_files, (uintmax_t)n, first ? "; the first is " : "",
                   first ? first->path : "", first ? ": " : "", first ? first->what : "");
@@ -81,8 +87,11 @@ int wm_verdict_left(const struct wm_job *job, const struct wm_ledger *ledger, st
             hint = "--rejects DIR shows the documents that were dropped";
         }
     }
-    if (!why)
-        return wm_fail(err, WM_E_FORMAT, "no document is left: the input has no records");
+    if (!why) {
+        const struct wm_damage *first = first_damage(job, ledger);
+        (void)wm_fail(err, WM_E_FORMAT, "no document is left: the input has no records");
+        return first ? wm_error_hint(err, "%s: %s", first->path, first->what) : err->status;
+    }
     (void)wm_fail(err, WM_E_FORMAT, "no document is left: %ju of %ju records went at %s: %s",
                   (uintmax_t)most, (uintmax_t)read->records, who, why);
     return *hint ? wm_error_hint(err, "%s", hint) : err->status;

@@ -28,7 +28,10 @@ int wm_run_check(const struct wm_run *run, struct wm_error *err)
             return wm_error_hint(err, "add output: DIR to the configuration, or -o DIR");
         }
     }
-    return any ? 0 : wm_fail(err, WM_E_CONFIG, "the configuration has no step");
+    if (any)
+        return 0;
+    wm_fail(err, WM_E_CONFIG, "the configuration has no step");
+    return wm_error_hint(err, "add a section: corpus, tokenizer, shards, train or sample");
 }
 
 static int explain_step(struct wm_run *run, const struct wm_step *step, bool *upstream_changed,

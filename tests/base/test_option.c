@@ -138,7 +138,7 @@ static void test_refusals(void)
         CHECK_FAILS(set(&t, cases[i][0], cases[i][1]), WM_E_CONFIG, err, cases[i][2]);
     CHECK(t.max_share == 0.3 && t.min_lines == 3 && t.languages.n == 0);
     CHECK(set(&t, "scope", "grup") == WM_E_CONFIG);
-    CHECK_STR(wm_str_of(err.hint), WM_STR("did you mean group?"));
+    CHECK_STR(wm_str_of(err.hint), WM_STR("did you mean \"group\"?"));
     const struct wm_option *name = wm_option_find(table, WM_STR("name"));
     CHECK_FAILS(wm_option_set(name, &t, WM_STR("a\0b"), &arena, &err), WM_E_CONFIG, err, "NUL");
     CHECK_FAILS(wm_option_append(name, &t, WM_STR("a"), &arena, &err), WM_E_CONFIG, err,

@@ -230,11 +230,11 @@ static void test_bind_refusals(void)
     check_bind_fails("languages: [[a]]\n", "test.yaml:1:13", "single value");
     check_bind_fails("languages: [a, '']\n", "test.yaml:1:16", "empty item");
     check_bind_fails("lins: 3\n", "test.yaml:1:1", "no setting \"lins\"");
-    CHECK_STR(wm_str_of(err.hint), WM_STR("did you mean lines?"));
+    CHECK_STR(wm_str_of(err.hint), WM_STR("did you mean \"lines\"?"));
     check_bind_fails("stage: 3\n", "test.yaml:1:1", "no setting \"stage\"");
-    CHECK_STR(wm_str_of(err.hint), WM_STR("did you mean stages?"));
+    CHECK_STR(wm_str_of(err.hint), WM_STR("did you mean \"stages\"?"));
     check_bind_fails("scope: grup\n", "test.yaml:1:8", "one of all, group");
-    CHECK_STR(wm_str_of(err.hint), WM_STR("did you mean group?"));
+    CHECK_STR(wm_str_of(err.hint), WM_STR("did you mean \"group\"?"));
     check_bind_fails("just text\n", "test.yaml:1:1", "name: value");
     check_bind_fails("[a]\n", "test.yaml:1:1", "name: value");
     check_bind_fails("\"evil\\e[31m\": 1\n", "test.yaml:1:1", "\\x1B[31m");

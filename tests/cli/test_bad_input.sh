@@ -27,9 +27,10 @@ cat r1.gz r2.gz r3.gz >good.wet.gz
 build 0 '3 +documents kept' 3 good.wet.gz
 
 : >empty.wet
-build 1 'empty|no document' 0 empty.wet
+build 1 'hint: empty.wet: the file is empty' 0 empty.wet
 printf 'PK\003\004 not an archive \000\001\002\003\377\376' >zip.wet.gz
-build 1 'zip.wet.gz|no document' 0 zip.wet.gz
+build 1 'hint: zip.wet.gz: .*no WARC record' 0 zip.wet.gz
+expect 3 'zip.wet.gz: byte 0: .*no WARC record' "$w" corpus head zip.wet.gz
 head -c "$(($(stat -c %s r1.gz) + 20))" good.wet.gz >truncated.wet.gz
 build 3 'truncated.wet.gz: record' 1 truncated.wet.gz
 cp good.wet.gz corrupt.wet.gz
@@ -62,7 +63,7 @@ holds 'normalize takes NUL away' grep -q 'NL' "o$n"/corpus_0000.jsonl
 (printf '{"text":"'; head -c 104857600 /dev/zero | tr '\0' a; printf '"}\n{"text":"after it"}\n') >line.jsonl
 build '[03]' '1 +documents kept' 1 line.jsonl
 head -c 300000000 /dev/zero | gzip -9c >bomb.wet.gz
-build 1 'bomb.wet.gz|no document' 0 bomb.wet.gz
+build 1 'hint: bomb.wet.gz: .*decompression bomb' 0 bomb.wet.gz
 mkdir some && cp good.wet.gz some/ && ln -s nowhere some/dangling.wet.gz
 build 3 'dangling.wet.gz' 3 some
 expect 2 'absent.wet.gz' "$w" corpus build -o absent absent.wet.gz good.wet.gz

@@ -8,6 +8,10 @@ expect 0 'Commands:' "$w" --help
 expect 0 'libarchive' "$w" --version
 expect 2 'no command "corps"' "$w" corps
 expect 2 'did you mean "corpus build"' "$w" corpus biuld x
+expect 2 'did you mean "corpus head"' "$w" corpos head x
+expect 2 'did you mean "generate"' "$w" generat model 'a prompt'
+expect 0 'corpus sample ' "$w" corpus --help
+expect 0 'shards trace ' "$w" help shards
 expect 2 'wants a second word' "$w" shards
 expect 2 'unknown option --outptu' "$w" corpus build --outptu x y
 expect 2 'did you mean --output' "$w" corpus build --outptu x y
