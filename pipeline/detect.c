@@ -127,3 +127,9 @@ bool wm_detect_framing(struct wm_str head, const char *name,
     *ret = holds_record(head) ? WM_FRAMING_WARC : text_framing(options);
     return *ret == WM_FRAMING_WARC || looks_like_text(head);
 }
+
+bool wm_detect_readable(struct wm_str head)
+{
+    enum wm_framing found;
+    return by_content(head, &found) || holds_record(head) || looks_like_text(head);
+}

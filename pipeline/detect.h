@@ -17,6 +17,9 @@ enum { WM_DETECT_HEAD = 64 << 10 }; /**< Bytes that are looked at. */
 bool wm_detect_framing(struct wm_str head, const char *name,
                        const struct wm_source_options *options, enum wm_framing *ret);
 
+/** Does the head look like anything that is read, uncompressed? */
+bool wm_detect_readable(struct wm_str head);
+
 /** `name` without .gz, .zst, .xz. */
 struct wm_str wm_name_unpacked(const char *name);
 

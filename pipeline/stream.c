@@ -4,10 +4,21 @@
 
 enum { CODEC_HEAD = 16 };
 
-enum wm_codec wm_stream_codec(struct wm_source *source)
+enum wm_codec wm_stream_codec(struct wm_source *source, const char *name)
 {
     size_t seen = wm_source_see(source, CODEC_HEAD);
-    return wm_codec_detect(wm_source_bytes(source), seen);
+    enum wm_codec codec = wm_codec_detect(wm_source_bytes(source), seen);
+    if (codec != WM_CODEC_NONE || !seen)
+        return codec;
+    bool gzip = wm_str_ends(wm_str_of(name), WM_STR(".gz"));
+    bool zstd = wm_str_ends(wm_str_of(name), WM_STR(".zst"));
+    if (!gzip && !zstd)
+        return codec;
+    seen = wm_source_see(source, WM_DETECT_HEAD);
+    struct wm_str head = {(const char *)wm_source_bytes(source), seen};
+    if (wm_tar_detect(head) || wm_detect_readable(head))
+        return codec;                            /* someone unpacked it and kept the name */
+    return gzip ? WM_CODEC_GZIP : WM_CODEC_ZSTD; /* damaged at its start */
 }
 
 int wm_stream_start(struct wm_stream *stream, struct wm_members *members, struct wm_source *source,
@@ -85,7 +96,7 @@ int wm_stream_open(struct wm_stream *stream, const char *path, uint64_t start, u
         return 0;
     }
     if (codec < 0)
-        codec = (int)wm_stream_codec(&stream->source);
+        codec = (int)wm_stream_codec(&stream->source, path);
     struct wm_str head = {0};
     status = wm_stream_start(stream, &stream->outer, &stream->source, (enum wm_codec)codec, err);
     if (!status)
@@ -118,7 +129,7 @@ static int next_in_tar(struct wm_stream *stream, struct wm_error *err)
     int status = wm_source_start(&stream->inner_source, wm_tar_read, &stream->tar, err);
     if (!status && wm_source_see(&stream->inner_source, 1) > 0) {
         status = wm_stream_start(stream, &stream->inner, &stream->inner_source,
-                                 wm_stream_codec(&stream->inner_source), err);
+                                 wm_stream_codec(&stream->inner_source, stream->tar.name), err);
         if (!status)
             status = frame(stream, &stream->inner, stream->tar.name, -1, err);
     }

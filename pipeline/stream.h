@@ -53,7 +53,7 @@ void wm_stream_done(struct wm_stream *stream);  /**< Frees all; safe on a zeroed
 /** Start decompressing `source`. */
 int wm_stream_start(struct wm_stream *stream, struct wm_members *members, struct wm_source *source,
                     enum wm_codec codec, struct wm_error *err);
-/** Codec by the source's first bytes. */
-enum wm_codec wm_stream_codec(struct wm_source *source);
+/** Codec by the source's first bytes; by the name where they are nothing that is read. */
+enum wm_codec wm_stream_codec(struct wm_source *source, const char *name);
 
 #endif /* WETMILL_PIPELINE_STREAM_H */

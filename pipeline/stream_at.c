@@ -67,7 +67,7 @@ static int stand_in_file(struct wm_stream *s, const char *path, const struct wm_
     int status = open_source(s, path, 0, err);
     if (status)
         return status;
-    enum wm_codec codec = wm_stream_codec(&s->source);
+    enum wm_codec codec = wm_stream_codec(&s->source, path);
     uint64_t offset = place->offset;
     if (codec == WM_CODEC_NONE) {
         status = open_source(s, path, offset, err);
@@ -83,7 +83,7 @@ static int stand_in_tar(struct wm_stream *s, const char *path, const struct wm_l
 {
     int status = open_source(s, path, 0, err);
     if (!status)
-        status = wm_stream_start(s, &s->outer, &s->source, wm_stream_codec(&s->source), err);
+        status = wm_stream_start(s, &s->outer, &s->source, wm_stream_codec(&s->source, path), err);
     if (!status)
         status = wm_tar_open(&s->tar, &s->outer, err);
     s->in_tar = true;
@@ -98,7 +98,7 @@ static int stand_in_tar(struct wm_stream *s, const char *path, const struct wm_l
         status = wm_source_start(&s->inner_source, wm_tar_read, &s->tar, err);
     if (status)
         return status;
-    enum wm_codec codec = wm_stream_codec(&s->inner_source);
+    enum wm_codec codec = wm_stream_codec(&s->inner_source, s->tar.name);
     if (codec != WM_CODEC_NONE)
         status = pass_stored(&s->inner_source, place->member_offset, err);
     return status ? status : stand(s, &s->inner, &s->inner_source, codec, place->offset, err);

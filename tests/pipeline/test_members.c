@@ -139,6 +139,26 @@ static void test_junk_between(const char *ending)
     wm_buf_done(&junk);
 }
 
+/* Junk before the first member: the name still says what is to be looked for. */
+static void test_junk_first(const char *ending)
+{
+    size_t starts[PAGES + 1];
+    struct wm_buf bytes = help_buf(), junk = help_buf();
+    char name[64];
+    members(&bytes, ending, starts);
+    help_text(&junk, "\xff\xfe no member");
+    size_t n = junk.len;
+    help_add(&junk, bytes.ptr, bytes.len);
+    (void)snprintf(name, sizeof name, "first.warc.wet%s", ending);
+    struct help_docs all = help_read(help_store(name, &junk));
+    CHECK_U64(all.n, PAGES);
+    (void)snprintf(name, sizeof name, "@0 #0 %zu bytes are no", n);
+    CHECK_DAMAGE(all, name);
+    help_done(&all);
+    wm_buf_done(&bytes);
+    wm_buf_done(&junk);
+}
+
 /* A block lost in the middle: two members are hit, all others stay. */
 static void test_hole(const char *ending)
 {
@@ -390,6 +410,7 @@ int main(void)
         test_large_member(endings[i]);
         test_corrupt_member(endings[i]);
         test_junk_between(endings[i]);
+        test_junk_first(endings[i]);
         test_hole(endings[i]);
         test_truncated(endings[i]);
         test_single_member(endings[i]);
