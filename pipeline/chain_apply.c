@@ -111,6 +111,7 @@ static int sift(struct wm_batch *batch, size_t n_reasons, struct wm_link_tally *
         tally->documents_out++;
         tally->lines_out += lines_of(doc);
         tally->bytes_out += doc->text.len;
+        tally->longest = tally->longest > doc->text.len ? tally->longest : doc->text.len;
         if (n != i)
             batch->docs[n] = *doc;
         n++;

@@ -21,6 +21,7 @@ const struct wm_count_field wm_read_fields[] = {
     FIELD(struct wm_read_tally, files),
     FIELD(struct wm_read_tally, bad_files),
     FIELD(struct wm_read_tally, n_damage),
+    FIELD(struct wm_read_tally, longest),
     {0},
 };
 const struct wm_count_field wm_link_fields[] = {
@@ -30,6 +31,7 @@ const struct wm_count_field wm_link_fields[] = {
     FIELD(struct wm_link_tally, lines_out),
     FIELD(struct wm_link_tally, bytes_in),
     FIELD(struct wm_link_tally, bytes_out),
+    FIELD(struct wm_link_tally, longest),
     {0},
 };
 

@@ -11,7 +11,7 @@ enum {
     WRITER_MOST = 64 << 20,
     DOC_BYTES = 1024, /* of a document, beside its text */
     JSON_COPIES = 3,  /* a large document in a frame: line, compressed, slack */
-    MIB = 1 << 20,
+    MB = 1000 * 1000,
 };
 
 static bool has_survey(const struct wm_chain *chain)
@@ -136,7 +136,8 @@ int wm_plan_make(const struct wm_job *job, uint64_t memory, struct wm_plan *ret,
         }
     }
     wm_plan_least(job, ret);
-    (void)wm_fail(err, WM_E_NOMEM, "needs at least %ju MiB, --memory is %ju MiB",
-                  (uintmax_t)((ret->need + MIB - 1) / MIB), (uintmax_t)(memory / MIB));
-    return wm_error_hint(err, "give it more memory, or a smaller max_record");
+    (void)wm_fail(err, WM_E_NOMEM, "%s needs at least %ju MB of memory, --memory is %ju MB",
+                  job->label ? job->label : "the job", (uintmax_t)((ret->need + MB - 1) / MB),
+                  (uintmax_t)(memory / MB));
+    return wm_error_hint(err, "give it more with --memory, or a smaller max_record");
 }

@@ -162,6 +162,9 @@ static int take(struct wm_reader *r, struct wm_batch *batch, struct wm_error *er
         if (name.len && !doc->location.tar_member.ptr)
             return wm_fail_nomem(err, name.len, "name in a tar");
     }
+    uint64_t len = doc->text.len + doc->extra.len;
+    if (r->report.tally.longest < len)
+        r->report.tally.longest = len;
     batch->n_docs++;
     batch->text_bytes += doc->text.len;
     r->report.tally.documents++;

@@ -65,6 +65,7 @@ void wm_links_add(const struct wm_chain *chain, struct wm_link_tally *to,
         to[i].lines_out += from[i].lines_out;
         to[i].bytes_in += from[i].bytes_in;
         to[i].bytes_out += from[i].bytes_out;
+        to[i].longest = to[i].longest > from[i].longest ? to[i].longest : from[i].longest;
         for (size_t r = 0; r < wm_stage_reasons(chain->links[i].stage); r++)
             to[i].reasons[r] += from[i].reasons[r];
     }
@@ -84,6 +85,7 @@ void wm_read_tally_add(struct wm_read_tally *to, const struct wm_read_tally *fro
     to->files += from->files;
     to->bad_files += from->bad_files;
     to->n_damage += from->n_damage;
+    to->longest = to->longest > from->longest ? to->longest : from->longest;
 }
 
 static int unequal(struct wm_error *err, const char *what, uint64_t in, uint64_t out)

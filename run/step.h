@@ -126,6 +126,9 @@ int wm_recipe_read(struct wm_str text, struct wm_source_options *ret_input,
 
 /** Fill a job with what the run says: workers, memory, hooks, test knobs. */
 void wm_step_job(const struct wm_step_context *ctx, struct wm_job *ret);
+/** Memory and disk of a job that reads the corpus into `sink`, whose options are `shared`. */
+int wm_step_predict(const struct wm_step_context *ctx, const struct wm_sink *sink, void *shared,
+                    struct wm_prediction *ret, struct wm_error *err);
 /** Input table of a step behind the corpus: the corpus step's files, or, if the run has none, the
  *  run's own input. */
 int wm_corpus_inputs(const struct wm_run *run, struct wm_inputs *ret, struct wm_error *err);

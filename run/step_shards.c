@@ -93,18 +93,7 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
 
 static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struct wm_error *err)
 {
-    struct wm_inputs inputs = {0};
-    struct wm_error none = {0};
-    (void)err;
-    /* The corpus may not exist yet; then the archives' size is the best guess there is. */
-    if (wm_corpus_inputs(ctx->run, &inputs, &none) &&
-        wm_inputs_open(&ctx->run->input, &inputs, &none))
-        return 0;
-    ret->disk = 2 * inputs.bytes;
-    ret->memory_least = 64u << 20;
-    ret->memory_full = ret->memory_least * (ctx->n_workers + 1);
-    wm_inputs_close(&inputs);
-    return 0;
+    return wm_step_predict(ctx, &wm_sink_shards, ctx->run->shards, ret, err);
 }
 
 const struct wm_step wm_step_shards = {

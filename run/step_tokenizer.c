@@ -36,6 +36,13 @@ static int on_merge(void *arg, uint64_t done, uint64_t total)
     return ctx->hooks && ctx->hooks->cancel ? wm_cancel_check(ctx->hooks->cancel, &err) : 0;
 }
 
+/* --memory is for everything: the table of pieces gets no more than a third of it. */
+static uint64_t table_memory(const struct wm_step_context *ctx)
+{
+    uint64_t most = ctx->memory / 3, given = ctx->run->tokenizer.memory;
+    return given < most ? given : most;
+}
+
 /* One pass over the documents; counts of all workers are folded into the trainer. */
 static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inputs,
                         struct wm_bpe_trainer *trainer, struct wm_error *err)
@@ -43,7 +50,7 @@ static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inp
     struct wm_chain chain;
     struct wm_job job;
     struct wm_job_result result = {0};
-    struct wm_count_sink counts = {.trainer = trainer, .memory = ctx->run->tokenizer.memory};
+    struct wm_count_sink counts = {.trainer = trainer, .memory = table_memory(ctx)};
     wm_chain_init(&chain);
     wm_step_job(ctx, &job);
     job.label = "tokenizer: count";
@@ -83,9 +90,11 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
     struct wm_inputs inputs = {0};
     struct wm_bpe_trainer *trainer = NULL;
     struct wm_tokenizer *tok = NULL;
+    struct wm_tokenizer_options options = ctx->run->tokenizer;
+    options.memory = table_memory(ctx);
     int status = wm_corpus_inputs(ctx->run, &inputs, err);
     if (!status)
-        status = wm_trainer_new(&ctx->run->tokenizer, &trainer, err);
+        status = wm_trainer_new(&options, &trainer, err);
     if (!status)
         status = count_corpus(ctx, &inputs, trainer, err);
     if (!status) {
@@ -108,12 +117,12 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
 
 static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struct wm_error *err)
 {
-    (void)err;
-    ret->memory_least = ret->memory_full = ctx->run->tokenizer.memory;
+    struct wm_count_sink counts = {.memory = table_memory(ctx)};
+    int status = wm_step_predict(ctx, &wm_sink_count, &counts, ret, err);
     ret->disk = ctx->run->tokenizer.vocabulary * 64;
     (void)snprintf(ret->note, sizeof ret->note, "vocabulary %llu",
                    (unsigned long long)ctx->run->tokenizer.vocabulary);
-    return 0;
+    return status;
 }
 
 const struct wm_step wm_step_tokenizer = {

@@ -2,6 +2,8 @@
 /* The table of steps, and what several of them need. */
 #include "run/step.h"
 
+enum { CORPUS_SLACK = 256 << 10 /* bytes of a corpus line beside text and extra members */ };
+
 #define WM_STEP(name) extern const struct wm_step wm_step_##name;
 #include "run/steps.def"
 #undef WM_STEP
@@ -38,6 +40,18 @@ static const char *text_field(const struct wm_run *run)
     return name;
 }
 
+/* The longest line there can be in our own corpus: what went in as one record must come out as one,
+ * and no more memory be taken than that needs. Written as JSON, a byte takes six at most; a line may
+ * have twice max_record. */
+static uint64_t corpus_record(const struct wm_run *run, const char *dir)
+{
+    json_t *record = wm_record_read(dir);
+    const json_t *tally = json_object_get(json_object_get(record, "facts"), "tally");
+    json_int_t longest = json_integer_value(json_object_get(tally, "longest"));
+    json_decref(record);
+    return longest > 0 ? 4 * (uint64_t)longest + CORPUS_SLACK : 8 * run->input.max_record;
+}
+
 int wm_corpus_inputs(const struct wm_run *run, struct wm_inputs *ret, struct wm_error *err)
 {
     char dir[WM_PATH_MAX], pattern[WM_PATH_MAX];
@@ -55,11 +69,36 @@ int wm_corpus_inputs(const struct wm_run *run, struct wm_inputs *ret, struct wm_
     options.format = WM_FORMAT_JSONL;
     options.text_field = text_field(run);
     options.root = dir;
-    /* Our own corpus: what went in as one record must come out as one. */
-    options.max_record = run->input.max_record * 8;
+    options.max_record = corpus_record(run, dir);
     status = wm_inputs_open(&options, ret, err);
     if (!status) /* the pattern dies with this frame; nothing reads it any more */
         ret->options.paths = (struct wm_list){0};
+    return status;
+}
+
+int wm_step_predict(const struct wm_step_context *ctx, const struct wm_sink *sink, void *shared,
+                    struct wm_prediction *ret, struct wm_error *err)
+{
+    struct wm_inputs inputs = {0};
+    struct wm_chain chain;
+    struct wm_job job;
+    struct wm_error none = {0};
+    /* The corpus may not exist yet; then the archives are the best guess there is. */
+    int status = wm_corpus_inputs(ctx->run, &inputs, &none);
+    if (status)
+        status = wm_inputs_open(&ctx->run->input, &inputs, err);
+    if (status)
+        return status;
+    wm_chain_init(&chain);
+    wm_step_job(ctx, &job);
+    job.inputs = &inputs;
+    job.chain = &chain;
+    job.sink = sink;
+    job.sink_shared = shared;
+    status = wm_job_memory(&job, &ret->memory_least, &ret->memory_full, err);
+    ret->disk = 2 * inputs.bytes;
+    wm_chain_close(&chain);
+    wm_inputs_close(&inputs);
     return status;
 }
 
@@ -98,18 +137,22 @@ static json_t *link_json(const struct wm_link *link, const struct wm_link_tally 
 json_t *wm_tally_json(const struct wm_chain *chain, const struct wm_job_result *result)
 {
     const struct wm_read_tally *read = &result->tally.read;
+    uint64_t longest = read->longest;
     json_t *reasons = json_object(), *links = json_array();
     for (int r = 0; r < WM_READ_REASONS; r++)
         (void)json_object_set_new(reasons, wm_read_reason_names[r],
                                   json_integer((json_int_t)read->reasons[r]));
-    for (size_t i = 0; i < result->tally.n_links; i++)
-        (void)json_array_append_new(links, link_json(&chain->links[i], &result->tally.links[i]));
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "files",
-                     (json_int_t)read->files, "bad_files", (json_int_t)read->bad_files,
-                     "bytes_compressed", (json_int_t)read->bytes_compressed, "bytes",
-                     (json_int_t)read->bytes, "bytes_in_records",
-                     (json_int_t)read->bytes_in_records, "bytes_skipped",
-                     (json_int_t)read->bytes_skipped, "records", (json_int_t)read->records,
-                     "documents", (json_int_t)read->documents, "repaired_utf8",
-                     (json_int_t)read->repaired_utf8, "not_documents", reasons, "stages", links);
+    for (size_t i = 0; i < result->tally.n_links; i++) {
+        const struct wm_link_tally *link = &result->tally.links[i];
+        (void)json_array_append_new(links, link_json(&chain->links[i], link));
+        longest = longest > link->longest ? longest : link->longest;
+    }
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "files",
+        (json_int_t)read->files, "bad_files", (json_int_t)read->bad_files, "bytes_compressed",
+        (json_int_t)read->bytes_compressed, "bytes", (json_int_t)read->bytes, "bytes_in_records",
+        (json_int_t)read->bytes_in_records, "bytes_skipped", (json_int_t)read->bytes_skipped,
+        "records", (json_int_t)read->records, "documents", (json_int_t)read->documents,
+        "repaired_utf8", (json_int_t)read->repaired_utf8, "longest", (json_int_t)longest,
+        "not_documents", reasons, "stages", links);
 }

@@ -132,6 +132,7 @@ struct wm_read_tally {
     uint64_t files, bad_files;   /**< bad: unreadable, damaged or cut short. A record over the limit, a
                                       line that is no JSON, a length set right: listed, not bad. */
     uint64_t n_damage;
+    uint64_t longest;            /**< Document: bytes of its text and of what passes through with it. */
 };
 
 struct wm_reader;

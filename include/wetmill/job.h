@@ -69,6 +69,7 @@ int wm_chain_rewrite(struct wm_chain *chain, struct wm_batch *batch, struct wm_e
 struct wm_link_tally {
     uint64_t documents_in, documents_out, *reasons; /**< [number of the stage's reasons] */
     uint64_t lines_in, lines_out, bytes_in, bytes_out;
+    uint64_t longest; /**< Text that came out, bytes. */
 };
 
 struct wm_tally {

@@ -217,8 +217,8 @@ static void test_memory(void)
     CHECK(!f.chain.is_open && least < full);
     f.job.memory = least - 1;
     char want[128];
-    (void)snprintf(want, sizeof want, "needs at least %ju MiB, --memory is %ju MiB",
-                   (uintmax_t)((least + (1 << 20) - 1) >> 20), (uintmax_t)((least - 1) >> 20));
+    (void)snprintf(want, sizeof want, "needs at least %ju MB of memory, --memory is %ju MB",
+                   (uintmax_t)((least + 999999) / 1000000), (uintmax_t)((least - 1) / 1000000));
     CHECK_FAILS(fixture_run(&f, &result, &err), WM_E_NOMEM, err, want);
     f.job.memory = least;
     CHECK_OK(fixture_run(&f, &result, &err), err);

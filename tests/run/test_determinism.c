@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every output of every step is the same bytes for any number of workers, batch size and order of
- * completion. The manifest holds size and XXH3-128 of every output, so it is compared first; the
+/* Every output of every step is the same bytes for any number of workers, batch size, order of
+ * completion and memory limit. The manifest holds size and XXH3-128 of every output, so it is compared first; the
  * files themselves are then digested again. */
 #include "run_fixture.h"
 
@@ -50,6 +50,7 @@ int main(void)
         {.out = "small", .jobs = 2, .batch_text = 20000, .batch_docs = 3},
         {.out = "one", .jobs = 3, .batch_docs = 1},
         {.out = "reverse", .jobs = 1, .reverse = true},
+        {.out = "memory", .jobs = 2, .set = {"memory=400M"}}, /* what every step must do with */
     };
     char first[WM_HEX128] = "", hex[WM_HEX128];
     const char *dir = fixture_dir("determinism");
