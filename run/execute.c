@@ -262,6 +262,24 @@ static int write_root(const struct wm_run *run, struct wm_error *err)
     return status;
 }
 
+/* The directory of working state goes when nothing is left in it. */
+static int tidy_work(const struct wm_run *run, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    struct wm_arena arena;
+    const char **names;
+    size_t n = 0;
+    wm_arena_init(&arena, 1 << 20);
+    int status = wm_path_join(path, run->options.output, "work", err);
+    bool there = !status && wm_exists(path);
+    if (there)
+        status = wm_list_dir(path, &arena, &names, &n, err);
+    if (!status && there && !n)
+        status = wm_remove_tree(path, err);
+    wm_arena_done(&arena);
+    return status;
+}
+
 int wm_run_execute(struct wm_run *run, enum wm_step_id last, const struct wm_run_hooks *hooks,
                    struct wm_run_result *ret, struct wm_error *err)
 {
@@ -279,6 +297,8 @@ int wm_run_execute(struct wm_run *run, enum wm_step_id last, const struct wm_run
         status = write_manifest(run, ret, err);
         if (!status && run->input.root)
             status = write_root(run, err);
+        if (!status)
+            status = tidy_work(run, err);
     }
     return status;
 }

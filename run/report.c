@@ -2,6 +2,8 @@
 /* The summary a person reads at the end, from the step records alone. */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "run/step.h"
 
@@ -168,6 +170,20 @@ static void put_damage(struct report *r, const json_t *facts)
     }
 }
 
+/* A path as a person would type it: without detours, from here if it is below here. */
+static void put_path(struct report *r, const char *name, const char *path)
+{
+    char shown[WM_PATH_MAX], here[WM_PATH_MAX];
+    char *real = realpath(path, NULL);
+    const char *at = real ? real : path;
+    size_t n = getcwd(here, sizeof here) ? strlen(here) : 0;
+    if (n && strncmp(at, here, n) == 0 && at[n] == '/')
+        at += n + 1;
+    wm_escape(shown, sizeof shown, at, strlen(at));
+    free(real);
+    put(r, "  %-11s %s\n", name, shown);
+}
+
 int wm_run_report(const struct wm_run *run, const struct wm_run_result *result, struct wm_buf *out,
                   struct wm_error *err)
 {
@@ -181,11 +197,12 @@ int wm_run_report(const struct wm_run *run, const struct wm_run_result *result, 
         put_damage(&r, json_object_get(result->steps[WM_STEP_CORPUS], "facts"));
     bool first = true;
     for (int id = 0; id < WM_STEPS; id++) {
-        char dir[WM_PATH_MAX], shown[WM_PATH_MAX];
+        char dir[WM_PATH_MAX];
         if (!result->steps[id] || wm_step_dir(run, (enum wm_step_id)id, dir, err))
             continue;
-        wm_escape(shown, sizeof shown, dir, strlen(dir));
-        put(&r, "%s  %-11s %s\n", first ? "\nResults:\n" : "", wm_steps[id]->name, shown);
+        if (first)
+            put(&r, "\nResults:\n");
+        put_path(&r, wm_steps[id]->name, dir);
         first = false;
     }
     return r.status;
