@@ -118,6 +118,8 @@ void cli_signals(struct cli *cli);
 
 /** -j alone, for commands that need nothing else of a run. Binds to run.options. */
 extern const struct wm_option cli_jobs_table[];
+/** --dry-run and --explain, for commands that do steps. Binds to options; cli_execute obeys. */
+extern const struct wm_option cli_plan_table[];
 /** Operands from the given one on become run.input.paths. */
 int cli_take_paths(struct cli *cli, size_t first, struct wm_error *err);
 /** -o DIR becomes the place of step `id`, which is then the only step of cli->run. */

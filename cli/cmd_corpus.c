@@ -15,7 +15,8 @@ static size_t bind(struct cli *cli, struct cli_binding bindings[CLI_TABLES_MAX])
     bindings[1] = (struct cli_binding){wm_run_option_table, &cli->run.options};
     bindings[2] = (struct cli_binding){wm_source_option_table, &cli->run.input};
     bindings[3] = (struct cli_binding){wm_sink_jsonl.options, cli->run.jsonl};
-    return 4;
+    bindings[4] = (struct cli_binding){cli_plan_table, &cli->options};
+    return 5;
 }
 
 static int add_stages(struct cli *cli, struct wm_error *err)
@@ -67,7 +68,8 @@ static int spool_stdin(struct cli *cli, char path[WM_PATH_MAX], struct wm_error 
     while (at < paths->n && strcmp(paths->items[at], "-") != 0)
         at++;
     path[0] = '\0';
-    if (at == paths->n || !surveys(&cli->run.chain))
+    bool reads = !cli->options.explain && !cli->options.dry_run;
+    if (at == paths->n || !reads || !surveys(&cli->run.chain))
         return 0;
     int n = snprintf(path, WM_PATH_MAX, "%s.stdin", cli->run.directory[WM_STEP_CORPUS]);
     if (n < 0 || n >= WM_PATH_MAX)

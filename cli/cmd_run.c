@@ -3,11 +3,11 @@
 #include "cli/cli.h"
 #include "run/step.h"
 
+enum { TEXT_MAX = 16 << 20 /* bytes of a report, an explanation, a configuration */ };
+
 #define T struct cli_options
 static const struct wm_option options[] = {
     WM_LIST(T, set, "override a setting: key=value, such as tokenizer.vocabulary=8000"),
-    WM_BOOL(T, dry_run, 0, "say which steps would run, and stop"),
-    WM_BOOL(T, explain, 0, "say what would be done, with predicted memory and disk, and stop"),
     WM_BOOL(T, print_config, 0, "print the configuration with every default, and stop"),
     WM_TEXT(T, only, NULL, "stop after this step: corpus, tokenizer, shards, train or sample"),
     {0},
@@ -17,17 +17,32 @@ static const struct wm_option options[] = {
 static size_t bind(struct cli *cli, struct cli_binding bindings[CLI_TABLES_MAX])
 {
     bindings[0] = (struct cli_binding){options, &cli->options};
-    bindings[1] = (struct cli_binding){wm_run_option_table, &cli->run.options};
-    return 2;
+    bindings[1] = (struct cli_binding){cli_plan_table, &cli->options};
+    bindings[2] = (struct cli_binding){wm_run_option_table, &cli->run.options};
+    return 3;
+}
+
+static int explain(struct cli *cli)
+{
+    struct wm_error err = {0};
+    struct wm_buf text;
+    wm_buf_init(&text, TEXT_MAX);
+    int status = wm_run_explain(&cli->run, &text, &err);
+    if (!status)
+        cli_write(cli, wm_buf_str(&text));
+    wm_buf_done(&text);
+    return status ? cli_fail(cli, &err) : CLI_OK;
 }
 
 int cli_execute(struct cli *cli, enum wm_step_id last)
 {
+    if (cli->options.explain || cli->options.dry_run)
+        return explain(cli);
     struct wm_error err = {0};
     struct wm_run_result result;
     struct wm_buf text;
     struct wm_run_hooks hooks = cli_hooks(cli);
-    wm_buf_init(&text, 16 << 20);
+    wm_buf_init(&text, TEXT_MAX);
     cli_progress_begin(cli);
     int status = wm_run_execute(&cli->run, last, &hooks, &result, &err);
     cli_progress_end(cli);
@@ -87,13 +102,12 @@ static int find_last(const struct cli *cli, enum wm_step_id *ret, struct wm_erro
                    : wm_error_hint(err, "see wetmill run --help");
 }
 
-static int print_text(struct cli *cli, bool config)
+static int print_config(struct cli *cli)
 {
     struct wm_error err = {0};
     struct wm_buf text;
-    wm_buf_init(&text, 16 << 20);
-    int status = config ? wm_run_print(&cli->run, false, &text, &err)
-                        : wm_run_explain(&cli->run, &text, &err);
+    wm_buf_init(&text, TEXT_MAX);
+    int status = wm_run_print(&cli->run, false, &text, &err);
     if (!status)
         cli_write(cli, wm_buf_str(&text));
     wm_buf_done(&text);
@@ -106,8 +120,8 @@ static int run(struct cli *cli)
     enum wm_step_id last = WM_STEPS - 1;
     if (load(cli, &err) || find_last(cli, &last, &err))
         return cli_fail(cli, &err);
-    if (cli->options.print_config || cli->options.explain || cli->options.dry_run)
-        return print_text(cli, cli->options.print_config);
+    if (cli->options.print_config)
+        return print_config(cli);
     return cli_execute(cli, last);
 }
 

@@ -22,7 +22,8 @@ static size_t bind_build(struct cli *cli, struct cli_binding bindings[CLI_TABLES
     bindings[1] = (struct cli_binding){wm_sink_shards.options, cli->run.shards};
     bindings[2] = (struct cli_binding){wm_source_option_table, &cli->run.input};
     bindings[3] = (struct cli_binding){wm_run_option_table, &cli->run.options};
-    return 4;
+    bindings[4] = (struct cli_binding){cli_plan_table, &cli->options};
+    return 5;
 }
 
 static int run_build(struct cli *cli)

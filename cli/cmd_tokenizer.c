@@ -28,7 +28,8 @@ static size_t bind_train(struct cli *cli, struct cli_binding bindings[CLI_TABLES
     bindings[0] = (struct cli_binding){wm_tokenizer_option_table, &cli->run.tokenizer};
     bindings[1] = (struct cli_binding){wm_source_option_table, &cli->run.input};
     bindings[2] = (struct cli_binding){wm_run_option_table, &cli->run.options};
-    return 3;
+    bindings[3] = (struct cli_binding){cli_plan_table, &cli->options};
+    return 4;
 }
 
 static int run_train(struct cli *cli)

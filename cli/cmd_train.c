@@ -6,7 +6,8 @@ static size_t bind_train(struct cli *cli, struct cli_binding bindings[CLI_TABLES
 {
     bindings[0] = (struct cli_binding){wm_train_option_table, &cli->run.train};
     bindings[1] = (struct cli_binding){wm_run_option_table, &cli->run.options};
-    return 2;
+    bindings[2] = (struct cli_binding){cli_plan_table, &cli->options};
+    return 3;
 }
 
 static int run_train(struct cli *cli)

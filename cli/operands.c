@@ -8,6 +8,13 @@ const struct wm_option cli_jobs_table[] = {
     {0},
 };
 
+const struct wm_option cli_plan_table[] = {
+    WM_BOOL(struct cli_options, dry_run, 0, "say what would run, and stop"),
+    WM_BOOL(struct cli_options, explain, 0,
+            "say what would be done, with predicted memory and disk, and stop"),
+    {0},
+};
+
 int cli_take_paths(struct cli *cli, size_t first, struct wm_error *err)
 {
     const struct wm_option *paths = wm_option_find(wm_source_option_table, WM_STR("paths"));
