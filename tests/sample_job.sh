@@ -12,6 +12,13 @@ loss=$(sed -nE 's/^ +([0-9.]+)  validation loss.*/\1/p' "$work/log")
 unigram=$(sed -nE 's/^ +([0-9.]+)  unigram entropy.*/\1/p' "$work/log")
 awk -v l="$loss" -v u="$unigram" 'BEGIN { printf "%.2f nats under the unigram entropy\n", u - l; exit !(u - l >= 1.0) }'
 
+# README shows what is really printed (up to where the results stand)
+sed -n '/^What the quick start prints/,/^Results/p' README.md | sed -n '/^```$/,$p' | grep -E '^ ' >"$work/readme"
+while IFS= read -r line; do
+    grep -qFx -- "$line" "$work/log" || { echo "README shows another output: $line" >&2; exit 1; }
+done <"$work/readme"
+[ -s "$work/readme" ]
+
 # The languages of the prompts in samples/quickstart.yaml, in their order
 want="en en en fr fr de de es ru ja"
 "$wetmill" corpus build -q -o "$work/languages" -s language:model=samples/lid.176.ftz:min_score=0 \
