@@ -236,7 +236,7 @@ static int write_manifest(const struct wm_run *run, const struct wm_run_result *
     if (!status)
         status = wm_path_join(path, run->options.output, "config.yaml", err);
     if (!status)
-        status = wm_file_store(path, wm_buf_str(&config), err);
+        status = wm_store(path, wm_buf_str(&config), err);
     wm_buf_done(&config);
     json_decref(steps);
     json_decref(manifest);
@@ -245,8 +245,12 @@ static int write_manifest(const struct wm_run *run, const struct wm_run_result *
 
 static uint64_t count_skipped(const struct wm_run_result *result)
 {
-    json_t *facts = json_object_get(result->steps[WM_STEP_CORPUS], "facts");
-    return json_array_size(json_object_get(facts, "damage"));
+    uint64_t n = 0;
+    for (int id = 0; id < WM_STEPS; id++) {
+        json_t *facts = json_object_get(result->steps[id], "facts");
+        n += json_array_size(json_object_get(facts, "damage"));
+    }
+    return n;
 }
 
 /* Where relative input paths start, for shards trace: a fact of this machine, so it is a log. */
@@ -257,7 +261,7 @@ static int write_root(const struct wm_run *run, struct wm_error *err)
     int status = root ? wm_path_join(path, run->options.output, "log/root", err)
                       : wm_fail_errno(err, "resolve", run->input.root);
     if (!status)
-        status = wm_file_store(path, wm_str_of(root), err);
+        status = wm_store(path, wm_str_of(root), err);
     free(root);
     return status;
 }
@@ -285,15 +289,20 @@ int wm_run_execute(struct wm_run *run, enum wm_step_id last, const struct wm_run
 {
     *ret = (struct wm_run_result){0};
     int status = wm_run_check(run, err);
-    bool changed = false;
-    for (int id = 0; !status && id <= (int)last; id++) {
+    bool changed = false, whole = true;
+    for (int id = 0; !status && id < WM_STEPS; id++) {
         if (!run->has[id])
             continue;
-        status = do_step(run, wm_steps[id], hooks, ret, err);
+        if (id > (int)last)
+            whole = false;
+        else
+            status = do_step(run, wm_steps[id], hooks, ret, err);
         changed |= ret->ran[id];
     }
     ret->n_skipped = count_skipped(ret);
-    if (!status && changed && run->options.output) {
+    /* A whole run looks again even where nothing was done: the last one may have been stopped
+     * between its last step and here. */
+    if (!status && (changed || whole) && run->options.output) {
         status = write_manifest(run, ret, err);
         if (!status && run->input.root)
             status = write_root(run, err);

@@ -17,6 +17,17 @@ int wm_json_ok(const void *value, struct wm_error *err)
     return value ? 0 : wm_fail_nomem(err, 0, "JSON");
 }
 
+int wm_store(const char *path, struct wm_str bytes, struct wm_error *err)
+{
+    struct wm_error none = {0};
+    struct wm_buf old;
+    wm_buf_init(&old, RECORD_MAX);
+    bool same =
+        wm_exists(path) && !wm_file_load(path, &old, &none) && wm_str_eq(wm_buf_str(&old), bytes);
+    wm_buf_done(&old);
+    return same ? 0 : wm_file_store(path, bytes, err);
+}
+
 int wm_json_store(const char *path, const json_t *value, struct wm_error *err)
 {
     char *text = json_dumps(value, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
@@ -27,7 +38,7 @@ int wm_json_store(const char *path, const json_t *value, struct wm_error *err)
     int status = wm_buf_printf(&buf, err, "%s\n", text);
     free(text);
     if (!status)
-        status = wm_file_store(path, wm_buf_str(&buf), err);
+        status = wm_store(path, wm_buf_str(&buf), err);
     wm_buf_done(&buf);
     return status;
 }

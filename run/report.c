@@ -150,7 +150,7 @@ static void put_sample(struct report *r, const json_t *facts)
     put_count(r, "samples", count(facts, "samples"), "texts");
 }
 
-static void put_damage(struct report *r, const json_t *facts)
+static void put_damage(struct report *r, const char *directory, const json_t *facts)
 {
     const json_t *damage = json_object_get(facts, "damage");
     size_t i, n = json_array_size(damage);
@@ -160,7 +160,7 @@ static void put_damage(struct report *r, const json_t *facts)
     json_array_foreach(damage, i, row)
     {
         if (i == DAMAGE_SHOWN) {
-            put(r, "  … all of them in corpus/step.json\n");
+            put(r, "  … all of them in %s/step.json\n", directory);
             return;
         }
         put(r, "  %s: record %llu at byte %llu: %s\n",
@@ -193,8 +193,8 @@ int wm_run_report(const struct wm_run *run, const struct wm_run_result *result, 
     for (int id = 0; id < WM_STEPS; id++)
         if (result->steps[id])
             sections[id](&r, json_object_get(result->steps[id], "facts"));
-    if (result->steps[WM_STEP_CORPUS])
-        put_damage(&r, json_object_get(result->steps[WM_STEP_CORPUS], "facts"));
+    for (int id = 0; id < WM_STEPS; id++)
+        put_damage(&r, wm_steps[id]->directory, json_object_get(result->steps[id], "facts"));
     bool first = true;
     for (int id = 0; id < WM_STEPS; id++) {
         char dir[WM_PATH_MAX];

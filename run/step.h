@@ -91,7 +91,9 @@ XXH128_hash_t wm_record_outputs(const json_t *record);
 /** Digest every file below `dir`, write DIR/step.json. `*ret` is the record (owner: caller). */
 int wm_record_write(const char *dir, const struct wm_step *step, const char *identity,
                     const json_t *facts, json_t **ret, struct wm_error *err);
-/** Write `value` as canonical JSON (sorted as inserted, two spaces) to `path`, all or nothing. */
+/** Write `bytes` to `path`, all or nothing; not at all if it holds just them already. */
+int wm_store(const char *path, struct wm_str bytes, struct wm_error *err);
+/** The same with `value` as canonical JSON (sorted as inserted, two spaces). */
 int wm_json_store(const char *path, const json_t *value, struct wm_error *err);
 /** jansson out of memory? `value` NULL gives WM_E_NOMEM, else 0. Steals nothing. */
 int wm_json_ok(const void *value, struct wm_error *err);
@@ -136,5 +138,7 @@ int wm_corpus_inputs(const struct wm_run *run, struct wm_inputs *ret, struct wm_
 int wm_corpus_describe(const struct wm_run *run, struct wm_buf *out, struct wm_error *err);
 /** A job's tally as JSON: read, reasons, stages. New reference, NULL without memory. */
 json_t *wm_tally_json(const struct wm_chain *chain, const struct wm_job_result *result);
+/** Put what the job had to skip of its input into facts.damage. */
+int wm_step_damage(const struct wm_job_result *result, json_t *facts, struct wm_error *err);
 
 #endif /* WETMILL_RUN_STEP_H */

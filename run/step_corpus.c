@@ -148,23 +148,12 @@ static int add_facts(struct wm_step_context *ctx, const struct wm_job_result *re
                      struct wm_error *err)
 {
     char hex[WM_HEX128];
-    json_t *damage = json_array();
     wm_hex128(result->inputs, hex);
-    for (size_t i = 0; damage && i < result->n_damage; i++) {
-        const struct wm_damage *d = &result->damage[i];
-        char path[WM_PATH_MAX];
-        wm_escape(path, sizeof path, d->path, strlen(d->path));
-        (void)json_array_append_new(damage, json_pack("{s:s, s:I, s:I, s:s}", "file", path, "byte",
-                                                      (json_int_t)d->at, "record",
-                                                      (json_int_t)d->record, "what", d->what));
-    }
     json_t *tally = wm_tally_json(&ctx->run->chain, result);
-    int status = wm_json_ok(damage, err);
-    if (!status && (json_object_set_new(facts, "inputs_xxh3", json_string(hex)) ||
-                    json_object_set_new(facts, "tally", tally) ||
-                    json_object_set_new(facts, "damage", damage)))
-        status = wm_fail_nomem(err, 0, "JSON");
-    return status;
+    if (json_object_set_new(facts, "inputs_xxh3", json_string(hex)) ||
+        json_object_set_new(facts, "tally", tally))
+        return wm_fail_nomem(err, 0, "JSON");
+    return wm_step_damage(result, facts, err);
 }
 
 static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)

@@ -55,6 +55,8 @@ static int run_job(struct wm_step_context *ctx, const struct wm_inputs *inputs,
         status = wm_shards_finish(ctx->work_dir, &result.parts, options, ctx->out_dir, &info, err);
     if (!status)
         status = add_facts(&info, facts, err);
+    if (!status)
+        status = wm_step_damage(&result, facts, err);
     if (wm_sink_shards.close)
         wm_sink_shards.close(ctx->run->shards);
     wm_shards_info_done(&info);

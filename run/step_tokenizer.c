@@ -45,7 +45,7 @@ static uint64_t table_memory(const struct wm_step_context *ctx)
 
 /* One pass over the documents; counts of all workers are folded into the trainer. */
 static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inputs,
-                        struct wm_bpe_trainer *trainer, struct wm_error *err)
+                        struct wm_bpe_trainer *trainer, json_t *facts, struct wm_error *err)
 {
     struct wm_chain chain;
     struct wm_job job;
@@ -59,6 +59,8 @@ static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inp
     job.sink = &wm_sink_count;
     job.sink_shared = &counts;
     int status = wm_job_run(&job, &result, err);
+    if (!status)
+        status = wm_step_damage(&result, facts, err);
     if (wm_sink_count.close)
         wm_sink_count.close(&counts);
     wm_job_result_done(&result);
@@ -96,7 +98,7 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
     if (!status)
         status = wm_trainer_new(&options, &trainer, err);
     if (!status)
-        status = count_corpus(ctx, &inputs, trainer, err);
+        status = count_corpus(ctx, &inputs, trainer, facts, err);
     if (!status) {
         if (ctx->hooks && ctx->hooks->progress)
             wm_progress_start(ctx->hooks->progress, "tokenizer: merge", "merges", 0);

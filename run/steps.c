@@ -156,3 +156,17 @@ json_t *wm_tally_json(const struct wm_chain *chain, const struct wm_job_result *
         "repaired_utf8", (json_int_t)read->repaired_utf8, "longest", (json_int_t)longest,
         "not_documents", reasons, "stages", links);
 }
+
+int wm_step_damage(const struct wm_job_result *result, json_t *facts, struct wm_error *err)
+{
+    json_t *damage = json_array();
+    for (size_t i = 0; damage && i < result->n_damage; i++) {
+        const struct wm_damage *d = &result->damage[i];
+        char path[WM_PATH_MAX];
+        wm_escape(path, sizeof path, d->path, strlen(d->path));
+        (void)json_array_append_new(damage, json_pack("{s:s, s:I, s:I, s:s}", "file", path, "byte",
+                                                      (json_int_t)d->at, "record",
+                                                      (json_int_t)d->record, "what", d->what));
+    }
+    return json_object_set_new(facts, "damage", damage) ? wm_fail_nomem(err, 0, "JSON") : 0;
+}

@@ -29,14 +29,17 @@ build 0 '3 +documents kept' 3 good.wet.gz
 : >empty.wet
 build 1 'hint: empty.wet: the file is empty' 0 empty.wet
 printf 'PK\003\004 not an archive \000\001\002\003\377\376' >zip.wet.gz
-build 1 'hint: zip.wet.gz: .*no WARC record' 0 zip.wet.gz
-expect 3 'zip.wet.gz: byte 0: .*no WARC record' "$w" corpus head zip.wet.gz
+build 1 'hint: zip.wet.gz: .*no gzip data' 0 zip.wet.gz
+expect 3 'zip.wet.gz: byte 0: .*no gzip data' "$w" corpus head zip.wet.gz
 head -c "$(($(stat -c %s r1.gz) + 20))" good.wet.gz >truncated.wet.gz
 build 3 'truncated.wet.gz: record' 1 truncated.wet.gz
 cp good.wet.gz corrupt.wet.gz
 printf '\377\377\377\377' | dd of=corrupt.wet.gz bs=1 conv=notrunc status=none \
     seek=$(($(stat -c %s r1.gz) + $(stat -c %s r2.gz) / 2))
 build 3 'corrupt.wet.gz: record' 2 corrupt.wet.gz
+expect 3 'corrupt.wet.gz: record' "$w" tokenizer train -o damaged --vocabulary 300 corrupt.wet.gz
+expect 3 'corrupt.wet.gz: record' "$w" shards build -o damaged2 -t damaged corrupt.wet.gz
+expect 3 'corrupt.wet.gz: record' "$w" shards build -o damaged2 -t damaged corrupt.wet.gz
 (cat r1.gz && printf 'junk between members' && cat r2.gz r3.gz) >junk.wet.gz
 build 3 'junk.wet.gz: record' 3 junk.wet.gz
 head -c 200000 /dev/zero | tr '\0' x >big.txt

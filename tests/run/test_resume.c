@@ -76,6 +76,14 @@ int main(void)
     CHECK_U64(count_ran(&result), 0);
     wm_run_result_done(&result);
 
+    char manifest[512]; /* stopped between the last step and the manifest */
+    (void)snprintf(manifest, sizeof manifest, "%s/out/manifest.json", dir);
+    CHECK_OK(wm_remove(manifest, &err), err);
+    CHECK_OK(fixture_run(dir, &how, &result, &err), err);
+    CHECK_U64(count_ran(&result), 0);
+    wm_run_result_done(&result);
+    CHECK(XXH128_isEqual(manifest_of(dir, "out").hash, first.hash));
+
     how.set[0] = "train.steps=7";
     CHECK_OK(fixture_run(dir, &how, &result, &err), err);
     CHECK(!result.ran[WM_STEP_CORPUS] && !result.ran[WM_STEP_TOKENIZER]);
