@@ -36,10 +36,10 @@ static int on_merge(void *arg, uint64_t done, uint64_t total)
     return ctx->hooks && ctx->hooks->cancel ? wm_cancel_check(ctx->hooks->cancel, &err) : 0;
 }
 
-/* --memory is for everything: the table of pieces gets no more than a third of it. */
+/* --memory is for everything: the table of pieces gets no more than half of it. */
 static uint64_t table_memory(const struct wm_step_context *ctx)
 {
-    uint64_t most = ctx->memory / 3, given = ctx->run->tokenizer.memory;
+    uint64_t most = ctx->memory / 2, given = ctx->run->tokenizer.memory;
     return given < most ? given : most;
 }
 

@@ -23,7 +23,7 @@ const struct wm_option wm_tokenizer_option_table[] = {
     WM_LIST(OPTIONS, specials, "special tokens; they get the last ids; default <|endoftext|>"),
     {"memory", WM_OPTION_SIZE, WM_OFFSET_(OPTIONS, memory, uint64_t), 2147483648.0, 1 << 20, 1e15,
      NULL, NULL, "bytes",
-     "most the table of distinct pieces may take; no more than a third of a run's",
+     "most the table of distinct pieces may take; no more than half of a run's",
      WM_OPTION_SPEED},
     {0},
 };

@@ -36,7 +36,7 @@ static int over_memory(const struct bpe_pieces *pieces, uint64_t need, struct wm
             pieces->n + 1, need, pieces->memory);
     return wm_error_hint(
         err,
-        "raise memory (a run gives it a third of --memory), or train on a sample of the corpus");
+        "raise memory (a run gives it half of --memory), or train on a sample of the corpus");
 }
 
 static void place(struct bpe_piece *slots, size_t n_slots, struct bpe_piece piece, uint64_t hash)
