@@ -5,16 +5,17 @@
 #include "run/step.h"
 #include "tokenizer/count_sink.h"
 
+/* A trainer is made and let go: pattern, specials and sizes are looked at before hours of other
+ * steps. */
 static int check(const struct wm_run *run, struct wm_error *err)
 {
-    uint64_t least = 256 + run->tokenizer.specials.n;
-    if (run->tokenizer.vocabulary < least)
-        return wm_fail(err, WM_E_CONFIG,
-                       "vocabulary is %llu, want at least %llu (256 bytes and the specials)",
-                       (unsigned long long)run->tokenizer.vocabulary, (unsigned long long)least);
+    struct wm_bpe_trainer *trainer = NULL;
     if (run->tokenizer.split == WM_SPLIT_PATTERN && !run->tokenizer.pattern)
         return wm_fail(err, WM_E_CONFIG, "split is pattern, but no pattern is given");
-    return 0;
+    int status = wm_trainer_new(&run->tokenizer, &trainer, err);
+    if (!status)
+        wm_trainer_free(trainer);
+    return status;
 }
 
 static int describe(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err)

@@ -51,4 +51,8 @@ expect 0 'corpus' "$w" run printed.yaml --dry-run
 mkdir other && echo precious >other/file
 expect 2 'no result of step corpus' "$w" corpus build -o other x.wet
 holds 'files of others stay' test -e other/file
+yaml 'version: 1\noutput: untouched\ninput: {paths: [in.wet]}\ncorpus:\ntokenizer: {split: pattern, pattern: "(("}\n'
+record http://a/1 'some text' >in.wet
+expect 2 'missing closing parenthesis' "$w" run c.yaml
+holds 'a bad pattern is found before anything is done' test ! -e untouched
 summary
