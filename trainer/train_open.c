@@ -7,7 +7,6 @@
 #include "trainer/schedule.h"
 #include "trainer/train_plan.h"
 #include "trainer/training.h"
-#include "wetmill/job.h"
 
 void wm_training_say(const struct wm_training *t, const char *fmt, ...)
 {

@@ -56,10 +56,6 @@ void wm_chain_close(struct wm_chain *chain);
  * Works before wm_chain_open.
  */
 int wm_chain_describe(const struct wm_chain *chain, struct wm_buf *out, struct wm_error *err);
-/** The same for one option table: {"option":"value",…} without WM_OPTION_SPEED ones and
- *  without paths (contents are described by their digests). */
-int wm_options_describe(const struct wm_option *table, const void *values, struct wm_buf *out,
-                        struct wm_error *err);
 /** Run every stage that rewrites on the documents of `batch`, dropping nothing (tracing). Surveys'
  *  tables are not needed. The chain must be open. */
 int wm_chain_rewrite(struct wm_chain *chain, struct wm_batch *batch, struct wm_error *err);

@@ -160,4 +160,13 @@ int wm_parse_size(struct wm_str text, uint64_t *ret_bytes, struct wm_error *err)
 /** "90", "1.5 h", "250 ms", "1h30m" → seconds. WM_E_CONFIG with the accepted forms otherwise. */
 int wm_parse_duration(struct wm_str text, double *ret_seconds, struct wm_error *err);
 
+struct wm_json_out;
+/** What shapes bytes, as one JSON object: {"option":"value",…} without WM_OPTION_SPEED ones and
+ *  without paths (contents are described by their digests). Part of recipes and step identities. */
+int wm_options_put(struct wm_json_out *w, const struct wm_option *table, const void *values,
+                   struct wm_error *err);
+/** The same, appended to `out`. */
+int wm_options_describe(const struct wm_option *table, const void *values, struct wm_buf *out,
+                        struct wm_error *err);
+
 #endif /* WETMILL_OPTION_H */
