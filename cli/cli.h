@@ -120,6 +120,8 @@ void cli_signals(struct cli *cli);
 extern const struct wm_option cli_jobs_table[];
 /** --dry-run and --explain, for commands that do steps. Binds to options; cli_execute obeys. */
 extern const struct wm_option cli_plan_table[];
+/** Is `dir` the directory of a `what`, with its `file`? WM_E_CONFIG. */
+int cli_need(const char *dir, const char *file, const char *what, struct wm_error *err);
 /** Operands from the given one on become run.input.paths. */
 int cli_take_paths(struct cli *cli, size_t first, struct wm_error *err);
 /** -o DIR becomes the place of step `id`, which is then the only step of cli->run. */

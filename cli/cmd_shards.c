@@ -222,6 +222,17 @@ static void print_trace(struct cli *cli, const struct wm_trace *t)
     }
 }
 
+static int need_shard(const char *base, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s.bin", base);
+    if (wm_exists(path))
+        return 0;
+    wm_fail(err, WM_E_CONFIG, "no shard: there is no file of this name with .bin");
+    (void)wm_error_where(err, "%s", base);
+    return wm_error_hint(err, "name one shard, such as %s/train_00000", base);
+}
+
 static int run_trace(struct cli *cli)
 {
     struct wm_error err = {0};
@@ -230,8 +241,9 @@ static int run_trace(struct cli *cli)
     uint64_t token = 0;
     bool all_equal = true;
     const char *base = base_name(cli, cli->operands[0]);
-    int status = base ? wm_tracer_open(base, cli->options.root, &tracer, &err)
-                      : wm_fail_nomem(&err, 0, "path");
+    int status = base ? need_shard(base, &err) : wm_fail_nomem(&err, 0, "path");
+    if (!status)
+        status = wm_tracer_open(base, cli->options.root, &tracer, &err);
     for (size_t i = 1; !status && i < cli->n_operands; i++) {
         status = parse_token(cli->operands[i], &token, &err);
         if (!status)
@@ -244,6 +256,8 @@ static int run_trace(struct cli *cli)
         all_equal &= !status && trace.equal;
     }
     wm_tracer_close(tracer);
+    if (status == WM_E_IO && !*err.hint && !cli->options.root)
+        (void)wm_error_hint(&err, "relative names of archives start at --root DIR");
     if (!status && !all_equal) {
         wm_fail(&err, WM_E_MISMATCH, "a record does not give the text its tokens say");
         status = wm_error_hint(&err, "has the archive changed since the shards were made?");

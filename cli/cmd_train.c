@@ -13,7 +13,8 @@ static size_t bind_train(struct cli *cli, struct cli_binding bindings[CLI_TABLES
 static int run_train(struct cli *cli)
 {
     struct wm_error err = {0};
-    if (cli_take_output(cli, WM_STEP_TRAIN, &err))
+    if (cli_take_output(cli, WM_STEP_TRAIN, &err) ||
+        cli_need(cli->operands[0], "shards.json", "shards", &err))
         return cli_fail(cli, &err);
     cli->run.given[WM_STEP_SHARDS] = cli->operands[0];
     return cli_execute(cli, WM_STEP_TRAIN);
@@ -54,7 +55,10 @@ static int run_generate(struct cli *cli)
     struct wm_error err = {0};
     struct wm_generator *model = NULL;
     struct wm_str prompt = wm_str_of(cli->n_operands > 1 ? cli->operands[1] : "");
-    int status = wm_generator_open(cli->operands[0], (unsigned)cli->run.options.jobs, &model, &err);
+    int status = cli_need(cli->operands[0], "config.json", "model", &err);
+    if (status)
+        return cli_fail(cli, &err);
+    status = wm_generator_open(cli->operands[0], (unsigned)cli->run.options.jobs, &model, &err);
     if (!status) {
         cli_write_text(cli, prompt);
         status = wm_generate(model, prompt, &cli->generate, on_text, cli, NULL, &err);

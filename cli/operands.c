@@ -15,6 +15,15 @@ const struct wm_option cli_plan_table[] = {
     {0},
 };
 
+int cli_need(const char *dir, const char *file, const char *what, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    if (!wm_path_join(path, dir, file, err) && wm_exists(path))
+        return 0;
+    wm_fail(err, WM_E_CONFIG, "no %s here: there is no %s", what, file);
+    return wm_error_where(err, "%s", dir);
+}
+
 int cli_take_paths(struct cli *cli, size_t first, struct wm_error *err)
 {
     const struct wm_option *paths = wm_option_find(wm_source_option_table, WM_STR("paths"));

@@ -26,6 +26,9 @@ expect 2 'no option "max_shrae"' "$w" corpus build -o o -s line-repeat:max_shrae
 expect 2 'takes no "b"' "$w" train a b -o c
 expect 2 'wants a tokenizer' "$w" shards build -o o x
 expect 1 'No such file' "$w" tokenizer encode -t nowhere
+expect 2 'nowhere: no model here: there is no config.json' "$w" generate nowhere prompt
+expect 2 'nowhere: no shards here: there is no shards.json' "$w" train nowhere -o o
+expect 2 'hint: name one shard, such as nowhere/train_00000' "$w" shards trace nowhere 5
 for c in run 'corpus build' 'corpus head' 'corpus sample' stages 'tokenizer train' 'tokenizer encode' \
     'tokenizer decode' 'shards build' 'shards inspect' 'shards verify' 'shards trace' train generate; do
     # shellcheck disable=SC2086
