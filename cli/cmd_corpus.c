@@ -32,14 +32,6 @@ static int add_stages(struct cli *cli, struct wm_error *err)
     return status;
 }
 
-static bool surveys(const struct wm_chain *chain)
-{
-    bool any = false;
-    for (size_t i = 0; i < chain->n; i++)
-        any |= chain->links[i].stage->record_size > 0;
-    return any;
-}
-
 static int copy_stdin(struct wm_out *out, struct wm_cancel *cancel, struct wm_error *err)
 {
     enum { BLOCK = 1 << 16 };
@@ -69,7 +61,7 @@ static int spool_stdin(struct cli *cli, char path[WM_PATH_MAX], struct wm_error 
         at++;
     path[0] = '\0';
     bool reads = !cli->options.explain && !cli->options.dry_run;
-    if (at == paths->n || !reads || !surveys(&cli->run.chain))
+    if (at == paths->n || !reads || !wm_chain_surveys(&cli->run.chain))
         return 0;
     int n = snprintf(path, WM_PATH_MAX, "%s.stdin", cli->run.directory[WM_STEP_CORPUS]);
     if (n < 0 || n >= WM_PATH_MAX)

@@ -130,6 +130,14 @@ void wm_chain_shut(struct wm_chain *chain)
     chain->is_open = false;
 }
 
+bool wm_chain_surveys(const struct wm_chain *chain)
+{
+    for (size_t i = 0; i < chain->n; i++)
+        if (chain->links[i].stage->record_size)
+            return true;
+    return false;
+}
+
 void wm_chain_close(struct wm_chain *chain)
 {
     wm_chain_shut(chain);

@@ -14,14 +14,6 @@ enum {
     MB = 1000 * 1000,
 };
 
-static bool has_survey(const struct wm_chain *chain)
-{
-    for (size_t i = 0; i < chain->n; i++)
-        if (chain->links[i].stage->record_size)
-            return true;
-    return false;
-}
-
 static uint64_t stage_bytes(const struct wm_chain *chain, unsigned n_workers)
 {
     uint64_t bytes = 0;
@@ -63,8 +55,9 @@ static uint64_t bytes_without_survey(const struct wm_job *job, const struct wm_p
 
 static uint64_t survey_bytes(const struct wm_job *job, const struct wm_plan *plan)
 {
-    return has_survey(job->chain) ? (uint64_t)plan->n_tasks * plan->n_writers * plan->writer_memory
-                                  : 0;
+    return wm_chain_surveys(job->chain)
+               ? (uint64_t)plan->n_tasks * plan->n_writers * plan->writer_memory
+               : 0;
 }
 
 static void shape(const struct wm_job *job, unsigned n_workers, unsigned n_tasks, size_t batch_text,
@@ -109,7 +102,7 @@ void wm_plan_full(const struct wm_job *job, struct wm_plan *ret)
 /* Give survey writers what is left: fewer spills. */
 static void widen_writers(const struct wm_job *job, uint64_t memory, struct wm_plan *plan)
 {
-    if (!has_survey(job->chain))
+    if (!wm_chain_surveys(job->chain))
         return;
     uint64_t fixed = plan->need - survey_bytes(job, plan);
     uint64_t left =

@@ -106,6 +106,20 @@ int wm_step_identify(struct wm_step_context *ctx, const struct wm_step *step, st
     return status;
 }
 
+bool wm_step_reads_pipe(const struct wm_run *run, const struct wm_step *step)
+{
+    bool reads_input = step->id == WM_STEP_CORPUS ||
+                       ((step->needs >> WM_STEP_CORPUS & 1) && !run->has[WM_STEP_CORPUS]);
+    struct wm_error none = {0};
+    struct wm_stat st;
+    for (size_t i = 0; reads_input && i < run->input.paths.n; i++) {
+        const char *path = run->input.paths.items[i];
+        if (strcmp(path, "-") == 0 || (!wm_stat(path, &st, &none) && !st.is_dir && !st.is_regular))
+            return true;
+    }
+    return false;
+}
+
 static int is_fresh(struct wm_step_context *ctx, const struct wm_step *step, const json_t *record,
                     bool *ret, struct wm_error *err)
 {
@@ -114,14 +128,16 @@ static int is_fresh(struct wm_step_context *ctx, const struct wm_step *step, con
 }
 
 /* Working state of another identity is of no use: it goes before the step starts. */
-static int prepare_work(struct wm_step_context *ctx, struct wm_error *err)
+static int prepare_work(struct wm_step_context *ctx, const struct wm_step *step,
+                        struct wm_error *err)
 {
     char path[WM_PATH_MAX];
     struct wm_buf buf;
     wm_buf_init(&buf, 4096);
     int status = wm_path_join(path, ctx->work_dir, "identity", err);
     bool same = !status && wm_exists(path) && !wm_file_load(path, &buf, err) &&
-                wm_str_eq(wm_buf_str(&buf), wm_str_of(ctx->identity));
+                wm_str_eq(wm_buf_str(&buf), wm_str_of(ctx->identity)) &&
+                !wm_step_reads_pipe(ctx->run, step);
     wm_buf_done(&buf);
     if (!status && !same)
         status = wm_remove_tree(ctx->work_dir, err);
@@ -168,7 +184,8 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
                     struct wm_error *err)
 {
     json_t *record = wm_record_read(ctx->out_dir);
-    if (record && wm_record_stands(record, ctx->out_dir, ctx->identity)) {
+    if (record && wm_record_stands(record, ctx->out_dir, ctx->identity) &&
+        !wm_step_reads_pipe(ctx->run, step)) {
         *ret = record; /* finished before, interrupted while being published */
         return publish(ctx, err);
     }
@@ -176,7 +193,7 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
     json_t *facts = json_object();
     int status = wm_json_ok(facts, err);
     if (!status)
-        status = prepare_work(ctx, err);
+        status = prepare_work(ctx, step, err);
     if (!status)
         status = step->run(ctx, facts, err);
     if (!status)
@@ -195,7 +212,8 @@ static int do_step(struct wm_run *run, const struct wm_step *step, const struct 
     if (status)
         return status;
     json_t *record = wm_record_read(ctx.dir);
-    bool stands = record && wm_record_stands(record, ctx.dir, ctx.identity);
+    bool stands =
+        record && wm_record_stands(record, ctx.dir, ctx.identity) && !wm_step_reads_pipe(run, step);
     if (stands)
         status = is_fresh(&ctx, step, record, &stands, err);
     if (status || stands) {

@@ -45,7 +45,8 @@ static int explain_step(struct wm_run *run, const struct wm_step *step, bool *up
     if (status)
         return status;
     json_t *record = wm_record_read(ctx.dir);
-    bool stands = !*upstream_changed && record && wm_record_stands(record, ctx.dir, ctx.identity);
+    bool stands = !*upstream_changed && record && wm_record_stands(record, ctx.dir, ctx.identity) &&
+                  !wm_step_reads_pipe(run, step);
     result->steps[step->id] = record;
     status = wm_buf_printf(out, err, "%-10s %s%s\n", step->name, step->summary,
                            stands              ? ": up to date"

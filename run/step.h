@@ -72,6 +72,10 @@ int wm_step_open(struct wm_step_context *ctx, struct wm_run *run, const struct w
 /** Set ctx->identity; result->steps must hold the records of the steps it needs. */
 int wm_step_identify(struct wm_step_context *ctx, const struct wm_step *step, struct wm_error *err);
 
+/** Does the step read standard input or a named pipe? What comes through it is not known before it
+ *  is read, so nothing made from it is ever up to date. */
+bool wm_step_reads_pipe(const struct wm_run *run, const struct wm_step *step);
+
 /** Everything checked that can be before anything is touched: steps have what they need, options
  *  fit each other. WM_E_CONFIG. */
 int wm_run_check(const struct wm_run *run, struct wm_error *err);

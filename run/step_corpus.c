@@ -11,6 +11,10 @@ static int check(const struct wm_run *run, struct wm_error *err)
         wm_fail(err, WM_E_CONFIG, "the corpus has no input");
         return wm_error_hint(err, "name files, directories or lists under input: paths:");
     }
+    if (wm_step_reads_pipe(run, wm_steps[WM_STEP_CORPUS]) && wm_chain_surveys(&run->chain)) {
+        wm_fail(err, WM_E_CONFIG, "a stage reads the input twice, which a pipe cannot give");
+        return wm_error_hint(err, "write it to a file first, or use corpus build, which does so");
+    }
     return 0;
 }
 

@@ -48,6 +48,8 @@ int wm_chain_add(struct wm_chain *chain, const struct wm_stage *stage, void **re
 /** Check that every column read is written before; open every stage. */
 int wm_chain_open(struct wm_chain *chain, unsigned n_workers, const struct wm_inputs *inputs,
                   struct wm_error *err);
+/** Does a stage survey, so that the input is read more than once? */
+bool wm_chain_surveys(const struct wm_chain *chain);
 /** Close the stages and forget them: the chain is empty again. */
 void wm_chain_close(struct wm_chain *chain);
 /**

@@ -94,4 +94,13 @@ if [ -w /dev/full ]; then
 fi
 expect 0 '' bash -c '"$0" corpus head -n 3 good.wet.gz | head -n 1; exit ${PIPESTATUS[0]}' "$w"
 expect 1 'at least' "$w" corpus build -o mem --memory 1MiB good.wet.gz
+
+# Standard input: never up to date, spooled where it is read twice.
+for i in 1 2; do
+    expect 0 '1 +documents kept' bash -c '"$0" corpus build -o piped --compression none - <"r$1"' "$w" $i
+    holds "what came through the pipe the $i. time" grep -q "a/$i" piped/corpus_0000.jsonl
+done
+expect 0 '3 +documents kept' bash -c '"$0" corpus build -o twice -s paragraph-dedup - <good.wet.gz' "$w"
+printf 'version: 1\noutput: piped2\ninput: {paths: ["-"]}\ncorpus: {stages: [paragraph-dedup]}\n' >piped.yaml
+expect 2 'reads the input twice' bash -c '"$0" run piped.yaml <good.wet.gz' "$w"
 summary
