@@ -282,7 +282,7 @@ static int raw_number(struct wm_json *r, struct wm_str *ret, struct wm_error *er
 
 int wm_json_u64(struct wm_json *r, uint64_t *ret, struct wm_error *err)
 {
-    struct wm_str text;
+    struct wm_str text = {0};
     int status = raw_number(r, &text, err);
     if (status)
         return status;
@@ -295,7 +295,7 @@ int wm_json_u64(struct wm_json *r, uint64_t *ret, struct wm_error *err)
 
 int wm_json_real(struct wm_json *r, double *ret, struct wm_error *err)
 {
-    struct wm_str text;
+    struct wm_str text = {0};
     int status = raw_number(r, &text, err);
     if (status)
         return status;

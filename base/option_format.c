@@ -99,9 +99,11 @@ static int format_number(enum wm_option_type type, double real, uint64_t whole, 
         return wm_buf_add(out, text, len, err);
     default:
         len = wm_format_real(text, real, -1);
-        if (type == WM_OPTION_DURATION)
+        if (type == WM_OPTION_DURATION) {
             memcpy(text + len, " s", 2);
-        return wm_buf_add(out, text, len + 2 * (type == WM_OPTION_DURATION), err);
+            len += 2;
+        }
+        return wm_buf_add(out, text, len, err);
     }
 }
 

@@ -260,7 +260,7 @@ static int run_trace(struct cli *cli)
         (void)wm_error_hint(&err, "relative names of archives start at --root DIR");
     if (!status && !all_equal) {
         wm_fail(&err, WM_E_MISMATCH, "a record does not give the text its tokens say");
-        status = wm_error_hint(&err, "has the archive changed since the shards were made?");
+        (void)wm_error_hint(&err, "has the archive changed since the shards were made?");
         (void)cli_fail(cli, &err);
         return CLI_FAILED;
     }

@@ -172,40 +172,48 @@ static void bash(FILE *to)
         to);
 }
 
+static void markdown_options(const struct wm_stage *s, FILE *to)
+{
+    unsigned char values[4096] = {0};
+    if (!s->options || !s->options->name || s->shared_size > sizeof values)
+        return;
+    wm_options_default(s->options, values);
+    (void)fputs("| option | meaning | default |\n|---|---|---|\n", to);
+    for (const struct wm_option *o = s->options; o->name; o++) {
+        struct wm_buf text;
+        struct wm_error err = {0};
+        const char *unit = o->unit ? o->unit : "";
+        wm_buf_init(&text, 1 << 16);
+        (void)wm_option_format(o, values, &text, &err);
+        (void)fprintf(to, "| `%s` | %s%s%s%s | `%.*s` |\n", o->name, o->help, *unit ? " (" : "",
+                      unit, *unit ? ")" : "", (int)text.len, text.len ? text.ptr : "");
+        wm_buf_done(&text);
+    }
+}
+
+/* "Label: `a`, `b`." */
+static void markdown_name(const char *label, size_t i, const char *name, FILE *to)
+{
+    if (i)
+        (void)fprintf(to, ", `%s`", name);
+    else
+        (void)fprintf(to, "\n%s `%s`", label, name);
+}
+
 static void markdown(FILE *to)
 {
     (void)fputs("# Stages\n\nMade from the stages' tables by `wetmill --generate stages`.\n", to);
     for (size_t i = 0; wm_stages[i]; i++) {
         const struct wm_stage *s = wm_stages[i];
+        size_t n = 0;
         (void)fprintf(to, "\n## %s\n\n%s. Version %u.\n\n", s->name, s->summary, s->version);
-        if (s->options && s->options->name) {
-            (void)fputs("| option | meaning | default |\n|---|---|---|\n", to);
-            for (const struct wm_option *o = s->options; o->name; o++) {
-                struct wm_buf text;
-                struct wm_error err = {0};
-                unsigned char values[4096] = {0};
-                wm_buf_init(&text, 1 << 16);
-                wm_options_default(s->options, values);
-                (void)wm_option_format(o, values, &text, &err);
-                (void)fprintf(to, "| `%s` | %s%s%s%s | `%.*s` |\n", o->name, o->help,
-                              o->unit && *o->unit ? " (" : "", o->unit ? o->unit : "",
-                              o->unit && *o->unit ? ")" : "", (int)text.len,
-                              text.len ? text.ptr : "");
-                wm_buf_done(&text);
-            }
-        }
-        if (s->reasons && s->reasons[0]) {
-            (void)fputs("\nDrops documents as:", to);
-            for (size_t r = 0; s->reasons[r]; r++)
-                (void)fprintf(to, "%s `%s`", r ? "," : "", s->reasons[r]);
-            (void)fputs(".\n", to);
-        }
-        if (s->writes && s->writes[0].name) {
-            (void)fputs("\nSets:", to);
-            for (size_t c = 0; s->writes[c].name; c++)
-                (void)fprintf(to, "%s `%s`", c ? "," : "", s->writes[c].name);
-            (void)fputs(".\n", to);
-        }
+        markdown_options(s, to);
+        for (n = 0; s->reasons && s->reasons[n]; n++)
+            markdown_name("Drops documents as:", n, s->reasons[n], to);
+        (void)fputs(n ? ".\n" : "", to);
+        for (n = 0; s->writes && s->writes[n].name; n++)
+            markdown_name("Sets:", n, s->writes[n].name, to);
+        (void)fputs(n ? ".\n" : "", to);
     }
 }
 

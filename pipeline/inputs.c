@@ -94,7 +94,7 @@ static int make_tasks(struct wm_inputs *inputs, struct wm_error *err)
         }
         inputs->n_tasks = n;
         if (!inputs->tasks)
-            inputs->tasks = calloc(n, sizeof *inputs->tasks);
+            inputs->tasks = calloc(n ? n : 1, sizeof *inputs->tasks);
         if (!inputs->tasks)
             return wm_fail_nomem(err, n * sizeof *inputs->tasks, "tasks");
     }

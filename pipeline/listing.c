@@ -20,11 +20,10 @@ int wm_list_row(struct wm_rows *rows, const char *path, bool pipe_allowed, struc
     row.path = wm_arena_cstr(rows->arena, wm_str_of(path));
     if (!row.path)
         return wm_fail_nomem(err, strlen(path), "input table");
-    if (strcmp(path, "-") == 0)
-        row.is_pipe = true;
-    else if (strstr(path, "://"))
+    row.is_pipe = strcmp(path, "-") == 0;
+    if (!row.is_pipe && strstr(path, "://"))
         problem = "a URL: only local files are read";
-    else if (wm_stat(path, &st, &trouble))
+    else if (!row.is_pipe && wm_stat(path, &st, &trouble))
         problem = trouble.what;
     else if (st.is_dir)
         problem = "a directory, not a file";

@@ -90,7 +90,7 @@ static int merge_worker(struct wm_worker *worker, struct wm_error *err)
 static void close_worker(struct wm_worker *worker)
 {
     const struct wm_sink *sink = worker->pass ? worker->pass->job->sink : NULL;
-    if (worker->sink_local && sink->close_local)
+    if (sink && worker->sink_local && sink->close_local)
         sink->close_local(worker->sink_local);
     free(worker->sink_local);
     wm_locals_close(&worker->locals);

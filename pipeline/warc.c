@@ -33,6 +33,29 @@ static int starts_at(struct wm_framer *f, size_t at, struct wm_error *err)
     }
 }
 
+/* First plausible record among the lines that start in [*at, end) of what is in the window; *at moves behind what
+ * was looked at. Looking ahead may move the window's bytes in memory, not their places. */
+static int find_in_window(struct wm_framer *f, size_t *at, size_t end, size_t *ret,
+                          struct wm_error *err)
+{
+    while (*at < end) {
+        struct wm_str seen = wm_members_seen(f->members);
+        struct wm_str rest = {seen.ptr + *at, seen.len - *at};
+        bool line_start = *at == 0 || seen.ptr[*at - 1] == '\n';
+        if (line_start && rest.len > 5 && wm_warc_starts(rest)) {
+            int found = starts_at(f, *at, err);
+            if (found > 0)
+                *ret = *at;
+            if (found)
+                return found < 0 ? found : 0;
+            seen = wm_members_seen(f->members);
+        }
+        const char *newline = memchr(seen.ptr + *at, '\n', end - *at);
+        *at = newline ? (size_t)(newline - seen.ptr) + 1 : end;
+    }
+    return 0;
+}
+
 /* First byte in [from, to) of the segment where a plausible record starts, or NOWHERE. Byte 0 of
  * the window counts as the start of a line. */
 static int find_record(struct wm_framer *f, size_t from, size_t to, size_t *ret,
@@ -47,20 +70,9 @@ static int find_record(struct wm_framer *f, size_t from, size_t to, size_t *ret,
         struct wm_str seen = wm_members_seen(f->members);
         size_t end = seen.len < to ? seen.len : to;
         bool last = seen.len < want + WM_WARC_VERSION || want == to;
-        while (at < end) {
-            bool line_start = at == 0 || seen.ptr[at - 1] == '\n';
-            struct wm_str rest = {seen.ptr + at, seen.len - at};
-            if (line_start && rest.len > 5 && wm_warc_starts(rest)) {
-                int found = starts_at(f, at, err);
-                if (found)
-                    *ret = at;
-                if (found)
-                    return found < 0 ? found : 0;
-                seen = wm_members_seen(f->members);
-            }
-            const char *newline = memchr(seen.ptr + at, '\n', end - at);
-            at = newline ? (size_t)(newline - seen.ptr) + 1 : end;
-        }
+        status = find_in_window(f, &at, end, ret, err);
+        if (status || *ret != NOWHERE)
+            return status;
         if (last)
             return 0;
     }
