@@ -3,6 +3,20 @@
 #include "cli/cli.h"
 #include "wetmill/version.h"
 
+/* As a configuration would say it: exactly. */
+static void print_size(const struct wm_option *o, FILE *to)
+{
+    uint64_t bytes = (uint64_t)o->def;
+    struct wm_option here = *o;
+    struct wm_error err = {0};
+    struct wm_buf text;
+    wm_buf_init(&text, 256);
+    here.offset = 0;
+    if (!wm_option_format(&here, &bytes, &text, &err))
+        (void)fprintf(to, " [%.*s]", (int)text.len, text.ptr);
+    wm_buf_done(&text);
+}
+
 static void print_default(const struct wm_option *o, FILE *to)
 {
     switch (o->type) {
@@ -11,13 +25,10 @@ static void print_default(const struct wm_option *o, FILE *to)
     case WM_OPTION_DURATION:
         (void)fprintf(to, " [%.15g]", o->def);
         break;
-    case WM_OPTION_SIZE: {
-        char text[32];
-        wm_format_bytes((uint64_t)o->def, text, sizeof text);
+    case WM_OPTION_SIZE:
         if (o->def > 0)
-            (void)fprintf(to, " [%s]", text);
+            print_size(o, to);
         break;
-    }
     case WM_OPTION_CHOICE:
         (void)fprintf(to, " [%s]", o->choices[(int)o->def]);
         break;

@@ -99,9 +99,13 @@ int cli_fail(struct cli *cli, const struct wm_error *err)
         json_line(err->status == WM_E_CANCELLED ? "interrupted" : "error", err, NULL);
     } else {
         const char *red = colours() ? "\033[31m" : "", *plain = *red ? "\033[0m" : "";
-        bool stopped = err->status == WM_E_CANCELLED;
-        (void)fprintf(stderr, "wetmill: %s%s%s: %s%s%s\n", red, stopped ? "interrupted" : "error",
-                      plain, err->where, *err->where ? ": " : "", err->what);
+        const char *colon = *err->where ? ": " : "";
+        if (err->status == WM_E_CANCELLED) /* "interrupted (SIGINT): after step 7 of 9" */
+            (void)fprintf(stderr, "wetmill: %s%s%s%s%s\n", red, err->what, plain, colon,
+                          err->where);
+        else
+            (void)fprintf(stderr, "wetmill: %serror%s: %s%s%s\n", red, plain, err->where, colon,
+                          err->what);
         print_excerpt(err->excerpt);
         if (*err->hint)
             (void)fprintf(stderr, "  hint: %s\n", err->hint);

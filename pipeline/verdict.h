@@ -17,7 +17,7 @@ int wm_verdict_files(const struct wm_job *job, const struct wm_ledger *ledger,
 /** The same of malformed records (WM_BAD_RECORDS_ALWAYS); at the end of a pass. */
 int wm_verdict_records(const struct wm_job *job, const struct wm_ledger *ledger,
                        struct wm_error *err);
-/** WM_E_FORMAT if no document is left, naming what took most of them. With a limit that is fine. */
+/** WM_E_FORMAT if no document is left, naming what took most of them. */
 int wm_verdict_left(const struct wm_job *job, const struct wm_ledger *ledger, struct wm_error *err);
 
 #endif /* WETMILL_PIPELINE_VERDICT_H */

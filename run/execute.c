@@ -168,7 +168,8 @@ static int check_place(const struct wm_step_context *ctx, const struct wm_step *
         wm_fail(err, WM_E_CONFIG, "the directory holds files that are no result of step %s",
                 step->name);
         (void)wm_error_where(err, "%s", ctx->dir);
-        status = wm_error_hint(err, "name an empty or new directory, or move those files away");
+        status =
+            wm_error_hint(err, "name an empty or new directory, or move or remove what is there");
     }
     json_decref(record);
     return status;
@@ -202,6 +203,24 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
     return status ? status : publish(ctx, err);
 }
 
+/* Too small a limit is said before anything is touched. */
+static int check_memory(struct wm_step_context *ctx, const struct wm_step *step,
+                        struct wm_error *err)
+{
+    struct wm_prediction p = {0};
+    int status = step->predict ? step->predict(ctx, &p, err) : 0;
+    if (status || p.memory_least <= ctx->memory)
+        return status;
+    char least[32], limit[32];
+    wm_format_bytes(p.memory_least, least, sizeof least);
+    wm_format_bytes(ctx->memory, limit, sizeof limit);
+    wm_fail(err, WM_E_NOMEM, "step %s needs at least %s of memory, the limit is %s", step->name,
+            least, limit);
+    return wm_error_hint(err, "raise --memory%s",
+                         step->id == WM_STEP_TRAIN ? ", or lower micro_batch, context or width"
+                                                   : "");
+}
+
 static int do_step(struct wm_run *run, const struct wm_step *step, const struct wm_run_hooks *hooks,
                    struct wm_run_result *result, struct wm_error *err)
 {
@@ -222,7 +241,10 @@ static int do_step(struct wm_run *run, const struct wm_step *step, const struct 
         return status;
     }
     json_decref(record);
-    if ((status = check_place(&ctx, step, err)))
+    status = check_place(&ctx, step, err);
+    if (!status)
+        status = check_memory(&ctx, step, err);
+    if (status)
         return status;
     tell_state(hooks, step, "runs");
     result->ran[step->id] = true;

@@ -4,6 +4,19 @@
 
 #include "run/step.h"
 
+/* Standard input can be read once; without a corpus step two steps would read it. */
+static int check_stdin(const struct wm_run *run, struct wm_error *err)
+{
+    bool twice =
+        !run->has[WM_STEP_CORPUS] && run->has[WM_STEP_TOKENIZER] && run->has[WM_STEP_SHARDS];
+    for (size_t i = 0; twice && i < run->input.paths.n; i++)
+        if (strcmp(run->input.paths.items[i], "-") == 0) {
+            wm_fail(err, WM_E_CONFIG, "tokenizer and shards cannot both read standard input");
+            return wm_error_hint(err, "add a section \"corpus:\", or name a file");
+        }
+    return 0;
+}
+
 int wm_run_check(const struct wm_run *run, struct wm_error *err)
 {
     bool any = false;
@@ -29,7 +42,7 @@ int wm_run_check(const struct wm_run *run, struct wm_error *err)
         }
     }
     if (any)
-        return 0;
+        return check_stdin(run, err);
     wm_fail(err, WM_E_CONFIG, "the configuration has no step");
     return wm_error_hint(err, "add a section: corpus, tokenizer, shards, train or sample");
 }
@@ -61,8 +74,10 @@ static int explain_step(struct wm_run *run, const struct wm_step *step, bool *up
     wm_format_bytes(p.memory_full, full, sizeof full);
     wm_format_bytes(p.disk, disk, sizeof disk);
     if (!status)
-        status = wm_buf_printf(out, err, "           %s%smemory %s (at least %s), disk up to %s\n",
-                               p.note, *p.note ? "; " : "", full, least, disk);
+        status =
+            wm_buf_printf(out, err, "           %s%smemory %s (at least %s%s), disk up to %s\n",
+                          p.note, *p.note ? "; " : "", full, least,
+                          p.memory_least > ctx.memory ? ", MORE THAN THE LIMIT" : "", disk);
     return status;
 }
 

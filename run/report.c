@@ -83,8 +83,9 @@ static void put_corpus(struct report *r, const json_t *facts)
     json_t *stage;
     uint64_t kept = count(tally, "documents"), text = 0;
     wm_format_bytes(count(tally, "bytes"), bytes, sizeof bytes);
-    put(r, "  %-11s %14s  uncompressed, %llu records in %llu files\n", "corpus", bytes,
-        (unsigned long long)count(tally, "records"), (unsigned long long)count(tally, "files"));
+    put(r, "  %-11s %14s  uncompressed, %llu records in %llu file%s\n", "corpus", bytes,
+        (unsigned long long)count(tally, "records"), (unsigned long long)count(tally, "files"),
+        count(tally, "files") == 1 ? "" : "s");
     put_count(r, "", kept, "documents in");
     put_not_documents(r, tally);
     json_array_foreach(json_object_get(tally, "stages"), i, stage)

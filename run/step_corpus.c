@@ -41,6 +41,8 @@ static int describe(struct wm_step_context *ctx, struct wm_buf *out, struct wm_e
         status = wm_buf_printf(out, err, ",\"stages\":");
     if (!status)
         status = wm_chain_describe(&run->chain, out, err);
+    if (status == WM_E_IO) /* a model that is not there is a mistake in the configuration */
+        return err->status = WM_E_CONFIG;
     if (!status)
         status = wm_buf_printf(out, err, ",\"sink\":");
     if (!status)

@@ -77,10 +77,14 @@ static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struc
         return status;
     ret->memory_least = ret->memory_full = need.memory;
     ret->disk = need.model_bytes + need.checkpoint_bytes;
+    char params[32], n_tokens[32];
+    bool large = need.flops >= 1e15;
+    wm_format_count(need.n_params, params, sizeof params);
+    wm_format_count(need.n_tokens, n_tokens, sizeof n_tokens);
     (void)snprintf(ret->note, sizeof ret->note,
-                   "%.2f M parameters, %llu steps, %.2f M tokens, %.3g GFLOP in all",
-                   (double)need.n_params / 1e6, (unsigned long long)need.n_steps,
-                   (double)need.n_tokens / 1e6, need.flops / 1e9);
+                   "%s parameters, %llu steps, %s tokens, %.1f %cFLOP in all", params,
+                   (unsigned long long)need.n_steps, n_tokens, need.flops / (large ? 1e15 : 1e12),
+                   large ? 'P' : 'T');
     return 0;
 }
 

@@ -1,6 +1,6 @@
 # Sourced by tests/cli/test_*.sh: a scratch directory, crawl records by hand, and expect.
 set -u
-: "${WETMILL:?set WETMILL to the program}"
+: "${WETMILL:?set WETMILL to the program}" "${WM_SOURCE_DIR:?set WM_SOURCE_DIR to the source tree}"
 work=$(mktemp -d "${TMPDIR:-/tmp}/wetmill-test.XXXXXX")
 trap 'chmod -R u+w "$work" 2>/dev/null; rm -rf "$work"' EXIT
 cd "$work" || exit 1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Real Common Crawl files, whole and damaged: documents in, and what was skipped is named.
-data=${WETMILL_DATA:-$WM_SOURCE_DIR/../shared/data}
+data=${WETMILL_DATA:-${WM_SOURCE_DIR:?}/../shared/data}
 if [ ! -d "$data/wet" ]; then
     echo "skipped: no real crawl files in $data/wet (set WETMILL_DATA)"
     exit 77
