@@ -3,30 +3,10 @@
 #ifndef WETMILL_TESTS_SHARD_FIXTURE_H
 #define WETMILL_TESTS_SHARD_FIXTURE_H
 
-#include <unistd.h>
-
+#include "scratch.h"
 #include "test.h"
 #include "tokenizer/bpe.h"
 #include "wetmill/shards.h"
-
-static struct wm_error err;
-static char top[64];
-
-static inline const char *in_top(const char *name)
-{
-    static char paths[8][WM_PATH_MAX];
-    static unsigned next;
-    char *path = paths[next++ % 8];
-    (void)snprintf(path, WM_PATH_MAX, "%s/%s", top, name);
-    return path;
-}
-
-static inline void make_top(const char *name)
-{
-    (void)snprintf(top, sizeof top, "%s.XXXXXX", name);
-    if (!mkdtemp(top))
-        exit(1);
-}
 
 /* Every byte, `n_more` tokens of three bytes of which the last has merges, and the end. */
 static inline struct wm_tokenizer *make_tokenizer(uint32_t n_more)
