@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* wetmill corpus build: the corpus step alone, from the command line. */
+#include <stdlib.h>
+
 #include "cli/cli.h"
 
 #define T struct cli_options
@@ -77,22 +79,74 @@ static int spool_stdin(struct cli *cli, char path[WM_PATH_MAX], struct wm_error 
     return wm_out_commit(out, NULL, err);
 }
 
+/* -o -: the corpus is built in a scratch directory, uncompressed, and written out when whole. */
+static int to_stdout(struct cli *cli, char dir[WM_PATH_MAX], struct wm_error *err)
+{
+    const char *output = cli->run.options.output, *tmp = getenv("TMPDIR");
+    dir[0] = '\0';
+    if (!output || strcmp(output, "-") != 0)
+        return 0;
+    int n = snprintf(dir, WM_PATH_MAX, "%s/wetmill.XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    if (n < 0 || n >= WM_PATH_MAX || !mkdtemp(dir)) {
+        dir[0] = '\0';
+        return wm_fail_errno(err, "make a directory below", tmp && *tmp ? tmp : "/tmp");
+    }
+    cli->run.options.output = dir;
+    return wm_option_set(wm_option_find(wm_sink_jsonl.options, WM_STR("compression")),
+                         cli->run.jsonl, WM_STR("none"), &cli->run.arena, err);
+}
+
+/* The files are mapped, then their directory goes: a reader that leaves early (`| head`) ends the
+ * program at the first write after that. */
+static int print_corpus(struct cli *cli, const char *dir, struct wm_error *err)
+{
+    struct wm_arena arena;
+    struct wm_error none = {0};
+    const char **names;
+    char path[WM_PATH_MAX];
+    size_t n = 0, n_maps = 0;
+    wm_arena_init(&arena, 64 << 20);
+    int status = wm_list_dir(dir, &arena, &names, &n, err);
+    struct wm_map *maps = status ? NULL : wm_arena_alloc(&arena, n + 1, sizeof *maps);
+    if (!status && !maps)
+        status = wm_fail_nomem(err, (n + 1) * sizeof *maps, "output files");
+    for (size_t i = 0; !status && i < n; i++) {
+        if (!wm_str_ends(wm_str_of(names[i]), WM_STR(".jsonl")))
+            continue;
+        status = wm_path_join(path, dir, names[i], err);
+        if (!status)
+            status = wm_map_open(path, &maps[n_maps++], err);
+    }
+    (void)wm_remove_tree(dir, &none);
+    for (size_t i = 0; maps && i < n_maps; i++) {
+        if (!status)
+            cli_write(cli, (struct wm_str){(const char *)maps[i].ptr, maps[i].len});
+        wm_map_close(&maps[i]);
+    }
+    wm_arena_done(&arena);
+    return status;
+}
+
 static int run_build(struct cli *cli)
 {
     struct wm_error err = {0}, none = {0};
-    char spool[WM_PATH_MAX];
-    int status = cli_take_paths(cli, 0, &err);
+    char spool[WM_PATH_MAX] = "", scratch[WM_PATH_MAX];
+    int status = to_stdout(cli, scratch, &err);
+    if (!status)
+        status = cli_take_paths(cli, 0, &err);
     if (!status)
         status = cli_take_output(cli, WM_STEP_CORPUS, &err);
     if (!status)
         status = add_stages(cli, &err);
     if (!status)
         status = spool_stdin(cli, spool, &err);
-    if (status)
-        return cli_fail(cli, &err);
-    int code = cli_execute(cli, WM_STEP_CORPUS);
+    int code = status ? cli_fail(cli, &err) : cli_execute(cli, WM_STEP_CORPUS);
     if (spool[0])
         (void)wm_remove(spool, &none);
+    if (scratch[0] && (code == CLI_OK || code == CLI_SKIPPED) && print_corpus(cli, scratch, &err))
+        code = cli_fail(cli, &err);
+    if (scratch[0])
+        (void)wm_remove_tree(scratch, &none);
     return code;
 }
 
@@ -108,7 +162,8 @@ const struct cli_command cli_command_corpus_build = {
     .notes =
         "PATH is a WET or WARC archive (.gz, .zst, .xz, plain, or a tar of them), a JSONL or text\n"
         "file, a directory, a glob, a *.paths list, or - for standard input. `wetmill stages`\n"
-        "lists the stages. The same command again goes on where it was interrupted.",
+        "lists the stages. The same command again goes on where it was interrupted. With -o - the\n"
+        "lines go to standard output once all of them are there.",
     .min_operands = 1,
     .max_operands = SIZE_MAX,
     .bind = bind,

@@ -87,6 +87,15 @@ for stages in '-s normalize' '-s normalize -s paragraph-dedup'; do
 done
 holds 'nothing is left of standard input' test ! -e piped.stdin
 
+# a shell pipe: in and out, and a reader that leaves early; nothing stays behind
+mkdir scratch
+export TMPDIR=$PWD/scratch
+expect 0 '^\{"text".*"key":\[0,2,0\]' bash -c '"$0" corpus build -o - -s paragraph-dedup:keep=first - <good.wet.gz' "$w"
+expect 0 '' bash -c '"$0" corpus build -q -o - good.wet.gz | head -c 1; exit ${PIPESTATUS[0]}' "$w"
+expect 3 '"text"' "$w" corpus build -q -o - truncated.wet.gz
+holds 'the scratch directory is empty' rmdir scratch
+unset TMPDIR
+
 # our own side: directories and disks
 expect 1 'unwritable|file/corpus|Not a directory|not a directory' bash -c 'touch file; exec "$0" corpus build -o file/corpus good.wet.gz' "$w"
 if [ -w /dev/full ]; then
