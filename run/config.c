@@ -88,6 +88,8 @@ int wm_run_add_stage(struct wm_run *run, struct wm_str name, struct wm_str optio
     int status = wm_chain_add(&run->chain, stage, &shared, err);
     if (!status && options.len)
         status = set_pairs(stage->options, shared, options, &run->arena, err);
+    if (!status && stage->options)
+        status = wm_options_required(stage->options, shared, err);
     if (status)
         (void)wm_error_where(err, "stage %s", stage->name);
     return status;
@@ -117,8 +119,9 @@ static int load_stage(struct wm_run *run, const struct wm_yaml_node *item, bool 
     } else if (!last) {
         return wm_yaml_fail(name, err, "write-jsonl must be the last stage");
     }
-    return options ? wm_yaml_bind(options, table, target, NULL, run->input.root, &run->arena, err)
-                   : 0;
+    if (options)
+        return wm_yaml_bind(options, table, target, NULL, run->input.root, &run->arena, err);
+    return wm_options_required(table, target, err) ? wm_yaml_at(name, err) : 0;
 }
 
 static int load_corpus(struct wm_run *run, const struct wm_yaml_node *node, struct wm_error *err)

@@ -26,6 +26,8 @@ expect 2 'c.yaml:' "$w" run c.yaml
 yaml 'version: 1\noutput: o\ninput: {paths: [x.wet]}\ncorpus:\n  stages:\n    - nromalize\n'
 expect 2 'c.yaml:6:7: .*no stage "nromalize"' "$w" run c.yaml
 expect 2 'did you mean "normalize"' "$w" run c.yaml
+yaml 'version: 1\noutput: o\ninput: {paths: [x.wet]}\ncorpus:\n  stages:\n    - language\n'
+expect 2 'c.yaml:6:7: model is missing' "$w" run c.yaml
 yaml 'version: 1\noutput: o\ninput: {paths: [x.wet]}\ncorpus: {stages: [write-jsonl, normalize]}\n'
 expect 2 'write-jsonl must be the last' "$w" run c.yaml
 yaml 'version: 1\noutput: o\ninput: {paths: [x.wet]}\ntrain: {}\n'

@@ -22,6 +22,7 @@ expect 2 'wants an output directory' "$w" corpus build x
 expect 2 'there is no stage "lenght"' "$w" corpus build -o o -s lenght x
 expect 2 'did you mean "length"' "$w" corpus build -o o -s lenght x
 expect 2 'line-repeat' "$w" corpus build -o o -s line-repeat:max_share=7 x
+expect 2 'stage language: .*model is missing' "$w" corpus build -o o -s language x
 expect 2 'no option "max_shrae"' "$w" corpus build -o o -s line-repeat:max_shrae=1 x
 expect 2 'takes no "b"' "$w" train a b -o c
 expect 2 'wants a tokenizer' "$w" shards build -o o x
