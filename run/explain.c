@@ -62,9 +62,9 @@ static int explain_step(struct wm_run *run, const struct wm_step *step, bool *up
                   !wm_step_reads_pipe(run, step);
     result->steps[step->id] = record;
     status = wm_buf_printf(out, err, "%-10s %s%s\n", step->name, step->summary,
-                           stands              ? ": up to date"
-                           : *upstream_changed ? ": would run, if what it reads changes"
-                                               : ": would run");
+                           stands                        ? ": up to date"
+                           : *upstream_changed && record ? ": would run, if what it reads changes"
+                                                         : ": would run");
     *upstream_changed |= !stands;
     if (status || stands || !step->predict)
         return status;
