@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file sentencepiece.h
+ * SentencePiece models (Kudo and Richardson, arXiv 1808.06226): unigram (Kudo, arXiv 1804.10959)
+ * and BPE (Sennrich et al., arXiv 1508.07909), read from their `.model` files.
+ *
+ *     wm_sp_open ─▶ per thread: wm_sp_scratch_new ─▶ wm_sp_encode, many times
+ *
+ * A text is normalised (the model's character map, spaces, U+2581 "▁" for a space) and cut into
+ * pieces. Normalised text, ids and pieces are those of SentencePiece 0.1.97: same float sums in the
+ * same order, same ties, byte fallback, user-defined symbols, runs of unknown characters as one
+ * piece, U+FFFD for each invalid byte. One difference: where SentencePiece refuses a text because a
+ * control symbol's letters stand in it, those letters are unknown here. Word and character models
+ * are refused by name.
+ *
+ * A whole page may be one text. Time is linear in its length (BPE: n log n at worst). A scratch
+ * keeps what its longest text needed: the normalised text, 8 bytes a piece, and for a stretch that
+ * pieces overlap without a gap, usually a word, 12 bytes (unigram) or 56 (BPE) a byte of it.
+ *
+ * Ownership: the caller's, between _open and _free. Threads: a model is immutable; a scratch
+ * belongs to one thread and to the model it was made for. Errors: WM_E_FORMAT what is not such a
+ * model, WM_E_LIMIT over one of the limits below, WM_E_NOMEM.
+ */
+#ifndef WETMILL_SENTENCEPIECE_H
+#define WETMILL_SENTENCEPIECE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wetmill/buf.h"
+#include "wetmill/error.h"
+#include "wetmill/str.h"
+
+enum {
+    WM_SP_MAX_MODEL_BYTES = 256 << 20,
+    WM_SP_MAX_PIECES = 1 << 22,
+    WM_SP_MAX_PIECE_BYTES = 1 << 10,
+    WM_SP_MAX_REPLACEMENT = 1 << 10, /**< Bytes that one rule of the character map may write. */
+    WM_SP_MAX_NORMALISED = 256 << 20 /**< Bytes of one text, normalised. */
+};
+#define WM_SP_MAX_SCORE 1e30F /**< Of a piece, either side of 0: sums of them stay finite. */
+#define WM_SP_NONE UINT32_MAX /**< No such piece. */
+
+enum wm_sp_kind { WM_SP_UNIGRAM = 1, WM_SP_BPE = 2 };
+
+/** Numbered as in the file. */
+enum wm_sp_type {
+    WM_SP_NORMAL = 1,
+    WM_SP_UNKNOWN = 2, /**< Exactly one piece of a model. */
+    WM_SP_CONTROL = 3, /**< <s>, </s>, …: never found in a text. */
+    WM_SP_USER_DEFINED = 4,
+    WM_SP_UNUSED = 5,
+    WM_SP_BYTE = 6 /**< "<0x00>" to "<0xFF>": the bytes of unknown characters. */
+};
+
+struct wm_sp;
+struct wm_sp_scratch;
+
+/** Load a model. Errors name `path`. */
+int wm_sp_open(const char *path, struct wm_sp **ret, struct wm_error *err);
+
+/** The same from memory, which is not needed afterwards. */
+int wm_sp_parse(struct wm_str bytes, struct wm_sp **ret, struct wm_error *err);
+
+void wm_sp_free(struct wm_sp *model); /**< NULL is fine. */
+
+/** Bytes the model holds. */
+size_t wm_sp_memory(const struct wm_sp *model);
+
+enum wm_sp_kind wm_sp_kind(const struct wm_sp *model);
+
+/** Number of pieces; ids are 0 … count − 1, and all functions below want such ids. */
+size_t wm_sp_count(const struct wm_sp *model);
+
+/** What a piece stands for, "▁" for a space. Any bytes but NUL, at least one; lives as the model
+ *  does. */
+struct wm_str wm_sp_piece(const struct wm_sp *model, uint32_t id);
+enum wm_sp_type wm_sp_piece_type(const struct wm_sp *model, uint32_t id);
+
+/** Unigram: log probability. BPE: the higher, the earlier merged. */
+float wm_sp_piece_score(const struct wm_sp *model, uint32_t id);
+
+/** The id of a piece by its text, the unknown piece's if there is none. Of two pieces with one
+ *  text, the one that is never found in a text (control, unknown, byte). */
+uint32_t wm_sp_find(const struct wm_sp *model, struct wm_str piece);
+
+uint32_t wm_sp_unknown(const struct wm_sp *model);
+/** <s>, </s> and <pad>, or what the model calls them; WM_SP_NONE if it has no such control symbol.
+ */
+uint32_t wm_sp_begin(const struct wm_sp *model);
+uint32_t wm_sp_end(const struct wm_sp *model);
+uint32_t wm_sp_pad(const struct wm_sp *model);
+
+int wm_sp_scratch_new(const struct wm_sp *model, struct wm_sp_scratch **ret, struct wm_error *err);
+void wm_sp_scratch_free(struct wm_sp_scratch *scratch); /**< NULL is fine. */
+
+/** Bytes the scratch holds now. */
+size_t wm_sp_scratch_memory(const struct wm_sp_scratch *scratch);
+
+/** A text in pieces: piece i is ids[i] and stands for text[ends[i − 1], ends[i]). */
+struct wm_sp_pieces {
+    size_t n;
+    const uint32_t *ids;
+    const uint32_t *ends; /**< Bytes; the last is text.len. Each byte piece stands for one byte. */
+    struct wm_str text;   /**< The normalised text. */
+};
+
+/**
+ * Normalise `text` (any bytes) and cut it into pieces; no <s> or </s> is added. `*ret` lives in the
+ * scratch until it is used again. The result does not depend on what the scratch was used for
+ * before. No memory is taken once the scratch has seen a text as large. WM_E_LIMIT, WM_E_NOMEM.
+ */
+int wm_sp_encode(const struct wm_sp *model, struct wm_sp_scratch *scratch, struct wm_str text,
+                 struct wm_sp_pieces *ret, struct wm_error *err);
+
+/** Only the first half of wm_sp_encode. */
+int wm_sp_normalise(const struct wm_sp *model, struct wm_sp_scratch *scratch, struct wm_str text,
+                    struct wm_str *ret, struct wm_error *err);
+
+/** Slice of the normalised text that piece `i` < pieces->n stands for. */
+static inline struct wm_str wm_sp_slice(const struct wm_sp_pieces *pieces, size_t i)
+{
+    size_t begin = i ? pieces->ends[i - 1] : 0;
+    return (struct wm_str){pieces->text.ptr + begin, pieces->ends[i] - begin};
+}
+
+/** Piece `i` as SentencePiece prints it: the slice (an unknown piece keeps its characters), of a
+ *  byte piece its name "<0xE2>". */
+struct wm_str wm_sp_surface(const struct wm_sp *model, const struct wm_sp_pieces *pieces, size_t i);
+
+/**
+ * Append the text that `ids` [n] stand for to `out`: "▁" is a space again, but for the one that the
+ * normaliser put in front; control symbols are left out, the unknown piece is " ⁇ " or what the
+ * model says, byte pieces are joined to characters (U+FFFD for each that fits in none). WM_E_FORMAT
+ * for an id the model lacks, errors of `out`.
+ */
+int wm_sp_decode(const struct wm_sp *model, const uint32_t *ids, size_t n, struct wm_buf *out,
+                 struct wm_error *err);
+
+#endif /* WETMILL_SENTENCEPIECE_H */
