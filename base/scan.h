@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file scan.h
- * Inner loops that look for the next interesting byte, 16 bytes at a time with SSE2 (part of every
- * x86-64) and 8 at a time elsewhere. The …_plain versions are what they must equal.
+ * Inner loops that look for the next interesting byte, or count bytes, 16 at a time with SSE2 (part
+ * of every x86-64) and 8 or 1 at a time elsewhere. The …_plain versions are what they must equal.
  */
 #ifndef WETMILL_BASE_SCAN_H
 #define WETMILL_BASE_SCAN_H
@@ -43,6 +43,69 @@ static inline size_t wm_scan_ascii(const unsigned char *s, size_t len)
     }
 #endif
     return i + wm_scan_ascii_plain(s + i, len - i);
+}
+
+/** Bytes equal to `c`. */
+static inline size_t wm_scan_count_plain(const unsigned char *s, size_t len, unsigned char c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++)
+        n += s[i] == c;
+    return n;
+}
+
+/** Bytes that start a character of valid UTF-8: all but continuations. */
+static inline size_t wm_scan_characters_plain(const unsigned char *s, size_t len)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++)
+        n += (s[i] & 0xC0) != 0x80;
+    return n;
+}
+
+#ifdef __SSE2__
+enum { WM_SCAN_LANES = 255 }; /* steps until a lane of 8 bits might overflow */
+
+/* Sum of the 16 lanes of 8 bits. */
+static inline size_t wm_scan_sum(__m128i lanes)
+{
+    __m128i sums = _mm_sad_epu8(lanes, _mm_setzero_si128());
+    return (size_t)_mm_cvtsi128_si32(sums) + (size_t)_mm_extract_epi16(sums, 4);
+}
+#endif
+
+static inline size_t wm_scan_count(const unsigned char *s, size_t len, unsigned char c)
+{
+    size_t n = 0, i = 0;
+#ifdef __SSE2__
+    const __m128i wanted = _mm_set1_epi8((char)c);
+    while (len - i >= 16) {
+        __m128i lanes = _mm_setzero_si128();
+        for (int step = 0; step < WM_SCAN_LANES && len - i >= 16; step++, i += 16) {
+            __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s + i));
+            lanes = _mm_sub_epi8(lanes, _mm_cmpeq_epi8(v, wanted));
+        }
+        n += wm_scan_sum(lanes);
+    }
+#endif
+    return n + wm_scan_count_plain(s + i, len - i, c);
+}
+
+static inline size_t wm_scan_characters(const unsigned char *s, size_t len)
+{
+    size_t n = 0, i = 0;
+#ifdef __SSE2__
+    const __m128i last = _mm_set1_epi8((char)0xBF); /* as signed numbers: continuations are least */
+    while (len - i >= 16) {
+        __m128i lanes = _mm_setzero_si128();
+        for (int step = 0; step < WM_SCAN_LANES && len - i >= 16; step++, i += 16) {
+            __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s + i));
+            lanes = _mm_sub_epi8(lanes, _mm_cmpgt_epi8(v, last));
+        }
+        n += wm_scan_sum(lanes);
+    }
+#endif
+    return n + wm_scan_characters_plain(s + i, len - i);
 }
 
 static inline bool wm_json_special(unsigned char c)

@@ -78,10 +78,7 @@ size_t wm_utf8_encode(uint32_t code, char out[4])
 
 size_t wm_utf8_count(struct wm_str s)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < s.len; i++)
-        n += ((unsigned char)s.ptr[i] & 0xC0) != 0x80;
-    return n;
+    return !s.len ? 0 : wm_scan_characters((const unsigned char *)s.ptr, s.len);
 }
 
 /* Copy with replacements to `dst`, or only measure if it is NULL. */

@@ -2,6 +2,7 @@
 /* Text and fields of a record, copied once into the batch. */
 #include "pipeline/document.h"
 
+#include "base/text_scan.h"
 #include "wetmill/utf8.h"
 
 enum { DOCS_FIRST = 64, SCRATCH_FACTOR = 16 };
@@ -19,43 +20,46 @@ void wm_maker_done(struct wm_maker *maker)
     wm_arena_done(&maker->scratch);
 }
 
-/* Copies without the CRs that stand before an LF; returns the end. */
-static char *copy_lines(char *dst, struct wm_str raw)
+/* Takes the CRs out that stand before an LF; returns the end. */
+static char *drop_crs(char *text, size_t len)
 {
-    while (raw.len) {
-        const char *cr = memchr(raw.ptr, '\r', raw.len);
-        size_t n = cr ? (size_t)(cr - raw.ptr) : raw.len;
-        memcpy(dst, raw.ptr, n);
-        dst += n;
-        raw.ptr += n;
-        raw.len -= n;
+    char *to = memchr(text, '\r', len);
+    const char *from = to, *end = text + len;
+    while (from < end) {
         size_t run = 0;
-        while (run < raw.len && raw.ptr[run] == '\r')
+        while (from + run < end && from[run] == '\r')
             run++;
-        if (run == raw.len || raw.ptr[run] != '\n') {
-            memset(dst, '\r', run);
-            dst += run;
+        if (from + run == end || from[run] != '\n') {
+            memset(to, '\r', run);
+            to += run;
         }
-        raw.ptr += run;
-        raw.len -= run;
+        from += run;
+        const char *cr = memchr(from, '\r', (size_t)(end - from));
+        size_t n = (size_t)((cr ? cr : end) - from);
+        memmove(to, from, n);
+        to += n;
+        from += n;
     }
-    return dst;
+    return to;
 }
 
 int wm_text_take(struct wm_arena *arena, struct wm_str raw, bool at_end, struct wm_str *ret,
-                 bool *ret_repaired, struct wm_error *err)
+                 size_t *ret_lines, bool *ret_repaired, struct wm_error *err)
 {
     while (at_end && raw.len && (raw.ptr[raw.len - 1] == '\n' || raw.ptr[raw.len - 1] == '\r'))
         raw.len--;
     char *copy = wm_arena_bytes(arena, raw.len);
     if (!copy)
         return wm_fail_nomem(err, raw.len, "a document's text");
-    struct wm_str text = {copy, (size_t)(copy_lines(copy, raw) - copy)};
-    size_t n_replaced = 0;
-    int status = wm_utf8_repair(text, arena, ret, &n_replaced, err);
-    if (!status && n_replaced)
-        *ret_repaired = true;
-    return status;
+    struct wm_text_facts facts = wm_text_copy(copy, raw);
+    *ret = (struct wm_str){copy, raw.len};
+    *ret_lines = facts.n_newlines + 1;
+    if (facts.has_cr)
+        ret->len = (size_t)(drop_crs(copy, raw.len) - copy);
+    if (facts.is_utf8) /* CR stands alone: without some of them it is as valid as before */
+        return 0;
+    *ret_repaired = true;
+    return wm_utf8_repair(*ret, arena, ret, NULL, err);
 }
 
 int wm_doc_new(struct wm_maker *maker, struct wm_batch *batch, struct wm_doc **ret,
@@ -89,6 +93,10 @@ static int take_value(struct wm_arena *arena, struct wm_str raw, struct wm_str *
     char *copy = wm_arena_bytes(arena, raw.len);
     if (!copy)
         return wm_fail_nomem(err, raw.len, "a header's value");
+    struct wm_text_facts facts = wm_text_copy(copy, raw);
+    *ret = (struct wm_str){copy, raw.len};
+    if (facts.n_newlines == 0 && facts.is_utf8)
+        return 0;
     size_t n = 0;
     for (size_t i = 0; i < raw.len;) {
         size_t run = i;
@@ -114,9 +122,8 @@ static int take_header(struct wm_arena *arena, const struct wm_record *record, s
     return status;
 }
 
-static int all_lines(struct wm_arena *arena, struct wm_doc *doc, struct wm_error *err)
+static int all_lines(struct wm_arena *arena, struct wm_doc *doc, size_t n, struct wm_error *err)
 {
-    size_t n = wm_line_count(doc->text);
     if (n > UINT32_MAX)
         return wm_fail(err, WM_E_LIMIT, "a document of more than 2^32 lines");
     doc->lines.runs = wm_arena_alloc(arena, 1, sizeof *doc->lines.runs);
@@ -133,19 +140,21 @@ int wm_doc_make(struct wm_maker *maker, struct wm_batch *batch, enum wm_framing 
                 bool *ret_repaired, struct wm_error *err)
 {
     int status;
+    size_t n_lines = 0;
     *ret_repaired = false;
     if (framing == WM_FRAMING_JSONL) {
-        status =
-            wm_jsonl_read(maker, &batch->arena, record->body, doc, ret_reason, ret_repaired, err);
+        status = wm_jsonl_read(maker, &batch->arena, record->body, doc, &n_lines, ret_reason,
+                               ret_repaired, err);
         if (status <= 0)
             return status;
         status = 0;
     } else {
-        status = wm_text_take(&batch->arena, record->body, true, &doc->text, ret_repaired, err);
+        status = wm_text_take(&batch->arena, record->body, true, &doc->text, &n_lines, ret_repaired,
+                              err);
         if (!status && framing == WM_FRAMING_WARC)
             status = take_header(&batch->arena, record, doc, err);
     }
     if (!status && doc->lines.n_runs == 0)
-        status = all_lines(&batch->arena, doc, err);
+        status = all_lines(&batch->arena, doc, n_lines, err);
     return status ? status : 1;
 }

@@ -27,9 +27,10 @@ void wm_maker_init(struct wm_maker *maker, const struct wm_source_options *optio
                    size_t n_values);
 void wm_maker_done(struct wm_maker *maker);
 
-/** Text as above, copied to `arena`; `*ret_repaired` if there was invalid UTF-8. */
+/** Text as above, copied to `arena`, and the number of its lines; `*ret_repaired` is set if there was
+ *  invalid UTF-8. */
 int wm_text_take(struct wm_arena *arena, struct wm_str raw, bool at_end, struct wm_str *ret,
-                 bool *ret_repaired, struct wm_error *err);
+                 size_t *ret_lines, bool *ret_repaired, struct wm_error *err);
 
 /** Room for one more document in `batch`, zeroed, its values unset. It counts once n_docs says so. */
 int wm_doc_new(struct wm_maker *maker, struct wm_batch *batch, struct wm_doc **ret,
@@ -41,9 +42,9 @@ int wm_doc_make(struct wm_maker *maker, struct wm_batch *batch, enum wm_framing 
                 const struct wm_record *record, struct wm_doc *doc, enum wm_read_reason *ret_reason,
                 bool *ret_repaired, struct wm_error *err);
 
-/** The JSON part of it (jsonl.c). */
+/** The JSON part of it (jsonl.c); `*ret_lines` of the text, the map only if the line brings one. */
 int wm_jsonl_read(struct wm_maker *maker, struct wm_arena *arena, struct wm_str line,
-                  struct wm_doc *doc, enum wm_read_reason *ret_reason, bool *ret_repaired,
-                  struct wm_error *err);
+                  struct wm_doc *doc, size_t *ret_lines, enum wm_read_reason *ret_reason,
+                  bool *ret_repaired, struct wm_error *err);
 
 #endif /* WETMILL_PIPELINE_DOCUMENT_H */

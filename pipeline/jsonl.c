@@ -335,8 +335,8 @@ static int copy_fields(struct wm_maker *maker, struct wm_arena *arena, struct li
 }
 
 int wm_jsonl_read(struct wm_maker *maker, struct wm_arena *arena, struct wm_str line,
-                  struct wm_doc *doc, enum wm_read_reason *ret_reason, bool *ret_repaired,
-                  struct wm_error *err)
+                  struct wm_doc *doc, size_t *ret_lines, enum wm_read_reason *ret_reason,
+                  bool *ret_repaired, struct wm_error *err)
 {
     struct line l = {0};
     union wm_value *values = doc->values;
@@ -362,7 +362,7 @@ int wm_jsonl_read(struct wm_maker *maker, struct wm_arena *arena, struct wm_str 
         return 0;
     }
     *ret_repaired = mended;
-    status = wm_text_take(arena, text, false, &doc->text, &ignored, err);
+    status = wm_text_take(arena, text, false, &doc->text, ret_lines, &ignored, err);
     if (!status)
         status = copy_fields(maker, arena, &l, doc, line.len, err);
     return status ? status : 1;

@@ -11,8 +11,10 @@ static char lower(char c)
 
 bool wm_str_same(struct wm_str a, struct wm_str b)
 {
-    if (a.len != b.len)
+    if (a.len != b.len || (a.len && lower(a.ptr[0]) != lower(b.ptr[0])))
         return false;
+    if (wm_str_eq(a, b)) /* nearly always, if at all */
+        return true;
     for (size_t i = 0; i < a.len; i++)
         if (lower(a.ptr[i]) != lower(b.ptr[i]))
             return false;
@@ -112,7 +114,7 @@ static void read_field(struct wm_warc_header *h, struct wm_str field, struct wm_
 {
     const char *colon = memchr(field.ptr, ':', field.len);
     struct wm_str name = {field.ptr, colon ? (size_t)(colon - field.ptr) : 0};
-    if (!colon || !is_name(name))
+    if (h->strict && (!colon || !is_name(name)))
         h->strict = false;
     if (!colon)
         return;
@@ -163,9 +165,9 @@ static bool read_fields(struct wm_str bytes, struct wm_warc_header *h)
     return h->size > 0;
 }
 
-int wm_warc_header_read(struct wm_str bytes, struct wm_warc_header *ret)
+static int read_header(struct wm_str bytes, bool strict, struct wm_warc_header *ret)
 {
-    struct wm_warc_header h = {.strict = true};
+    struct wm_warc_header h = {.strict = strict};
     if (!wm_warc_starts(bytes))
         return bytes.len ? -1 : 0;
     if (bytes.len > WM_WARC_HEADER)
@@ -180,10 +182,15 @@ int wm_warc_header_read(struct wm_str bytes, struct wm_warc_header *ret)
     return bytes.len == WM_WARC_HEADER ? -1 : 0;
 }
 
+int wm_warc_header_read(struct wm_str bytes, struct wm_warc_header *ret)
+{
+    return read_header(bytes, false, ret);
+}
+
 bool wm_warc_header_plausible(struct wm_str bytes, bool ended, bool *ret_cut)
 {
     struct wm_warc_header h = {.strict = true};
-    int found = wm_warc_header_read(bytes, &h);
+    int found = read_header(bytes, true, &h);
     *ret_cut = found == 0;
     if (found == 0 && ended && whole_line(bytes).len) {
         *ret_cut = false;

@@ -23,7 +23,7 @@ struct wm_warc_header {
     struct wm_str type, url, date, digest, record_id, content_type;
     bool has_length;     /**< Content-Length is there, once, and a whole number. */
     uint64_t length;     /**< Its value. */
-    bool strict;         /**< Every line looks like `Name: value`. */
+    bool strict;         /**< Every line looks like `Name: value`; only if that was asked. */
     const char *problem; /**< Why the header is of no use, or NULL. */
 };
 

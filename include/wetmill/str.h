@@ -64,12 +64,7 @@ static inline struct wm_str wm_str_trim(struct wm_str s)
     return s;
 }
 
-static inline size_t wm_str_count(struct wm_str s, char c)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s.len; i++)
-        n += s.ptr[i] == c;
-    return n;
-}
+/** Bytes of `s` equal to `c`. */
+size_t wm_str_count(struct wm_str s, char c);
 
 #endif /* WETMILL_STR_H */

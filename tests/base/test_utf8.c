@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "base/scan.h"
+#include "base/text_scan.h"
 #include "wetmill/utf8.h"
 
 static struct wm_error err;
@@ -83,8 +84,82 @@ static void test_scan_equals_plain(void)
         bool high = false, high_plain = false;
         wrong += wm_scan_json(s, len, &high) != wm_scan_json_plain(s, len, &high_plain);
         wrong += high != high_plain;
+        wrong += wm_scan_count(s, len, 'a') != wm_scan_count_plain(s, len, 'a');
+        wrong += wm_scan_characters(s, len) != wm_scan_characters_plain(s, len);
+    }
+    static unsigned char much[70001]; /* more than 255 in a lane */
+    memset(much, '\n', sizeof much);
+    for (size_t len = sizeof much - 40; len <= sizeof much; len++) {
+        wrong += wm_scan_count(much, len, '\n') != len;
+        wrong += wm_scan_characters(much, len) != len;
     }
     CHECK_U64(wrong, 0);
+}
+
+static size_t unequal_facts(struct wm_text_facts a, struct wm_text_facts b)
+{
+    return a.n_newlines != b.n_newlines || a.has_cr != b.has_cr || a.is_utf8 != b.is_utf8;
+}
+
+static size_t wrong_copy(const unsigned char *s, size_t len)
+{
+    char plain[400], fast[400];
+    struct wm_str src = {(const char *)s, len};
+    memset(fast, 0x5A, sizeof fast);
+    struct wm_text_facts want = wm_text_copy_plain(plain, src);
+    size_t wrong = unequal_facts(wm_text_copy(fast, src), want);
+    wrong += len && (memcmp(plain, s, len) != 0 || memcmp(fast, s, len) != 0);
+    wrong += fast[len] != 0x5A;
+    wrong += want.is_utf8 != valid_plain(s, len);
+    return wrong;
+}
+
+/* Every pair of bytes, each with what may stand before and behind it, at every place of a block. */
+static void test_copy_pairs(void)
+{
+    static const char *const before[] = {"",         "\xE2",         "\xE2\x82",
+                                         "\xF0\x9F", "\xF0\x9F\x98", "\xC3"};
+    static const char *const behind[] = {"", "\x80", "\x80\x80", "a"};
+    unsigned char s[160];
+    size_t wrong = 0;
+    for (unsigned pair = 0; pair < 65536; pair++) {
+        size_t at = 56 + pair * 7 % 16, len = at;
+        memset(s, 'a', sizeof s);
+        const char *lead = before[pair % 6], *tail = behind[pair / 6 % 4];
+        memcpy(s + len, lead, strlen(lead));
+        len += strlen(lead);
+        s[len++] = (unsigned char)(pair >> 8);
+        s[len++] = (unsigned char)pair;
+        memcpy(s + len, tail, strlen(tail));
+        len += strlen(tail);
+        wrong += wrong_copy(s, len) + wrong_copy(s, 128) + wrong_copy(s, 130);
+    }
+    CHECK_U64(wrong, 0);
+}
+
+static void test_copy_random(void)
+{
+    size_t wrong = 0, n_valid = 0;
+    for (int round = 0; round < 100000; round++) {
+        unsigned char s[360];
+        size_t len = 0, most = random32() % 340;
+        unsigned ascii = random32() % 8, rare = random32() % 3 ? 0 : 1 + random32() % 100;
+        while (len < most) {
+            uint32_t code = random32() % 8 < ascii ? random32() % 0x80
+                            : random32() % 64 == 0 ? random32() % 2 ? '\n' : '\r'
+                            : random32() % 2       ? random32() % 0x800
+                                                   : random32() % 0x110000;
+            len += wm_utf8_encode(code, (char *)s + len);
+        }
+        if (rare && len && random32() % rare == 0)
+            s[random32() % len] = (unsigned char)random32();
+        if (len && random32() % 4 == 0)
+            len -= random32() % (len < 4 ? len : 4);
+        n_valid += valid_plain(s, len);
+        wrong += wrong_copy(s, len);
+    }
+    CHECK_U64(wrong, 0);
+    CHECK(n_valid > 10000 && n_valid < 99000);
 }
 
 static void check_repair(struct wm_str from, struct wm_str want, size_t want_replaced)
@@ -137,6 +212,8 @@ int main(void)
     test_all_code_points();
     test_validity_random();
     test_scan_equals_plain();
+    test_copy_pairs();
+    test_copy_random();
     test_repair();
     test_next();
     return test_summary();
