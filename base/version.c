@@ -4,6 +4,7 @@
 #include <archive.h>
 #include <jansson.h>
 #include <libdeflate.h>
+#include <nettle/version.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +23,7 @@ const char *wm_version_text(void)
 }
 
 /* Those that do not hand out a string of their own. */
-static char icu[U_MAX_VERSION_STRING_LENGTH], pcre2[64], xxhash[32], libarchive[32];
+static char icu[U_MAX_VERSION_STRING_LENGTH], pcre2[64], xxhash[32], libarchive[32], nettle[32];
 static pthread_once_t made = PTHREAD_ONCE_INIT;
 
 static void make(void)
@@ -42,6 +43,7 @@ static void make(void)
     int a = archive_version_number();
     (void)snprintf(libarchive, sizeof libarchive, "%d.%d.%d", a / 1000000, a / 1000 % 1000,
                    a % 1000);
+    (void)snprintf(nettle, sizeof nettle, "%d.%d", nettle_version_major(), nettle_version_minor());
 }
 
 const char *wm_library_version(const char *name)
@@ -59,6 +61,7 @@ const char *wm_library_version(const char *name)
         {"libarchive", libarchive},
         {"libyaml", yaml_get_version_string()},
         {"jansson", jansson_version_str()},
+        {"nettle", nettle},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcmp(name, all[i].name) == 0)

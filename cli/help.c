@@ -139,8 +139,9 @@ void cli_group(const char *word, FILE *to)
 
 void cli_version(FILE *to)
 {
-    static const char *const libraries[] = {"libarchive", "zstd",   "zlib",    "libdeflate", "icu",
-                                            "pcre2",      "xxhash", "libyaml", "jansson"};
+    static const char *const libraries[] = {"libarchive", "zstd",  "zlib",   "libdeflate",
+                                            "icu",        "pcre2", "xxhash", "libyaml",
+                                            "jansson",    "nettle"};
     (void)fprintf(to, "wetmill %s\n", WM_VERSION);
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++)
         (void)fprintf(to, "  %-11s %s\n", libraries[i], wm_library_version(libraries[i]));

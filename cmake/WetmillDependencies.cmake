@@ -29,6 +29,7 @@ wm_dependency(pcre2 libpcre2-8 libpcre2-dev)
 wm_dependency(xxhash libxxhash libxxhash-dev)
 wm_dependency(libyaml yaml-0.1 libyaml-dev)
 wm_dependency(jansson jansson libjansson-dev)
+wm_dependency(nettle nettle nettle-dev)
 
 if(WM_OPENMP)
   find_package(OpenMP COMPONENTS C)

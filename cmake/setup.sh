@@ -2,7 +2,7 @@
 # Needs root for that alone; says what it installs before it does.
 
 WM_PACKAGES="gcc libc6-dev cmake ninja-build pkg-config libarchive-dev libzstd-dev zlib1g-dev
-libdeflate-dev libicu-dev libpcre2-dev libxxhash-dev libyaml-dev libjansson-dev"
+libdeflate-dev libicu-dev libpcre2-dev libxxhash-dev libyaml-dev libjansson-dev nettle-dev"
 
 # wm_install PACKAGE…: install those that are not there yet.
 wm_install() {

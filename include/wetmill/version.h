@@ -14,7 +14,7 @@ const char *wm_version_text(void);
 
 /**
  * Version at run time of "icu", "pcre2", "zstd", "libdeflate" (which only knows the version it was
- * built with), "zlib", "xxhash", "libarchive", "libyaml" or "jansson"; NULL for any other name.
+ * built with), "zlib", "xxhash", "libarchive", "libyaml", "jansson" or "nettle"; NULL for any other name.
  * The text is constant for the life of the process. Any thread.
  */
 const char *wm_library_version(const char *name);

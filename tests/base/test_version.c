@@ -8,7 +8,7 @@
 int main(void)
 {
     static const char *const names[] = {"icu",    "pcre2",      "zstd",    "libdeflate", "zlib",
-                                        "xxhash", "libarchive", "libyaml", "jansson"};
+                                        "xxhash", "libarchive", "libyaml", "jansson",    "nettle"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *version = wm_library_version(names[i]);
         CHECK_(version && version[0] >= '0' && version[0] <= '9' && strchr(version, '.'),
