@@ -58,13 +58,20 @@ static uint64_t lines_of(const struct wm_doc *doc)
     return doc->text.len == 0 && doc->lines.n_runs == 0 ? 0 : wm_line_count(doc->text);
 }
 
-static void count_in(const struct wm_batch *batch, struct wm_link_tally *tally)
+/* What a batch holds. */
+struct content {
+    uint64_t documents, lines, bytes;
+};
+
+/* Before the first stage: a map holds all lines of its text, as sift() makes sure behind each. */
+static struct content content_of(const struct wm_batch *batch)
 {
-    tally->documents_in += batch->n_docs;
+    struct content content = {.documents = batch->n_docs};
     for (size_t i = 0; i < batch->n_docs; i++) {
-        tally->lines_in += lines_of(&batch->docs[i]);
-        tally->bytes_in += batch->docs[i].text.len;
+        content.lines += wm_line_map_count(&batch->docs[i].lines);
+        content.bytes += batch->docs[i].text.len;
     }
+    return content;
 }
 
 static int keep_dropped(struct wm_batch *batch, const struct wm_doc *doc,
@@ -80,60 +87,75 @@ static int keep_dropped(struct wm_batch *batch, const struct wm_doc *doc,
     return 0;
 }
 
-static int check_doc(const struct wm_doc *doc, size_t stage, size_t n_reasons, struct wm_error *err)
+static int check_drop(const struct wm_doc *doc, size_t stage, size_t n_reasons,
+                      struct wm_error *err)
 {
     if (doc->drop > n_reasons || (doc->drop && doc->drop_stage != stage))
         return wm_fail(err, WM_E_FORMAT, "internal: dropped for reason %u of %zu", doc->drop,
                        n_reasons);
-    uint64_t n_lines = lines_of(doc), n_mapped = wm_line_map_count(&doc->lines);
-    if (!doc->drop && n_lines != n_mapped)
+    return 0;
+}
+
+static int check_lines(const struct wm_doc *doc, uint64_t n_lines, struct wm_error *err)
+{
+    uint64_t n_mapped = wm_line_map_count(&doc->lines);
+    if (n_lines != n_mapped)
         return wm_fail(err, WM_E_FORMAT, "internal: a text of %ju lines has a line map of %ju",
                        (uintmax_t)n_lines, (uintmax_t)n_mapped);
     return 0;
 }
 
-/* Count, and close the gaps that dropped documents leave. */
+/* Count what is left, and close the gaps that dropped documents leave. */
 static int sift(struct wm_batch *batch, size_t n_reasons, struct wm_link_tally *tally,
-                struct wm_dropped *dropped, struct wm_error *err)
+                struct wm_dropped *dropped, struct content *ret_left, struct wm_error *err)
 {
-    size_t n = 0;
+    struct content left = {0};
     int status = 0;
     for (size_t i = 0; !status && i < batch->n_docs; i++) {
         struct wm_doc *doc = &batch->docs[i];
-        status = check_doc(doc, batch->stage, n_reasons, err);
-        if (status)
-            break;
-        if (doc->drop) {
+        status = check_drop(doc, batch->stage, n_reasons, err);
+        if (!status && doc->drop) {
             tally->reasons[doc->drop - 1]++;
             status = dropped ? keep_dropped(batch, doc, dropped, err) : 0;
             continue;
         }
-        tally->documents_out++;
-        tally->lines_out += lines_of(doc);
-        tally->bytes_out += doc->text.len;
+        uint64_t n_lines = lines_of(doc);
+        if (!status)
+            status = check_lines(doc, n_lines, err);
+        left.lines += n_lines;
+        left.bytes += doc->text.len;
         tally->longest = tally->longest > doc->text.len ? tally->longest : doc->text.len;
-        if (n != i)
-            batch->docs[n] = *doc;
-        n++;
+        if (left.documents != i)
+            batch->docs[left.documents] = *doc;
+        left.documents++;
     }
-    if (!status)
-        batch->n_docs = n;
-    return status;
+    if (status)
+        return status;
+    batch->n_docs = left.documents;
+    *ret_left = left;
+    return 0;
 }
 
 int wm_chain_apply(const struct wm_locals *locals, size_t n_links, struct wm_batch *batch,
                    struct wm_link_tally *links, struct wm_dropped *dropped, struct wm_error *err)
 {
+    struct content content = content_of(batch);
     for (size_t i = 0; i < n_links; i++) {
         const struct wm_link *link = &locals->chain->links[i];
+        struct wm_link_tally *tally = &links[i];
         batch->stage = (uint32_t)i;
-        count_in(batch, &links[i]);
+        tally->documents_in += content.documents;
+        tally->lines_in += content.lines;
+        tally->bytes_in += content.bytes;
         int status =
             batch->n_docs ? link->stage->apply(link->shared, locals->items[i], batch, err) : 0;
         if (!status)
-            status = sift(batch, wm_stage_reasons(link->stage), &links[i], dropped, err);
+            status = sift(batch, wm_stage_reasons(link->stage), tally, dropped, &content, err);
         if (status)
             return wm_error_where(err, "stage %s", link->stage->name);
+        tally->documents_out += content.documents;
+        tally->lines_out += content.lines;
+        tally->bytes_out += content.bytes;
     }
     return 0;
 }
