@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { VERSION = 1, BLOCK = 64 << 10 };
+enum { VERSION = 2, BLOCK = 64 << 10 };
 static const char MAGIC[8] = {'w', 'm', 'r', 'e', 'c', 'o', 'r', 'd'};
 
 static void put_le(unsigned char *dst, uint64_t v, int bytes)
@@ -20,13 +20,13 @@ static uint64_t get_le(const unsigned char *src, int bytes)
     return v;
 }
 
-static void make_header(unsigned char header[WM_RECORDS_HEADER], size_t size)
+static void make_header(unsigned char header[WM_RECORDS_HEADER], struct wm_record_form form)
 {
     memcpy(header, MAGIC, sizeof MAGIC);
     put_le(header + 8, VERSION, 4);
-    put_le(header + 12, size, 4);
+    put_le(header + 12, form.size, 4);
     put_le(header + 16, WM_PARTITIONS, 4);
-    put_le(header + 20, 0, 4);
+    put_le(header + 20, form.fold, 4);
 }
 
 static uint64_t end_sum(const unsigned char header[WM_RECORDS_HEADER],
@@ -43,7 +43,8 @@ static uint64_t end_sum(const unsigned char header[WM_RECORDS_HEADER],
 struct wm_records_out {
     struct wm_out *out;
     XXH3_state_t *hash; /* of the present partition */
-    size_t size, held;  /* bytes held in `block` */
+    struct wm_record_form form;
+    size_t held; /* bytes in `block` */
     uint64_t n;
     unsigned partition;
     uint64_t starts[WM_PARTITIONS + 1], sums[WM_PARTITIONS];
@@ -60,22 +61,32 @@ void wm_records_out_abandon(struct wm_records_out *out)
     free(out);
 }
 
-int wm_records_out_open(const char *path, size_t size, bool scratch, struct wm_records_out **ret,
-                        struct wm_error *err)
+int wm_records_check_form(struct wm_record_form form, struct wm_error *err)
 {
-    if (size < 8 || size > WM_RECORD_MAX)
-        return wm_fail(err, WM_E_LIMIT, "records of %zu bytes; 8 to %d are taken", size,
+    if (form.size < 8 || form.size > WM_RECORD_MAX)
+        return wm_fail(err, WM_E_LIMIT, "records of %zu bytes; 8 to %d are taken", form.size,
                        WM_RECORD_MAX);
+    if (form.fold && (form.fold < 8 || form.fold > form.size))
+        return wm_fail(err, WM_E_LIMIT, "records of %zu bytes folded by %zu", form.size, form.fold);
+    return 0;
+}
+
+int wm_records_out_open(const char *path, struct wm_record_form form, bool scratch,
+                        struct wm_records_out **ret, struct wm_error *err)
+{
+    int status = wm_records_check_form(form, err);
+    if (status)
+        return status;
     struct wm_records_out *out = calloc(1, sizeof *out);
     if (!out || !(out->hash = XXH3_createState())) {
         free(out);
         return wm_fail_nomem(err, sizeof *out, "writing records");
     }
-    out->size = size;
+    out->form = form;
     (void)XXH3_64bits_reset(out->hash);
     unsigned char header[WM_RECORDS_HEADER];
-    make_header(header, size);
-    int status = wm_out_open(path, &out->out, err);
+    make_header(header, form);
+    status = wm_out_open(path, &out->out, err);
     if (!status && scratch)
         wm_out_scratch(out->out);
     if (!status)
@@ -110,28 +121,64 @@ static int enter_partition(struct wm_records_out *out, unsigned partition, struc
 int wm_records_out_add(struct wm_records_out *out, const unsigned char *record,
                        struct wm_error *err)
 {
-    if (out->n && memcmp(out->last, record, out->size) >= 0)
+    if (out->n && memcmp(out->last, record, out->form.size) >= 0)
         return wm_fail(err, WM_E_FORMAT, "records were written out of order");
     unsigned partition = wm_partition(wm_get_be64(record));
     int status = 0;
     if (partition != out->partition)
         status = enter_partition(out, partition, err);
-    else if (out->size > BLOCK - out->held)
+    else if (out->form.size > BLOCK - out->held)
         status = flush(out, err);
     if (status)
         return status;
-    memcpy(out->block + out->held, record, out->size);
-    memcpy(out->last, record, out->size);
-    out->held += out->size;
+    memcpy(out->block + out->held, record, out->form.size);
+    memcpy(out->last, record, out->form.size);
+    out->held += out->form.size;
     out->n++;
     return 0;
+}
+
+/* How many of the first `n` records are of the partition of the first. */
+static size_t count_alike(const unsigned char *records, size_t n, size_t size)
+{
+    unsigned partition = wm_partition(wm_get_be64(records));
+    size_t low = 1, high = n; /* records before low are, from high on are not */
+    while (low < high) {
+        size_t at = low + (high - low) / 2;
+        if (wm_partition(wm_get_be64(records + at * size)) == partition)
+            low = at + 1;
+        else
+            high = at;
+    }
+    return low;
+}
+
+int wm_records_out_write(struct wm_records_out *out, const unsigned char *records, size_t n,
+                         struct wm_error *err)
+{
+    size_t size = out->form.size;
+    int status = 0;
+    while (!status && n) {
+        size_t some = count_alike(records, n, size);
+        unsigned partition = wm_partition(wm_get_be64(records));
+        if (partition != out->partition)
+            status = enter_partition(out, partition, err);
+        if (status)
+            return status;
+        (void)XXH3_64bits_update(out->hash, records, some * size);
+        status = wm_out_write(out->out, records, some * size, err);
+        out->n += some;
+        records += some * size;
+        n -= some;
+    }
+    return status;
 }
 
 int wm_records_out_commit(struct wm_records_out *out, struct wm_digest *ret, struct wm_error *err)
 {
     int status = enter_partition(out, WM_PARTITIONS, err);
     unsigned char header[WM_RECORDS_HEADER], trailer[WM_RECORDS_TRAILER], *at = trailer;
-    make_header(header, out->size);
+    make_header(header, out->form);
     for (int i = 0; i <= WM_PARTITIONS; i++, at += 8)
         put_le(at, out->starts[i], 8);
     for (int i = 0; i < WM_PARTITIONS; i++, at += 8)
@@ -161,7 +208,8 @@ int wm_records_info(const unsigned char header[WM_RECORDS_HEADER],
                     const unsigned char trailer[WM_RECORDS_TRAILER], uint64_t file_size,
                     const char *path, struct wm_records_info *ret, struct wm_error *err)
 {
-    struct wm_records_info info = {.size = get_le(header + 12, 4)};
+    struct wm_records_info info = {.form = {get_le(header + 12, 4), get_le(header + 20, 4)}};
+    struct wm_error ignored;
     if (memcmp(header, MAGIC, sizeof MAGIC) != 0)
         return wm_records_damaged(path, "it does not begin as one", err);
     uint64_t version = get_le(header + 8, 4);
@@ -170,7 +218,7 @@ int wm_records_info(const unsigned char header[WM_RECORDS_HEADER],
                 (unsigned)version, VERSION);
         return wm_error_where(err, "%s", path);
     }
-    if (info.size < 8 || info.size > WM_RECORD_MAX || get_le(header + 16, 4) != WM_PARTITIONS)
+    if (wm_records_check_form(info.form, &ignored) || get_le(header + 16, 4) != WM_PARTITIONS)
         return wm_records_damaged(path, "its header makes no sense", err);
     if (get_le(trailer + WM_RECORDS_TRAILER - 8, 8) != end_sum(header, trailer))
         return wm_records_damaged(path, "it is cut short, or its end was changed", err);
@@ -182,8 +230,8 @@ int wm_records_info(const unsigned char header[WM_RECORDS_HEADER],
     for (int i = 0; i < WM_PARTITIONS; i++)
         info.sums[i] = get_le(trailer + 8 * (ptrdiff_t)(WM_PARTITIONS + 1 + i), 8);
     uint64_t bytes = file_size - WM_RECORDS_HEADER - WM_RECORDS_TRAILER;
-    if (info.starts[0] != 0 || bytes % info.size != 0 ||
-        bytes / info.size != info.starts[WM_PARTITIONS])
+    if (info.starts[0] != 0 || bytes % info.form.size != 0 ||
+        bytes / info.form.size != info.starts[WM_PARTITIONS])
         return wm_records_damaged(path, "its size does not fit its contents", err);
     *ret = info;
     return 0;

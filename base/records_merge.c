@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* k-way merge: a heap of sources by their first record. */
+/* Merge in rounds: look at a window of each run, take from all what is not behind the smallest end
+ * of a window, and sort that together. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,38 +8,45 @@
 
 #include "base/records_file.h"
 
+enum {
+    ROUND_BYTES = 512 << 10, /* sorted at once: within the cache */
+    WINDOW_LEAST = 8,        /* records of each run in a round */
+    BLOCK_MOST = 1 << 20,    /* bytes buffered of a run, however few there are */
+};
+
 struct source {
-    const unsigned char *at, *end; /* whole records; at == end: exhausted */
-    uint64_t key;                  /* leading hash of *at */
-    /* a file: */
+    unsigned char *at, *end; /* whole records; at == end: exhausted */
+    size_t window;           /* records looked at in this round */
     char *path;
     unsigned char *block;
     struct wm_records_info info;
     uint64_t next;      /* record to read next */
+    uint64_t until;     /* record behind the last one wanted */
     unsigned partition; /* that `next` is in, or behind */
     unsigned last;      /* partition behind the last one wanted */
     XXH3_state_t *hash; /* of the records of `partition` read so far */
 };
 
 struct wm_kway {
-    size_t size; /* of a record */
+    struct wm_record_form form;
+    size_t block_bytes; /* of each source */
     struct source *sources;
     size_t n_sources;
-    struct source **heap;
-    size_t n_heap;
-    bool has_last;
-    unsigned char last_record[WM_RECORD_MAX];
+    struct wm_piece *pieces; /* [n_sources] */
+    struct wm_sorter sorter;
+    struct wm_fold fold;
 };
 
 /* ---- one file ---- */
 
-static int open_run(struct source *s, const char *path, unsigned partition, struct wm_error *err)
+static int open_run(struct source *s, const char *path, unsigned partition, size_t block_bytes,
+                    struct wm_error *err)
 {
     s->path = strdup(path);
-    s->block = malloc(WM_MERGE_BLOCK);
+    s->at = s->end = s->block = malloc(block_bytes);
     s->hash = XXH3_createState();
     if (!s->path || !s->block || !s->hash)
-        return wm_fail_nomem(err, WM_MERGE_BLOCK, "merging records");
+        return wm_fail_nomem(err, block_bytes, "merging records");
     (void)XXH3_64bits_reset(s->hash);
     struct wm_stat st;
     int status = wm_stat(path, &st, err);
@@ -66,6 +74,7 @@ static int open_run(struct source *s, const char *path, unsigned partition, stru
     s->partition = all ? 0 : partition;
     s->last = all ? WM_PARTITIONS : partition + 1;
     s->next = s->info.starts[s->partition];
+    s->until = s->info.starts[s->last];
     return 0;
 }
 
@@ -81,94 +90,150 @@ static int pass_ends(struct source *s, struct wm_error *err)
     return 0;
 }
 
-/* Fill the block; at == end afterwards means that the file has no more. */
-static int refill(struct source *s, struct wm_error *err)
+/* Read `n` more records, of one partition, behind those held; there is room for them. */
+static int read_more(struct source *s, size_t n, struct wm_error *err)
 {
-    s->at = s->end = NULL;
-    if (!s->path)
-        return 0;
-    int status = pass_ends(s, err);
-    if (status || s->partition == s->last)
-        return status;
-    uint64_t left = s->info.starts[s->partition + 1] - s->next;
-    size_t most = WM_MERGE_BLOCK / s->info.size, n = left < most ? (size_t)left : most, got = 0;
+    size_t size = s->info.form.size, got = 0;
     struct wm_file *file;
-    status = wm_file_open(s->path, &file, err);
+    int status = wm_file_open(s->path, &file, err);
     if (status)
         return status;
-    status = wm_file_pread(file, s->block, n * s->info.size,
-                           WM_RECORDS_HEADER + s->next * s->info.size, &got, err);
+    status = wm_file_pread(file, s->end, n * size, WM_RECORDS_HEADER + s->next * size, &got, err);
     wm_file_close(file);
     if (status)
         return status;
-    if (got < n * s->info.size)
+    if (got < n * size)
         return wm_records_damaged(s->path, "it was cut while it was read", err);
-    (void)XXH3_64bits_update(s->hash, s->block, got);
+    (void)XXH3_64bits_update(s->hash, s->end, got);
     s->next += n;
-    s->at = s->block;
-    s->end = s->block + got;
-    s->key = wm_get_be64(s->at);
+    s->end += got;
     /* the last block of a partition is checked before any of it is used */
     return pass_ends(s, err);
 }
 
-/* ---- the heap ---- */
-
-static bool less(const struct wm_kway *k, const struct source *a, const struct source *b)
+static size_t held(const struct source *s)
 {
-    if (a->key != b->key)
-        return a->key < b->key;
-    return memcmp(a->at + 8, b->at + 8, k->size - 8) < 0;
+    return (size_t)(s->end - s->at) / s->info.form.size;
 }
 
-static void sift(struct wm_kway *k, size_t at)
+/* Hold at least `want` records, or all that are left; a block has room for that. */
+static int refill(struct source *s, size_t want, size_t block_bytes, struct wm_error *err)
 {
-    struct source *s = k->heap[at];
-    for (size_t child; (child = 2 * at + 1) < k->n_heap; at = child) {
-        if (child + 1 < k->n_heap && less(k, k->heap[child + 1], k->heap[child]))
-            child++;
-        if (!less(k, k->heap[child], s))
-            break;
-        k->heap[at] = k->heap[child];
+    size_t size = s->info.form.size;
+    int status = pass_ends(s, err);
+    if (status || held(s) >= want || s->next == s->until)
+        return status;
+    memmove(s->block, s->at, (size_t)(s->end - s->at));
+    s->end = s->block + (s->end - s->at);
+    s->at = s->block;
+    while (!status && s->next < s->until && (size_t)(s->end - s->block) + size <= block_bytes) {
+        uint64_t left = s->info.starts[s->partition + 1] - s->next;
+        size_t room = (block_bytes - (size_t)(s->end - s->block)) / size;
+        status = read_more(s, left < room ? (size_t)left : room, err);
     }
-    k->heap[at] = s;
+    return status;
 }
 
-/* Step over the first record of the first source. */
-static int advance(struct wm_kway *k, struct wm_error *err)
+/* ---- a round ---- */
+
+/* Records of the window that are not behind `bound`. */
+static size_t count_before(const struct source *s, const unsigned char *bound)
 {
-    struct source *s = k->heap[0];
-    s->at += k->size;
-    if (s->at == s->end) {
-        int status = refill(s, err);
-        if (status)
-            return status;
+    size_t low = 0, high = s->window, size = s->info.form.size;
+    while (low < high) {
+        size_t at = low + (high - low) / 2;
+        if (memcmp(s->at + at * size, bound, size) <= 0)
+            low = at + 1;
+        else
+            high = at;
     }
-    if (s->at == s->end)
-        k->heap[0] = k->heap[--k->n_heap];
-    else
-        s->key = wm_get_be64(s->at);
-    if (k->n_heap)
-        sift(k, 0);
-    return 0;
+    return low;
 }
 
-int wm_kway_next(struct wm_kway *kway, const unsigned char **ret, struct wm_error *err)
+/* Choose windows: of each run its share of a round. */
+static int choose_windows(struct wm_kway *k, struct wm_error *err)
 {
-    while (kway->n_heap) {
-        const struct source *s = kway->heap[0];
-        int order = kway->has_last ? memcmp(kway->last_record, s->at, kway->size) : -1;
-        if (order > 0)
-            return wm_records_damaged(s->path ? s->path : "", "its records are out of order", err);
-        if (order < 0) {
-            memcpy(kway->last_record, s->at, kway->size);
-            kway->has_last = true;
-        }
-        int status = advance(kway, err);
-        if (status)
+    size_t most = ROUND_BYTES / k->form.size;
+    uint64_t left = 0;
+    int status = 0;
+    for (size_t i = 0; i < k->n_sources; i++)
+        left += k->sources[i].until - k->sources[i].next + held(&k->sources[i]);
+    for (size_t i = 0; !status && i < k->n_sources; i++) {
+        struct source *s = &k->sources[i];
+        uint64_t own = s->until - s->next + held(s);
+        double share = left ? (double)own / (double)left : 0;
+        size_t want = (size_t)(share * (double)most) + WINDOW_LEAST;
+        if (want > k->block_bytes / k->form.size)
+            want = k->block_bytes / k->form.size;
+        status = refill(s, want, k->block_bytes, err);
+        s->window = held(s) < want ? held(s) : want;
+    }
+    return status;
+}
+
+/* The smallest last record of a window that has more behind it; NULL if there is none. */
+static const unsigned char *find_bound(const struct wm_kway *k)
+{
+    const unsigned char *bound = NULL;
+    for (size_t i = 0; i < k->n_sources; i++) {
+        const struct source *s = &k->sources[i];
+        if (s->window == held(s) && s->next == s->until)
+            continue;
+        const unsigned char *last = s->at + (s->window - 1) * k->form.size;
+        if (!bound || memcmp(last, bound, k->form.size) < 0)
+            bound = last;
+    }
+    return bound;
+}
+
+/* The records of this round, sorted: `*ret_n` 0 at the end. */
+static int take_round(struct wm_kway *k, unsigned char **ret, size_t *ret_n, struct wm_error *err)
+{
+    size_t n_pieces = 0, n = 0, size = k->form.size;
+    uint64_t low = UINT64_MAX, high = 0;
+    int status = choose_windows(k, err);
+    if (status)
+        return status;
+    const unsigned char *bound = find_bound(k);
+    for (size_t i = 0; i < k->n_sources; i++) {
+        struct source *s = &k->sources[i];
+        size_t some = bound ? count_before(s, bound) : s->window;
+        if (!some)
+            continue;
+        uint64_t first = wm_get_be64(s->at), last = wm_get_be64(s->at + (some - 1) * size);
+        low = first < low ? first : low;
+        high = last > high ? last : high;
+        k->pieces[n_pieces++] = (struct wm_piece){ *ret = s->at, some};
+        n += some;
+        s->at += some * size;
+    }
+    *ret_n = n;
+    if (!n && bound)
+        return wm_records_damaged(k->sources[0].path, "its records are out of order", err);
+    if (n_pieces < 2)
+        return 0;
+    if (high < low)
+        high = low; /* only of a run that is out of order, which folding will find */
+    status = wm_sorter_sort(&k->sorter, k->pieces, n_pieces, low, high, err);
+    *ret = k->sorter.sorted;
+    return status;
+}
+
+int wm_kway_next(struct wm_kway *kway, const unsigned char **ret, size_t *ret_n,
+                 struct wm_error *err)
+{
+    while (kway->n_sources) {
+        unsigned char *records = NULL;
+        size_t n = 0;
+        int status = take_round(kway, &records, &n, err);
+        if (status || !n)
             return status;
-        if (order < 0) {
-            *ret = kway->last_record;
+        ptrdiff_t left = wm_fold(&kway->fold, records, n);
+        if (left == WM_FOLD_DISORDER)
+            return wm_records_damaged(kway->sources[0].path, "its records are out of order", err);
+        if (left) {
+            *ret = records;
+            *ret_n = (size_t)left;
             return 1;
         }
     }
@@ -177,9 +242,9 @@ int wm_kway_next(struct wm_kway *kway, const unsigned char **ret, struct wm_erro
 
 /* ---- opening and closing ---- */
 
-size_t wm_kway_size(const struct wm_kway *kway)
+struct wm_record_form wm_kway_form(const struct wm_kway *kway)
 {
-    return kway->size;
+    return kway->form;
 }
 
 void wm_kway_close(struct wm_kway *kway)
@@ -192,8 +257,9 @@ void wm_kway_close(struct wm_kway *kway)
         free(s->block);
         free(s->path);
     }
+    wm_sorter_done(&kway->sorter);
     free(kway->sources);
-    free(kway->heap);
+    free(kway->pieces);
     free(kway);
 }
 
@@ -202,64 +268,52 @@ static int open_runs(struct wm_kway *k, const char *const *runs, size_t n, unsig
 {
     for (size_t i = 0; i < n; i++) {
         struct source *s = &k->sources[k->n_sources++];
-        int status = open_run(s, runs[i], partition, err);
-        if (!status && k->size && s->info.size != k->size) {
-            wm_fail(err, WM_E_MISMATCH, "its records have %zu bytes, the others' %zu", s->info.size,
-                    k->size);
-            status = wm_error_where(err, "%s", runs[i]);
-        }
-        if (!status)
-            status = refill(s, err);
+        int status = open_run(s, runs[i], partition, k->block_bytes, err);
         if (status)
             return status;
-        k->size = s->info.size;
+        struct wm_record_form form = s->info.form;
+        if (i && (form.size != k->form.size || form.fold != k->form.fold)) {
+            wm_fail(err, WM_E_MISMATCH,
+                    "its records have %zu bytes, folded by %zu, the others' %zu by %zu", form.size,
+                    form.fold, k->form.size, k->form.fold);
+            return wm_error_where(err, "%s", runs[i]);
+        }
+        k->form = form;
     }
+    k->sorter.size = k->form.size;
+    k->fold.form = k->form;
     return 0;
 }
 
-int wm_kway_open(const char *const *runs, size_t n_runs, unsigned partition,
-                 const unsigned char *const *arrays, const size_t *counts, size_t n_arrays,
-                 size_t size, struct wm_kway **ret, struct wm_error *err)
+int wm_kway_open(const char *const *runs, size_t n, unsigned partition, struct wm_kway **ret,
+                 struct wm_error *err)
 {
     struct wm_kway *k = calloc(1, sizeof *k);
-    size_t n = n_runs + n_arrays;
     if (!k || !(k->sources = calloc(n + 1, sizeof *k->sources)) ||
-        !(k->heap = calloc(n + 1, sizeof(struct source *)))) {
+        !(k->pieces = calloc(n + 1, sizeof *k->pieces))) {
         wm_kway_close(k);
         return wm_fail_nomem(err, n * sizeof *k->sources, "merging records");
     }
-    k->size = size;
-    int status = open_runs(k, runs, n_runs, partition, err);
-    if (status) {
+    size_t block = (size_t)WM_MERGE_FAN * WM_MERGE_BLOCK / (n ? n : 1);
+    k->block_bytes = block < BLOCK_MOST ? block : BLOCK_MOST;
+    int status = open_runs(k, runs, n, partition, err);
+    if (status)
         wm_kway_close(k);
-        return status;
-    }
-    for (size_t i = 0; i < n_arrays; i++) {
-        struct source *s = &k->sources[k->n_sources++];
-        if (counts[i]) {
-            s->at = arrays[i];
-            s->end = arrays[i] + counts[i] * size;
-            s->key = wm_get_be64(s->at);
-        }
-    }
-    for (size_t i = 0; i < k->n_sources; i++)
-        if (k->sources[i].at != k->sources[i].end)
-            k->heap[k->n_heap++] = &k->sources[i];
-    for (size_t i = k->n_heap / 2; i-- > 0;)
-        sift(k, i);
-    *ret = k;
-    return 0;
+    else
+        *ret = k;
+    return status;
 }
 
-int wm_kway_store(struct wm_kway *kway, const char *path, size_t size, bool scratch,
-                  struct wm_digest *ret, struct wm_error *err)
+int wm_kway_store(struct wm_kway *kway, const char *path, bool scratch, struct wm_digest *ret,
+                  struct wm_error *err)
 {
     struct wm_records_out *out = NULL;
-    const unsigned char *record;
+    const unsigned char *records;
+    size_t n;
     int more = 1;
-    int status = wm_records_out_open(path, size, scratch, &out, err);
-    while (!status && (more = wm_kway_next(kway, &record, err)) > 0)
-        status = wm_records_out_add(out, record, err);
+    int status = wm_records_out_open(path, kway->form, scratch, &out, err);
+    while (!status && (more = wm_kway_next(kway, &records, &n, err)) > 0)
+        status = wm_records_out_write(out, records, n, err);
     wm_kway_close(kway);
     if (!status)
         status = more;
@@ -274,7 +328,9 @@ int wm_kway_store(struct wm_kway *kway, const char *path, size_t size, bool scra
 
 struct wm_merge {
     struct wm_kway *kway;
-    char **temporary; /* files to remove at the end */
+    size_t size;                   /* of a record */
+    const unsigned char *at, *end; /* of the present round */
+    char **temporary;              /* files to remove at the end */
     size_t n_temporary;
 };
 
@@ -325,9 +381,9 @@ static int reduce_fan(struct wm_merge *m, const char **runs, size_t *n, unsigned
             struct wm_kway *kway;
             int status = make_name(m, scratch, partition, &path, err);
             if (!status)
-                status = wm_kway_open(runs + at, group, partition, NULL, NULL, 0, 0, &kway, err);
+                status = wm_kway_open(runs + at, group, partition, &kway, err);
             if (!status)
-                status = wm_kway_store(kway, path, wm_kway_size(kway), true, NULL, err);
+                status = wm_kway_store(kway, path, true, NULL, err);
             if (status)
                 return status;
             runs[kept++] = path;
@@ -351,16 +407,27 @@ int wm_merge_open(const char *const *runs, size_t n, unsigned partition, const c
         status = reduce_fan(m, left, &n, partition, scratch, err);
     }
     if (!status)
-        status = wm_kway_open(left, n, partition, NULL, NULL, 0, 0, &m->kway, err);
+        status = wm_kway_open(left, n, partition, &m->kway, err);
     free((void *)left);
-    if (status)
+    if (status) {
         wm_merge_close(m);
-    else
-        *ret = m;
-    return status;
+        return status;
+    }
+    m->size = wm_kway_form(m->kway).size;
+    *ret = m;
+    return 0;
 }
 
 int wm_merge_next(struct wm_merge *merge, const unsigned char **ret, struct wm_error *err)
 {
-    return wm_kway_next(merge->kway, ret, err);
+    if (merge->at == merge->end) {
+        size_t n = 0;
+        int more = wm_kway_next(merge->kway, &merge->at, &n, err);
+        if (more <= 0)
+            return more;
+        merge->end = merge->at + n * merge->size;
+    }
+    *ret = merge->at;
+    merge->at += merge->size;
+    return 1;
 }

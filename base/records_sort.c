@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* In-place radix sort from the most significant byte ("American flag sort": McIlroy, Bostic,
- * McIlroy, Engineering Radix Sort, 1993). Records begin with a hash, so two or three passes leave
- * buckets that insertion ends. */
+ * McIlroy, Engineering Radix Sort, 1993): for records whose hashes are not evenly spread, and so
+ * not for the bins of records_bins.c. */
 #include "base/records_file.h"
 
 enum {
@@ -108,19 +108,4 @@ void wm_records_sort(unsigned char *records, size_t n, size_t size)
 {
     if (n > 1)
         sort_from(records, n, size, 0, 0);
-}
-
-size_t wm_records_sort_unique(unsigned char *records, size_t n, size_t size)
-{
-    wm_records_sort(records, n, size);
-    size_t kept = n ? 1 : 0;
-    for (size_t i = 1; i < n; i++) {
-        const unsigned char *r = records + i * size;
-        if (memcmp(records + (kept - 1) * size, r, size) == 0)
-            continue;
-        if (kept != i)
-            memcpy(records + kept * size, r, size);
-        kept++;
-    }
-    return kept;
 }

@@ -4,6 +4,12 @@
 
 #include "base/records_file.h"
 
+enum {
+    RECORDS_WITHOUT = 64, /* of a table that needs no index */
+    RECORDS_PER_STRETCH = 8,
+    STRETCHES_MOST = 1 << 15, /* WM_TABLE_MEMORY */
+};
+
 /* A table is a run that somebody looks things up in. */
 struct wm_table_out {
     struct wm_records_out *out;
@@ -15,7 +21,8 @@ int wm_table_out_open(const char *path, size_t size, struct wm_table_out **ret,
     struct wm_table_out *table = calloc(1, sizeof *table);
     if (!table)
         return wm_fail_nomem(err, sizeof *table, "writing a table");
-    int status = wm_records_out_open(path, size, false, &table->out, err);
+    int status =
+        wm_records_out_open(path, (struct wm_record_form){size, 0}, false, &table->out, err);
     if (status)
         free(table);
     else
@@ -54,8 +61,9 @@ static int check(const struct wm_map *map, const char *path, size_t size,
                                  info, err);
     if (status)
         return status;
-    if (info->size != size) {
-        wm_fail(err, WM_E_MISMATCH, "its records have %zu bytes, %zu are wanted", info->size, size);
+    if (info->form.size != size) {
+        wm_fail(err, WM_E_MISMATCH, "its records have %zu bytes, %zu are wanted", info->form.size,
+                size);
         return wm_error_where(err, "%s", path);
     }
     for (int i = 0; i < WM_PARTITIONS; i++) {
@@ -78,17 +86,83 @@ int wm_table_open(const char *path, size_t size, struct wm_table *ret, struct wm
         wm_map_close(&map);
         return status;
     }
-    *ret = (struct wm_table){.map = map,
-                             .records = map.ptr + WM_RECORDS_HEADER,
-                             .size = size,
-                             .n = info.starts[WM_PARTITIONS]};
-    return 0;
+    status = wm_table_over(map.ptr + WM_RECORDS_HEADER, size, info.starts[WM_PARTITIONS], ret, err);
+    ret->map = map;
+    if (!status)
+        return 0;
+    wm_table_close(ret);
+    return wm_error_where(err, "%s", path);
 }
 
 void wm_table_close(struct wm_table *table)
 {
+    free(table->index);
     wm_map_close(&table->map);
     *table = (struct wm_table){0};
+}
+
+/* ---- the index ---- */
+
+static const unsigned char *record_at(const struct wm_table *table, uint64_t i)
+{
+    return table->records + i * table->size;
+}
+
+/* index[s] = the first record of stretch first + s, or of one behind it. */
+static int make_index(struct wm_table *t, struct wm_error *err)
+{
+    uint64_t first = wm_get_be64(record_at(t, 0)), last = wm_get_be64(record_at(t, t->n - 1));
+    uint64_t most = t->n / RECORDS_PER_STRETCH;
+    if (most > STRETCHES_MOST)
+        most = STRETCHES_MOST;
+    while ((last >> t->shift) - (first >> t->shift) >= most)
+        t->shift++;
+    t->first = first >> t->shift;
+    t->last = last >> t->shift;
+    size_t n = (size_t)(t->last - t->first) + 1;
+    t->index = malloc((n + 1) * sizeof *t->index);
+    if (!t->index)
+        return wm_fail_nomem(err, n * sizeof *t->index, "the index of a table");
+    uint64_t next = 0; /* stretch whose start is not known yet */
+    for (uint64_t i = 0; i < t->n; i++) {
+        uint64_t stretch = (wm_get_be64(record_at(t, i)) >> t->shift) - t->first;
+        while (next <= stretch)
+            t->index[next++] = i;
+    }
+    t->index[n] = t->n;
+    return 0;
+}
+
+int wm_table_over(const unsigned char *records, size_t size, uint64_t n, struct wm_table *ret,
+                  struct wm_error *err)
+{
+    *ret = (struct wm_table){.records = records, .size = size, .n = n};
+    for (uint64_t i = 1; i < n; i++)
+        if (wm_get_be64(record_at(ret, i - 1)) > wm_get_be64(record_at(ret, i)))
+            return wm_fail(err, WM_E_FORMAT, "its records are out of order");
+    return n > RECORDS_WITHOUT ? make_index(ret, err) : 0;
+}
+
+/* The records that `hash` is among, if it is there. */
+static bool find_stretch(const struct wm_table *table, uint64_t hash, uint64_t *low, uint64_t *high)
+{
+    *low = 0;
+    *high = table->n;
+    if (!table->index)
+        return true;
+    uint64_t stretch = hash >> table->shift;
+    if (stretch < table->first || stretch > table->last)
+        return false;
+    *low = table->index[stretch - table->first];
+    *high = table->index[stretch - table->first + 1];
+    return true;
+}
+
+void wm_table_prefetch(const struct wm_table *table, uint64_t hash)
+{
+    uint64_t low, high;
+    if (table->index && find_stretch(table, hash, &low, &high))
+        __builtin_prefetch(record_at(table, low + (high - low) / 2));
 }
 
 /* ---- finding ---- */
@@ -101,11 +175,6 @@ struct search {
     uint64_t hash;
     uint64_t low, high;
 };
-
-static const unsigned char *record_at(const struct wm_table *table, uint64_t i)
-{
-    return table->records + i * table->size;
-}
 
 static bool probe(struct search *s, uint64_t at)
 {
@@ -151,7 +220,10 @@ const unsigned char *wm_table_find(const struct wm_table *table, const void *pre
 {
     if (prefix_len < 8 || prefix_len > table->size)
         return NULL;
-    struct search s = {table, prefix, prefix_len, wm_get_be64(prefix), 0, table->n};
+    struct search s = {table, prefix, prefix_len, wm_get_be64(prefix), 0, 0};
+    if (!find_stretch(table, s.hash, &s.low, &s.high))
+        return NULL;
+    uint64_t end = s.high;
     while (s.high - s.low > 8) {
         uint64_t range = s.high - s.low, step = root(range), at = guess(&s);
         if (probe(&s, at)) {
@@ -166,7 +238,7 @@ const unsigned char *wm_table_find(const struct wm_table *table, const void *pre
     while (s.low < s.high && probe(&s, s.low))
         ;
     uint64_t found = s.low;
-    if (found == table->n || memcmp(record_at(table, found), prefix, prefix_len) != 0)
+    if (found == end || memcmp(record_at(table, found), prefix, prefix_len) != 0)
         return NULL;
     return record_at(table, found);
 }

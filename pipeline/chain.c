@@ -133,7 +133,7 @@ void wm_chain_shut(struct wm_chain *chain)
 bool wm_chain_surveys(const struct wm_chain *chain)
 {
     for (size_t i = 0; i < chain->n; i++)
-        if (chain->links[i].stage->record_size)
+        if (chain->links[i].stage->survey)
             return true;
     return false;
 }

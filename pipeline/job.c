@@ -22,7 +22,7 @@ struct session {
 static int check(const struct wm_job *job, struct wm_error *err)
 {
     for (size_t i = 0; i < job->chain->n && !job->dir; i++) {
-        if (!job->chain->links[i].stage->record_size)
+        if (!job->chain->links[i].stage->survey)
             continue;
         (void)wm_fail(err, WM_E_CONFIG,
                       "it surveys the whole corpus and needs a directory for that");

@@ -24,7 +24,7 @@ int wm_ledger_open(struct wm_ledger *ledger, const struct wm_job *job, pthread_m
     size_t n_tasks = job->inputs->n_tasks;
     int status = place(ledger, &ledger->survey_link, chain->n + 1, sizeof(size_t), err);
     for (size_t i = 0; !status && i < chain->n; i++)
-        if (chain->links[i].stage->record_size)
+        if (chain->links[i].stage->survey)
             ledger->survey_link[ledger->n_surveys++] = i;
     if (!status)
         status = place(ledger, &ledger->surveyed, ledger->n_surveys * n_tasks, 8, err);

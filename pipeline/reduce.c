@@ -101,7 +101,8 @@ static int reduce_partition(const struct reduction *r, unsigned partition, struc
     status = wm_mkdirs(scratch, err);
     struct wm_table_out *out;
     if (!status)
-        status = wm_table_out_open(path, r->link->stage->reduced_size, &out, err);
+        status = wm_table_out_open(path, r->link->stage->survey_form(r->link->shared).reduced, &out,
+                                   err);
     if (status)
         return status;
     status = merge_into(r, partition, scratch, out, err);
@@ -202,7 +203,8 @@ int wm_tables_load(const struct wm_job *job, const struct wm_ledger *ledger, siz
         char path[WM_PATH_MAX];
         int status = table_path(path, job, survey, i, err);
         if (!status)
-            status = wm_table_open(path, link->stage->reduced_size, &tables->tables[i], err);
+            status = wm_table_open(path, link->stage->survey_form(link->shared).reduced,
+                                   &tables->tables[i], err);
         if (!status)
             status = link->stage->load(link->shared, i, &tables->tables[i], err);
         if (status)

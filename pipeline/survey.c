@@ -4,9 +4,10 @@
 #include <stdio.h>
 
 int wm_survey_open(struct wm_survey *survey, struct wm_crew *crew, const char *spill,
-                   size_t record_size, size_t n_writers, size_t memory, struct wm_error *err)
+                   struct wm_record_form form, size_t n_writers, size_t memory,
+                   struct wm_error *err)
 {
-    *survey = (struct wm_survey){.crew = crew, .record_size = record_size, .memory = memory};
+    *survey = (struct wm_survey){.crew = crew, .form = form, .memory = memory};
     survey->cap = n_writers < WM_SURVEY_WRITERS ? n_writers : WM_SURVEY_WRITERS;
     if ((size_t)snprintf(survey->spill, sizeof survey->spill, "%s", spill) >= sizeof survey->spill)
         return wm_fail(err, WM_E_LIMIT, "a path is longer than %d bytes", WM_PATH_MAX - 1);
@@ -22,8 +23,8 @@ static int add_writer(struct wm_survey *survey, struct wm_error *err)
     char prefix[WM_PATH_MAX];
     if ((size_t)snprintf(prefix, sizeof prefix, "%s%zu", survey->spill, survey->n) >= sizeof prefix)
         return wm_fail(err, WM_E_LIMIT, "a path is longer than %d bytes", WM_PATH_MAX - 1);
-    int status = wm_records_new(prefix, survey->record_size, survey->memory,
-                                &survey->writers[survey->n], err);
+    int status =
+        wm_records_new(prefix, survey->form, survey->memory, &survey->writers[survey->n], err);
     survey->n += !status;
     return status;
 }

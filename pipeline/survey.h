@@ -15,8 +15,9 @@ enum { WM_SURVEY_WRITERS = 64 }; /**< Most writers of one task. */
 
 struct wm_survey {
     struct wm_crew *crew;
-    char spill[WM_PATH_MAX];                       /**< What the writers' runs are called. */
-    size_t record_size, memory;                    /**< Memory: of each writer. */
+    char spill[WM_PATH_MAX]; /**< What the writers' runs are called. */
+    struct wm_record_form form;
+    size_t memory;                                 /**< Of each writer. */
     struct wm_records *writers[WM_SURVEY_WRITERS]; /**< Those before n_lent are in use. */
     size_t n, n_lent, cap;
     pthread_cond_t returned;
@@ -24,7 +25,8 @@ struct wm_survey {
 };
 
 int wm_survey_open(struct wm_survey *survey, struct wm_crew *crew, const char *spill,
-                   size_t record_size, size_t n_writers, size_t memory, struct wm_error *err);
+                   struct wm_record_form form, size_t n_writers, size_t memory,
+                   struct wm_error *err);
 /** A writer for one batch; waits until one is free. Return it before doing anything that waits. */
 int wm_survey_borrow(struct wm_survey *survey, struct wm_records **ret, struct wm_error *err);
 void wm_survey_return(struct wm_survey *survey, struct wm_records *writer);

@@ -174,7 +174,8 @@ static int open_survey(struct task *task, struct wm_error *err)
     int status = wm_run_path(path, pass->job->dir, pass->index, task->number, err);
     return status
                ? status
-               : wm_survey_open(&task->survey, pass->crew, path, pass->surveyed->stage->record_size,
+               : wm_survey_open(&task->survey, pass->crew, path,
+                                pass->surveyed->stage->survey_form(pass->surveyed->shared).record,
                                 pass->plan->n_writers, pass->plan->writer_memory, err);
 }
 

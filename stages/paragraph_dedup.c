@@ -55,6 +55,12 @@ static void put_doc(unsigned char *record, const struct wm_doc *doc)
     wm_put_be32(record + AT_DOC + 12, doc->key.part);
 }
 
+static struct wm_survey_form survey_form(const void *shared)
+{
+    (void)shared;
+    return (struct wm_survey_form){{RECORD, 0}, RECORD};
+}
+
 static int survey(const void *shared, void *local, struct wm_batch *batch,
                   struct wm_records *records, struct wm_error *err)
 {
@@ -264,8 +270,7 @@ const struct wm_stage wm_stage_paragraph_dedup = {
     .libraries = (const char *const[]){"icu", NULL},
     .shared_size = sizeof(struct dedup),
     .local_size = sizeof(struct local),
-    .record_size = RECORD,
-    .reduced_size = RECORD,
+    .survey_form = survey_form,
     .open_local = open_local,
     .survey = survey,
     .reduce = reduce,

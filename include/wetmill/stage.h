@@ -57,6 +57,11 @@ struct wm_env {
     struct wm_crew *crew;           /**< Sinks: the workers, to hand errands to (pipeline/crew.h). */
 };
 
+struct wm_survey_form {
+    struct wm_record_form record; /**< Of a survey record: its size, and how equal ones fold. */
+    size_t reduced;               /**< Bytes of one record of the reduced table. */
+};
+
 struct wm_stage {
     const char *name;    /**< Unique, [a-z][a-z0-9-]*. */
     const char *summary; /**< One line for --help, without a full stop. */
@@ -70,8 +75,10 @@ struct wm_stage {
     const char *const *libraries;     /**< Names (version.h) of libraries that shape its bytes. */
     size_t shared_size;               /**< Bytes of state that all workers share. */
     size_t local_size;                /**< Bytes of state for each worker, or 0. */
-    size_t record_size;               /**< Bytes of one survey record, or 0: no survey. */
-    size_t reduced_size;              /**< Bytes of one record of the reduced table. */
+
+    /** What a survey's records and the table they are reduced to look like: a function of the
+     *  options. Of a stage with a survey. */
+    struct wm_survey_form (*survey_form)(const void *shared);
 
     /** Check options, compile patterns, load models. May be NULL. */
     int (*open)(void *shared, const struct wm_env *env, struct wm_error *err);
@@ -85,11 +92,12 @@ struct wm_stage {
     /** Prepare one worker's scratch state. May be NULL. */
     int (*open_local)(const void *shared, void *local, struct wm_error *err);
 
-    /** Add what the documents of one batch say about the corpus to `records`. */
+    /** Add what the documents of one batch say about the corpus to `records`. NULL: no survey, and
+     *  then no survey_form, reduce and load either. */
     int (*survey)(const void *shared, void *local, struct wm_batch *batch,
                   struct wm_records *records, struct wm_error *err);
 
-    /** Turn one partition's sorted records into a table: rising records of reduced_size bytes. */
+    /** Turn one partition's sorted records into a table: rising records of form.reduced bytes. */
     int (*reduce)(const void *shared, unsigned partition, struct wm_merge *sorted,
                   struct wm_table_out *out, struct wm_error *err);
 

@@ -301,6 +301,12 @@ struct copies {
 };
 enum { COPY_RECORD = 8 + 4 + 8 };
 
+static inline struct wm_survey_form copies_form(const void *shared)
+{
+    (void)shared;
+    return (struct wm_survey_form){{COPY_RECORD, 0}, COPY_RECORD};
+}
+
 static inline void copies_record(const struct copies *cfg, const struct wm_doc *doc,
                                  unsigned char *record)
 {
@@ -384,8 +390,7 @@ static const struct wm_stage copies_stage __attribute__((unused)) = {
     .options = (const struct wm_option[]){WM_BOOL(struct copies, by_line, 0, "test"), {0}},
     .reasons = (const char *const[]){"copy", NULL},
     .shared_size = sizeof(struct copies),
-    .record_size = COPY_RECORD,
-    .reduced_size = COPY_RECORD,
+    .survey_form = copies_form,
     .survey = copies_survey,
     .reduce = copies_reduce,
     .load = copies_load,

@@ -32,7 +32,9 @@ static inline void survey_batch(struct survey *s, struct fixture *f, size_t link
     if (!s->runs[s->n_runs])
         exit(1);
     (void)snprintf(s->runs[s->n_runs], 64, "%s/%zu.run", s->directory, s->n_runs);
-    CHECK_OK(wm_records_new(prefix, stage->record_size, SURVEY_MEMORY, &records, &f->err), f->err);
+    CHECK_OK(wm_records_new(prefix, stage->survey_form(f->chain.links[link].shared).record,
+                            SURVEY_MEMORY, &records, &f->err),
+             f->err);
     CHECK_OK(stage->survey(f->chain.links[link].shared, f->locals.items[link], &f->batch, records,
                            &f->err),
              f->err);
@@ -45,6 +47,7 @@ static inline void survey_reduce(struct survey *s, struct fixture *f, size_t lin
 {
     const struct wm_link *l = &f->chain.links[link];
     const char *runs[SURVEY_RUNS];
+    struct wm_survey_form form = l->stage->survey_form(l->shared);
     for (size_t i = 0; i < s->n_runs; i++)
         runs[i] = s->runs[i];
     for (unsigned p = 0; p < WM_PARTITIONS; p++) {
@@ -53,11 +56,11 @@ static inline void survey_reduce(struct survey *s, struct fixture *f, size_t lin
         char path[64];
         (void)snprintf(path, sizeof path, "%s/%02u.table", s->directory, p);
         CHECK_OK(wm_merge_open(runs, s->n_runs, p, s->directory, &merge, &f->err), f->err);
-        CHECK_OK(wm_table_out_open(path, l->stage->reduced_size, &out, &f->err), f->err);
+        CHECK_OK(wm_table_out_open(path, form.reduced, &out, &f->err), f->err);
         CHECK_OK(l->stage->reduce(l->shared, p, merge, out, &f->err), f->err);
         wm_merge_close(merge);
         CHECK_OK(wm_table_commit(out, NULL, &f->err), f->err);
-        CHECK_OK(wm_table_open(path, l->stage->reduced_size, &s->tables[p], &f->err), f->err);
+        CHECK_OK(wm_table_open(path, form.reduced, &s->tables[p], &f->err), f->err);
         CHECK_OK(l->stage->load(l->shared, p, &s->tables[p], &f->err), f->err);
     }
 }

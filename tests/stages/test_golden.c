@@ -103,7 +103,7 @@ int main(void)
         survey_init(&s);
         fixture_one(&f, golden[i].stage, golden[i].settings);
         fixture_fill(&f, texts, DOCS);
-        if (f.chain.links[0].stage->record_size) {
+        if (f.chain.links[0].stage->survey) {
             survey_batch(&s, &f, 0);
             survey_reduce(&s, &f, 0);
         }

@@ -23,7 +23,7 @@ int main(void)
         last = s->name;
         CHECK_(s->version > 0 && s->apply && s->summary && *s->summary, "%s", s->name);
         CHECK_(s->summary[strlen(s->summary) - 1] != '.', "%s: full stop", s->name);
-        CHECK_(!s->record_size == !s->survey && !s->survey == !s->reduce && !s->reduce == !s->load,
+        CHECK_(!s->survey_form == !s->survey && !s->survey == !s->reduce && !s->reduce == !s->load,
                "%s: half a survey", s->name);
         for (const char *const *lib = s->libraries; lib && *lib; lib++)
             CHECK_(wm_library_version(*lib) != NULL, "%s: no library %s", s->name, *lib);

@@ -38,7 +38,7 @@ static struct wm_str random_text(char *bytes)
 static void apply_all(struct fixture *f, struct survey *s, const struct wm_str *texts)
 {
     for (size_t i = 0; i < f->chain.n; i++) {
-        if (!f->chain.links[i].stage->record_size)
+        if (!f->chain.links[i].stage->survey)
             continue;
         fixture_fill(f, texts, DOCS);
         CHECK_OK(wm_chain_apply(&f->locals, i, &f->batch, f->links, &f->dropped, &f->err), f->err);
