@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Queries in wetmill's own tables: one bucket, which is one cache line, for nearly every look-up. */
+#include <xxhash.h>
+
+#include "scorers/ngram_window.h"
+
+uint64_t wm_ngram_word_hash(struct wm_str word)
+{
+    return XXH3_64bits(word.ptr, word.len);
+}
+
+static uint32_t find_word(const struct wm_ngram *m, struct wm_str word)
+{
+    const struct wm_ngram_words *v = &m->words;
+    const uint64_t hash = wm_ngram_word_hash(word), high = hash >> 32;
+    uint64_t slot;
+    for (uint64_t i = hash & v->mask, n = 0;
+         n <= v->mask && (slot = wm_ngram_u64(v->slots + 8 * i)) != 0; i = (i + 1) & v->mask, n++) {
+        uint32_t index = (uint32_t)slot;
+        if (slot >> 32 != high || index >= m->n_words)
+            continue;
+        uint32_t start = wm_ngram_u32(v->starts + 4 * (size_t)index);
+        uint32_t end = wm_ngram_u32(v->starts + 4 * ((size_t)index + 1));
+        if (start <= end && end <= v->n_bytes &&
+            wm_str_eq(word, (struct wm_str){v->bytes + start, end - start}))
+            return index;
+    }
+    return WM_NGRAM_UNKNOWN;
+}
+
+WM_NGRAM_INLINE struct wm_ngram_hit unigram(const struct wm_ngram *m, uint32_t word)
+{
+    const unsigned char *at = m->unigrams + (size_t)word * 8;
+    struct wm_ngram_hit hit = wm_ngram_flagged(wm_ngram_float(at), wm_ngram_float(at + 4), true);
+    hit.node.a = word;
+    return hit;
+}
+
+WM_NGRAM_INLINE struct wm_ngram_node aim(const struct wm_ngram *m, unsigned order,
+                                         struct wm_ngram_node node, uint32_t word, bool go)
+{
+    const struct wm_ngram_table *t = &m->tables[order];
+    uint64_t hash = wm_ngram_join(node.a, word);
+    uint64_t home = wm_ngram_home(wm_ngram_key(hash), t->buckets);
+    /* what is not looked for fetches the unigrams, which are near, instead of branching */
+    __builtin_prefetch(go ? t->at + home * WM_NGRAM_BUCKET : m->unigrams);
+    return (struct wm_ngram_node){.a = hash};
+}
+
+/* A key's place in its bucket, or -1. */
+WM_NGRAM_INLINE int in_bucket(const unsigned char *bucket, uint64_t key, int n)
+{
+    uint64_t first = wm_ngram_u64(bucket) & ~UINT64_C(1);
+    int at = first == key ? 0 : -1;
+    for (int i = 1; i < n; i++)
+        at = wm_ngram_u64(bucket + 8 * i) == key ? i : at;
+    return at;
+}
+
+/* Keys whose home was full lie in the next bucket that had room. */
+static __attribute__((noinline)) const unsigned char *
+further(const struct wm_ngram_table *t, uint64_t home, uint64_t key, int n, int *ret_at)
+{
+    const unsigned char *bucket = t->at + home * WM_NGRAM_BUCKET;
+    for (uint64_t probes = 1; (bucket[0] & 1) && probes < t->max_probes; probes++) {
+        home = home + 1 < t->buckets ? home + 1 : 0;
+        bucket = t->at + home * WM_NGRAM_BUCKET;
+        *ret_at = in_bucket(bucket, key, n);
+        if (*ret_at >= 0)
+            break;
+    }
+    return bucket;
+}
+
+WM_NGRAM_INLINE const unsigned char *find(const struct wm_ngram_table *t, uint64_t hash, int n,
+                                          int *ret_at)
+{
+    uint64_t key = wm_ngram_key(hash), home = wm_ngram_home(key, t->buckets);
+    const unsigned char *bucket = t->at + home * WM_NGRAM_BUCKET;
+    *ret_at = in_bucket(bucket, key, n);
+    if (__builtin_expect(*ret_at < 0 && (bucket[0] & 1), 0))
+        bucket = further(t, home, key, n, ret_at);
+    return bucket;
+}
+
+WM_NGRAM_INLINE struct wm_ngram_hit middle(const struct wm_ngram *m, unsigned order,
+                                           struct wm_ngram_node node, uint32_t word)
+{
+    (void)word;
+    int at;
+    const unsigned char *bucket = find(&m->tables[order], node.a, WM_NGRAM_MIDDLES, &at);
+    bool found = at >= 0;
+    const unsigned char *value = bucket + 8 * WM_NGRAM_MIDDLES + 8 * (found ? at : 0);
+    struct wm_ngram_hit hit =
+        wm_ngram_flagged(wm_ngram_float(value), wm_ngram_float(value + 4), found);
+    hit.node = node;
+    return hit;
+}
+
+WM_NGRAM_INLINE struct wm_ngram_hit longest(const struct wm_ngram *m, struct wm_ngram_node node,
+                                            uint32_t word)
+{
+    (void)word;
+    int at;
+    const unsigned char *bucket = find(&m->tables[m->order], node.a, WM_NGRAM_LONGESTS, &at);
+    bool found = at >= 0;
+    const unsigned char *value = bucket + 8 * WM_NGRAM_LONGESTS + 4 * (found ? at : 0);
+    return wm_ngram_flagged(wm_ngram_float(value), 0, found);
+}
+
+static const struct wm_ngram_search search = {unigram, aim, middle, longest};
+
+static void score(const struct wm_ngram *m, const uint32_t *words, size_t n,
+                  struct wm_ngram_score *ret, float *per_word, unsigned char *matched)
+{
+    wm_ngram_window_score(m, words, n, ret, per_word, matched, &search);
+}
+
+void wm_ngram_own_use(struct wm_ngram *model)
+{
+    model->word = find_word;
+    model->score = score;
+    for (unsigned order = 2; order <= model->order; order++)
+        model->tables[order].max_probes = WM_NGRAM_MAX_PROBES;
+    if (model->order == 1)
+        model->tables[2].at = model->unigrams; /* aimed at, never searched */
+}
