@@ -15,7 +15,7 @@
  *
  * A whole page may be one text. Time is linear in its length (BPE: n log n at worst). A scratch
  * keeps what its longest text needed: the normalised text, 8 bytes a piece, and for a stretch that
- * pieces overlap without a gap, usually a word, 12 bytes (unigram) or 56 (BPE) a byte of it.
+ * pieces overlap without a gap, usually a word, 12 bytes (unigram) or 44 (BPE) a byte of it.
  *
  * Ownership: the caller's, between _open and _free. Threads: a model is immutable; a scratch
  * belongs to one thread and to the model it was made for. Errors: WM_E_FORMAT what is not such a
