@@ -17,7 +17,8 @@
  * file holds is told by its content, then by its name; hidden files are left out of directories
  * and tars, and so are *.json beside a step.json: a corpus directory gives its documents alone. ARC, WAT and the pages of WARC files are counted under WM_READ_NEEDS_EXTRACT.
  *
- * Text: valid UTF-8, each maximal invalid part replaced by one U+FFFD; CRs before an LF removed;
+ * Text: valid UTF-8, each maximal invalid part replaced by one U+FFFD; CRs before an LF removed, any
+ * other CR kept as white space of its line (only LF ends one, not U+0085, U+2028 or a form feed);
  * WARC payloads and plain text without the CRs and LFs at their end. It depends on the record's
  * bytes alone, so that wm_reader_at gives it again.
  *
