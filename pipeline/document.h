@@ -4,9 +4,9 @@
  * From a record to a document in a batch.
  *
  * Text of every source: UTF-8, each maximal invalid part replaced by one U+FFFD; every run of CRs
- * before an LF removed; other CRs, NULs and controls kept: only LF ends a line. WARC payloads and plain text also lose all
- * CR and LF at their end. A function of the record's bytes alone, so that reading the record again
- * gives the same text.
+ * before an LF removed; other CRs, NULs and controls kept: only LF ends a line. WARC payloads and
+ * plain text also lose all CR and LF at their end. A function of the record's bytes alone, so that
+ * reading the record again gives the same text.
  */
 #ifndef WETMILL_PIPELINE_DOCUMENT_H
 #define WETMILL_PIPELINE_DOCUMENT_H
