@@ -5,7 +5,7 @@
  * first byte and the upper half of the second; it is wrong if all three agree. */
 #include "base/text_scan.h"
 
-#include "wetmill/utf8.h"
+#include <stdint.h>
 
 struct wm_text_facts wm_text_copy_plain(char *dst, struct wm_str src)
 {
@@ -14,7 +14,7 @@ struct wm_text_facts wm_text_copy_plain(char *dst, struct wm_str src)
     return (struct wm_text_facts){
         .n_newlines = wm_str_count(src, '\n'),
         .has_cr = src.len && memchr(src.ptr, '\r', src.len),
-        .is_utf8 = wm_utf8_prefix(src) == src.len,
+        .is_utf8 = wm_utf8_prefix_from(src, 0) == src.len,
     };
 }
 
@@ -136,6 +136,15 @@ AVX2 static inline __m256i faults(const struct tables *t, __m256i before, __m256
     return _mm256_xor_si256(goes_on, wrong);
 }
 
+/* What is wrong in 64 bytes that follow `before`: ASCII behind ASCII needs no look at pairs. */
+AVX2 static inline __m256i faults_64(const struct tables *t, __m256i before, __m256i a, __m256i b)
+{
+    __m256i end_of_before = _mm256_permute2x128_si256(before, b, 0x31);
+    if (!_mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(a, b), end_of_before)))
+        return _mm256_setzero_si256();
+    return _mm256_or_si256(faults(t, before, a), faults(t, a, b));
+}
+
 /* The state of a pass: `before` are the 32 bytes before the present ones. */
 struct pass {
     __m256i before, fault, cr;
@@ -150,14 +159,7 @@ AVX2 static inline void take_64(struct pass *p, const struct tables *t, __m256i 
     p->n_newlines += (size_t)__builtin_popcountll((uint64_t)high << 32 | low);
     p->cr =
         _mm256_or_si256(p->cr, _mm256_or_si256(_mm256_cmpeq_epi8(a, cr), _mm256_cmpeq_epi8(b, cr)));
-    /* ASCII behind ASCII needs no look at pairs */
-    if (!_mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(a, b),
-                                              _mm256_permute2x128_si256(p->before, b, 0x31)))) {
-        p->before = b;
-        return;
-    }
-    p->fault = _mm256_or_si256(p->fault, faults(t, p->before, a));
-    p->fault = _mm256_or_si256(p->fault, faults(t, a, b));
+    p->fault = _mm256_or_si256(p->fault, faults_64(t, p->before, a, b));
     p->before = b;
 }
 
@@ -186,6 +188,30 @@ AVX2 struct wm_text_facts wm_text_copy_avx2(char *dst, struct wm_str src)
     };
 }
 
+AVX2 static size_t sound_avx2(struct wm_str s)
+{
+    const struct tables t = {table(first_high), table(first_low), table(second_high)};
+    __m256i before = _mm256_setzero_si256();
+    size_t at = 0;
+    for (; s.len - at >= 64; at += 64) {
+        __m256i a = load(s.ptr + at), b = load(s.ptr + at + 32);
+        __m256i fault = faults_64(&t, before, a, b);
+        if (!_mm256_testz_si256(fault, fault))
+            break;
+        before = b;
+    }
+    /* back to where the last sequence starts, which may go on behind */
+    for (size_t back = 1; back <= 3 && back <= at; back++)
+        if ((unsigned char)s.ptr[at - back] >= 0xC0)
+            return at - back;
+    return at;
+}
+
+size_t wm_text_sound(struct wm_str s)
+{
+    return s.len >= 64 && __builtin_cpu_supports("avx2") ? sound_avx2(s) : 0;
+}
+
 struct wm_text_facts wm_text_copy(char *dst, struct wm_str src)
 {
     return __builtin_cpu_supports("avx2") ? wm_text_copy_avx2(dst, src)
@@ -193,6 +219,12 @@ struct wm_text_facts wm_text_copy(char *dst, struct wm_str src)
 }
 
 #else
+
+size_t wm_text_sound(struct wm_str s)
+{
+    (void)s;
+    return 0;
+}
 
 struct wm_text_facts wm_text_copy(char *dst, struct wm_str src)
 {

@@ -21,6 +21,15 @@ struct wm_text_facts {
 /** Copy src.len bytes to `dst`, which does not overlap them. */
 struct wm_text_facts wm_text_copy(char *dst, struct wm_str src);
 
+/**
+ * Bytes at the start of `s` that are known to be valid UTF-8 and to end with a character; how many
+ * of those that are is a matter of speed: what is left has to be looked at. 0 where nothing faster
+ * than looking is known.
+ */
+size_t wm_text_sound(struct wm_str s);
+/** wm_utf8_prefix, character by character from byte `sound` on: what stands before is valid. */
+size_t wm_utf8_prefix_from(struct wm_str s, size_t sound);
+
 struct wm_text_facts wm_text_copy_plain(char *dst, struct wm_str src);
 #if defined(__x86_64__)
 /** Only where __builtin_cpu_supports("avx2"). */

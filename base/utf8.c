@@ -2,6 +2,7 @@
 #include "wetmill/utf8.h"
 
 #include "base/scan.h"
+#include "base/text_scan.h"
 
 /* Length of the valid character at s, or 0 and in *bad the length of the maximal subpart: the
  * longest start of a valid sequence, at least one byte. */
@@ -30,10 +31,11 @@ static size_t sequence(const unsigned char *s, size_t len, size_t *bad)
     return n;
 }
 
-size_t wm_utf8_prefix(struct wm_str s)
+size_t wm_utf8_prefix_from(struct wm_str s, size_t sound)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;
-    for (size_t i = 0, bad; i < s.len;) {
+    size_t bad;
+    for (size_t i = sound; i < s.len;) {
         if (p[i] < 0x80) {
             i += wm_scan_ascii(p + i, s.len - i);
             continue;
@@ -44,6 +46,11 @@ size_t wm_utf8_prefix(struct wm_str s)
         i += n;
     }
     return s.len;
+}
+
+size_t wm_utf8_prefix(struct wm_str s)
+{
+    return wm_utf8_prefix_from(s, wm_text_sound(s));
 }
 
 size_t wm_utf8_decode(struct wm_str s, uint32_t *ret_code)

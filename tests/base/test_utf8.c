@@ -111,6 +111,7 @@ static size_t wrong_copy(const unsigned char *s, size_t len)
     wrong += len && (memcmp(plain, s, len) != 0 || memcmp(fast, s, len) != 0);
     wrong += fast[len] != 0x5A;
     wrong += want.is_utf8 != valid_plain(s, len);
+    wrong += wm_utf8_prefix(src) != wm_utf8_prefix_from(src, 0);
     return wrong;
 }
 
