@@ -40,6 +40,12 @@ static int write_bytes(struct wm_frames *frames, struct wm_str bytes, struct wm_
     return status ? status : wm_out_write(frames->out, bytes.ptr, bytes.len, err);
 }
 
+static int write_frame(struct wm_frames *frames, struct wm_str bytes, struct wm_error *err)
+{
+    int status = write_bytes(frames, bytes, err);
+    return status || !frames->wrote ? status : frames->wrote(frames->wrote_arg, bytes, err);
+}
+
 /* Wait for a frame that was sent off, write it, and have it empty. */
 static int collect(struct wm_frames *frames, struct wm_frame *frame, struct wm_error *err)
 {
@@ -48,20 +54,20 @@ static int collect(struct wm_frames *frames, struct wm_frame *frame, struct wm_e
     int status = wm_errand_wait(&frame->errand, err);
     frame->sent = false;
     if (!status)
-        status = write_bytes(frames, wm_buf_str(&frame->out), err);
+        status = write_frame(frames, wm_buf_str(&frame->out), err);
     clear(&frame->in);
     clear(&frame->out);
     return status;
 }
 
-/* Send the frame that is full to be compressed; go on with the oldest one, once it is written. */
-static int send(struct wm_frames *frames, struct wm_error *err)
+/* The frame is sent to be compressed; go on with the oldest one, once it is written. */
+int wm_frames_cut(struct wm_frames *frames, struct wm_error *err)
 {
     struct wm_frame *frame = &frames->frames[frames->at];
     if (frame->in.len == 0)
         return 0;
     if (frames->packer->kind == WM_PACK_NONE) {
-        int status = write_bytes(frames, wm_buf_str(&frame->in), err);
+        int status = write_frame(frames, wm_buf_str(&frame->in), err);
         clear(&frame->in);
         return status;
     }
@@ -75,7 +81,7 @@ static int send(struct wm_frames *frames, struct wm_error *err)
 /* Send what there is and wait for all, oldest first. */
 static int drain(struct wm_frames *frames, struct wm_error *err)
 {
-    int status = send(frames, err);
+    int status = wm_frames_cut(frames, err);
     for (size_t i = 0; !status && i < WM_FRAMES_AT_ONCE; i++)
         status = collect(frames, &frames->frames[(frames->at + i) % WM_FRAMES_AT_ONCE], err);
     return status;
@@ -88,13 +94,24 @@ int wm_frames_add(struct wm_frames *frames, struct wm_str document, struct wm_er
     if (large) /* alone, and nothing beside it: memory holds one at a time */
         status = drain(frames, err);
     else if (document.len > WM_FRAME_BYTES - frames->frames[frames->at].in.len)
-        status = send(frames, err);
+        status = wm_frames_cut(frames, err);
     if (!status)
         status = wm_buf_add(&frames->frames[frames->at].in, document.ptr, document.len, err);
     if (!status && large)
         status = drain(frames, err);
     frames->n_documents += !status;
     return status;
+}
+
+int wm_frames_append(struct wm_frames *frames, struct wm_str bytes, struct wm_error *err)
+{
+    return wm_buf_add(&frames->frames[frames->at].in, bytes.ptr, bytes.len, err);
+}
+
+int wm_frames_put(struct wm_frames *frames, struct wm_str bytes, struct wm_error *err)
+{
+    int status = drain(frames, err);
+    return status ? status : write_bytes(frames, bytes, err);
 }
 
 int wm_frames_commit(struct wm_frames *frames, bool *ret_written, struct wm_digest *ret,

@@ -6,6 +6,8 @@
  * crew and written in order. Cuts depend on the documents alone, so the bytes are the same for any
  * number of workers and any batch size.
  *
+ * Whoever knows better where to cut (bundle.h) fills frames with wm_frames_append and cuts himself.
+ *
  * One thread (the task's) calls. At most FRAMES_AT_ONCE frames are under way.
  */
 #ifndef WETMILL_PIPELINE_FRAMES_H
@@ -34,6 +36,9 @@ struct wm_frames {
     char path[WM_PATH_MAX];
     struct wm_frame frames[WM_FRAMES_AT_ONCE];
     size_t at; /**< The frame that is being filled. */
+    /** Told of each frame, compressed, in order, once it is written. May be NULL. */
+    int (*wrote)(void *wrote_arg, struct wm_str bytes, struct wm_error *err);
+    void *wrote_arg;
     uint64_t n_documents;
 };
 
@@ -42,6 +47,12 @@ int wm_frames_open(struct wm_frames *frames, struct wm_crew *crew, struct wm_pac
                    const char *path, struct wm_error *err);
 /** Add one document's bytes. */
 int wm_frames_add(struct wm_frames *frames, struct wm_str document, struct wm_error *err);
+/** Add bytes to the frame that is being filled, wherever that may lead. */
+int wm_frames_append(struct wm_frames *frames, struct wm_str bytes, struct wm_error *err);
+/** The frame that is being filled is full; nothing happens if it is empty. */
+int wm_frames_cut(struct wm_frames *frames, struct wm_error *err);
+/** Write all frames there are, then `bytes` as they are. */
+int wm_frames_put(struct wm_frames *frames, struct wm_str bytes, struct wm_error *err);
 /** Write the rest and commit the file; `*ret_written` is false if there were no documents, and no
  *  file then. */
 int wm_frames_commit(struct wm_frames *frames, bool *ret_written, struct wm_digest *ret,

@@ -5,21 +5,25 @@
 
 #include "pipeline/doc_json.h"
 #include "pipeline/frames.h"
-#include "wetmill/sink.h"
+#include "pipeline/sink_split.h"
+#include "wetmill/job.h"
 
 struct jsonl {
     int compression; /* enum wm_packer_kind */
-    uint64_t level, file_size;
+    uint64_t level, file_size, split_memory;
     const char *text_field;
+    struct wm_list split;
     const struct wm_schema *schema;
+    int split_slots[WM_SPLIT_COLUMNS];
     struct wm_crew *crew;
     struct wm_packer *packer; /* ours; behind a pointer because tasks get us as const */
 };
 
-/* The lines of one batch, and where each ends. */
+/* The lines of one batch, where each ends, and the groups they go to. */
 struct lines {
     struct wm_str bytes;
-    size_t *ends; /* [n_docs] */
+    size_t *ends;          /* [n_docs] */
+    struct wm_str *groups; /* [n_docs], or NULL: no split */
 };
 
 struct local {
@@ -29,12 +33,40 @@ struct local {
 
 struct task {
     struct wm_frames frames;
+    struct wm_split_task *split; /* in place of frames and what follows */
     char name[64];
     uint64_t documents, lines, text_bytes;
 };
 
 /* Last resort against a runaway; what a batch holds is bounded by the reader. */
 static const size_t max_batch_bytes = (size_t)1 << 32;
+
+int wm_jsonl_check(const void *shared, const struct wm_schema *schema, struct wm_error *err)
+{
+    const struct wm_list *split = &((const struct jsonl *)shared)->split;
+    if (split->n > WM_SPLIT_COLUMNS)
+        return wm_fail(err, WM_E_CONFIG, "split takes %d columns at most", WM_SPLIT_COLUMNS);
+    for (size_t i = 0; i < split->n; i++) {
+        int slot = wm_schema_slot(schema, split->items[i]);
+        if (slot < 0) {
+            (void)wm_fail(err, WM_E_CONFIG, "split: no stage writes the column %s",
+                          split->items[i]);
+            return wm_error_hint(err, "wetmill stages NAME says what a stage writes");
+        }
+        if (schema->columns[slot].type != WM_COLUMN_TEXT)
+            return wm_fail(err, WM_E_CONFIG, "split: the column %s is a number, not a text",
+                           split->items[i]);
+    }
+    return 0;
+}
+
+static int find_slots(struct jsonl *sink, struct wm_error *err)
+{
+    int status = wm_jsonl_check(sink, sink->schema, err);
+    for (size_t i = 0; !status && i < sink->split.n; i++)
+        sink->split_slots[i] = wm_schema_slot(sink->schema, sink->split.items[i]);
+    return status;
+}
 
 static int open_sink(void *shared, const struct wm_env *env, struct wm_error *err)
 {
@@ -43,6 +75,9 @@ static int open_sink(void *shared, const struct wm_env *env, struct wm_error *er
     sink->crew = env->crew;
     if (!sink->text_field || !*sink->text_field)
         return wm_fail(err, WM_E_CONFIG, "text_field is empty");
+    int status = find_slots(sink, err);
+    if (status)
+        return status;
     sink->packer = calloc(1, sizeof *sink->packer);
     if (!sink->packer)
         return wm_fail_nomem(err, sizeof *sink->packer, "compression");
@@ -53,8 +88,10 @@ static size_t memory(const void *shared, unsigned n_workers, unsigned n_tasks_at
 {
     const struct jsonl *sink = shared;
     size_t packer = wm_packer_memory((enum wm_packer_kind)sink->compression, sink->level);
-    return n_tasks_at_once * (wm_frames_memory() + sizeof(struct task)) +
-           n_workers * (packer + 4 * (size_t)WM_BATCH_TEXT);
+    size_t task = sizeof(struct task) + (sink->split.n ? sizeof(struct wm_split_task) +
+                                                             wm_bundle_memory(sink->split_memory)
+                                                       : wm_frames_memory());
+    return n_tasks_at_once * task + n_workers * (packer + 4 * (size_t)WM_BATCH_TEXT);
 }
 
 static int open_local(const void *shared, void *local_, struct wm_error *err)
@@ -64,6 +101,24 @@ static int open_local(const void *shared, void *local_, struct wm_error *err)
     wm_buf_init(&local->buf, max_batch_bytes);
     wm_arena_init(&local->scratch, max_batch_bytes);
     return 0;
+}
+
+/* Documents of a group often follow each other: the name is the one before then. */
+static struct wm_str *group_names(const struct jsonl *sink, struct wm_batch *batch)
+{
+    struct wm_str *groups = wm_arena_alloc(&batch->arena, batch->n_docs, sizeof *groups);
+    struct wm_str last = {0};
+    for (size_t i = 0; groups && i < batch->n_docs; i++) {
+        char name[WM_SPLIT_NAME];
+        size_t len = wm_split_name(&batch->docs[i], sink->split_slots, sink->split.n, name);
+        struct wm_str group = {name, len};
+        if (!wm_str_eq(group, last))
+            last = wm_arena_str(&batch->arena, group);
+        if (!last.ptr)
+            return NULL;
+        groups[i] = last;
+    }
+    return groups;
 }
 
 static int prepare(const void *shared, void *local_, struct wm_batch *batch, struct wm_error *err)
@@ -84,7 +139,9 @@ static int prepare(const void *shared, void *local_, struct wm_batch *batch, str
     }
     *lines =
         (struct lines){.bytes = wm_arena_str(&batch->arena, wm_buf_str(&local->buf)), .ends = ends};
-    if (local->buf.len && !lines->bytes.ptr)
+    if (sink->split.n)
+        lines->groups = group_names(sink, batch);
+    if ((local->buf.len && !lines->bytes.ptr) || (sink->split.n && !lines->groups))
         return wm_fail_nomem(err, local->buf.len, "lines of JSON");
     if (local->buf.cap > 4 * (size_t)WM_BATCH_TEXT)
         wm_buf_done(&local->buf);
@@ -99,6 +156,12 @@ static int open_task(const void *shared, void *task_, const char *dir, uint32_t 
     struct task *task = task_;
     if (!dir)
         return wm_fail(err, WM_E_CONFIG, "there is no directory to write to");
+    if (sink->split.n) {
+        task->split = calloc(1, sizeof *task->split);
+        return task->split ? wm_split_open(task->split, sink->crew, sink->packer, dir, number,
+                                           sink->split_memory, err)
+                           : wm_fail_nomem(err, sizeof *task->split, "a task");
+    }
     (void)snprintf(task->name, sizeof task->name, "parts/corpus_%06u.jsonl%s", number,
                    wm_packer_extensions[sink->compression]);
     char path[WM_PATH_MAX];
@@ -115,13 +178,16 @@ static int write_batch(const void *shared, void *task_, struct wm_batch *batch,
     size_t start = 0;
     for (size_t i = 0; i < batch->n_docs; i++) {
         struct wm_str line = {lines->bytes.ptr + start, lines->ends[i] - start};
-        int status = wm_frames_add(&task->frames, line, err);
+        struct wm_bundle_count count = {1, wm_line_map_count(&batch->docs[i].lines),
+                                        batch->docs[i].text.len};
+        int status = lines->groups ? wm_split_add(task->split, lines->groups[i], line, &count, err)
+                                   : wm_frames_add(&task->frames, line, err);
         if (status)
             return status;
         start = lines->ends[i];
-        task->documents++;
-        task->lines += wm_line_map_count(&batch->docs[i].lines);
-        task->text_bytes += batch->docs[i].text.len;
+        task->documents += count.documents;
+        task->lines += count.lines;
+        task->text_bytes += count.text_bytes;
     }
     return 0;
 }
@@ -131,6 +197,8 @@ static int commit_task(const void *shared, void *task_, struct wm_parts *parts,
 {
     struct task *task = task_;
     (void)shared;
+    if (task->split)
+        return wm_split_commit(task->split, parts, err);
     struct wm_part part = {.name = task->name,
                            .documents = task->documents,
                            .lines = task->lines,
@@ -143,6 +211,9 @@ static int commit_task(const void *shared, void *task_, struct wm_parts *parts,
 static void close_task(void *task_)
 {
     struct task *task = task_;
+    if (task->split)
+        wm_split_close(task->split);
+    free(task->split);
     wm_frames_close(&task->frames);
 }
 
@@ -171,11 +242,25 @@ void wm_jsonl_files(const void *shared, const char **ret_ext, uint64_t *ret_file
     *ret_file_size = sink->file_size;
 }
 
+int wm_jsonl_gather(const void *shared, const char *parts_dir, const struct wm_parts *parts,
+                    const char *dir, struct wm_parts *ret, struct wm_error *err)
+{
+    const struct jsonl *sink = shared;
+    const char *ext;
+    uint64_t file_size;
+    wm_jsonl_files(shared, &ext, &file_size);
+    return sink->split.n ? wm_split_gather(parts_dir, parts, dir, ext, file_size, ret, err)
+                         : wm_gather(parts_dir, parts, dir, "corpus", ext, file_size, ret, err);
+}
+
 static const struct wm_option options[] = {
     WM_CHOICE(struct jsonl, compression, wm_packer_names, WM_PACK_ZSTD, "how files are compressed"),
     WM_COUNT(struct jsonl, level, 0, 0, 22, "", "compression level, 0 = the format's usual one"),
     WM_SIZE(struct jsonl, file_size, 1 << 30, 1 << 20, 1e15, "close a file that grows over this"),
     WM_TEXT(struct jsonl, text_field, "text", "name of the field that holds the text"),
+    WM_LIST(struct jsonl, split, "columns whose values documents are split by into files"),
+    WM_SIZE(struct jsonl, split_memory, 32 << 20, 64 << 10, 1 << 30,
+            "what a task holds back to make long frames of many groups"),
     {0},
 };
 

@@ -15,7 +15,8 @@ static int check(const struct wm_run *run, struct wm_error *err)
         wm_fail(err, WM_E_CONFIG, "a stage reads the input twice, which a pipe cannot give");
         return wm_error_hint(err, "write it to a file first, or use corpus build, which does so");
     }
-    return 0;
+    int status = wm_jsonl_check(run->jsonl, &run->chain.schema, err);
+    return status ? wm_error_where(err, "%s", wm_sink_jsonl.name) : 0;
 }
 
 /* Sizes are part of the names' fingerprint; contents are hashed while reading and compared by
@@ -170,17 +171,14 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
     struct wm_parts files = {0};
     struct wm_arena arena;
     char identity[WM_HEX128];
-    const char *ext;
-    uint64_t file_size;
     wm_arena_init(&arena, 256 << 20);
     files.arena = &arena;
     int status = prepare_job(ctx, &inputs, &job, identity, err);
     if (!status)
         status = wm_job_run(&job, &result, err);
-    wm_jsonl_files(ctx->run->jsonl, &ext, &file_size);
     if (!status)
-        status = wm_gather(ctx->work_dir, &result.parts, ctx->out_dir, "corpus", ext, file_size,
-                           &files, err);
+        status = wm_jsonl_gather(ctx->run->jsonl, ctx->work_dir, &result.parts, ctx->out_dir,
+                                 &files, err);
     if (!status)
         status = write_recipe(ctx, err);
     if (!status)

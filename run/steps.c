@@ -59,7 +59,7 @@ int wm_corpus_inputs(const struct wm_run *run, struct wm_inputs *ret, struct wm_
         return wm_inputs_open(&run->input, ret, err);
     int status = wm_step_dir(run, WM_STEP_CORPUS, dir, err);
     if (!status)
-        status = wm_path_join(pattern, dir, "corpus_*.jsonl*", err);
+        status = wm_path_join(pattern, dir, "*.jsonl*", err);
     if (status)
         return status;
     struct wm_source_options options;

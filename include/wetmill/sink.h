@@ -24,10 +24,10 @@
 
 /** A file a task wrote. */
 struct wm_part {
-    const char *name;        /**< Relative to the job's directory. */
+    const char *name; /**< Relative to the job's directory. */
     struct wm_digest digest;
     uint64_t documents, lines, text_bytes; /**< In it. */
-    struct wm_str note;      /**< The sink's own facts: a JSON object, or empty. */
+    struct wm_str note;                    /**< The sink's own facts: a JSON object, or empty. */
 };
 
 /** What a task committed; strings live in `arena`. */
@@ -67,5 +67,11 @@ struct wm_sink {
 extern const struct wm_sink wm_sink_jsonl; /**< "write-jsonl" */
 /** How write-jsonl's files end (".jsonl.zst") and how large they should become: for wm_gather. */
 void wm_jsonl_files(const void *shared, const char **ret_ext, uint64_t *ret_file_size);
+/** Does what its options say fit the columns that stages write? WM_E_CONFIG. */
+int wm_jsonl_check(const void *shared, const struct wm_schema *schema, struct wm_error *err);
+/** Make the corpus's files in `dir` of what the tasks wrote: corpus_0000.jsonl.zst …, or with
+ *  `split` en_head_0000.jsonl.zst …; they go to `ret`, in the order of names. As wm_gather. */
+int wm_jsonl_gather(const void *shared, const char *parts_dir, const struct wm_parts *parts,
+                    const char *dir, struct wm_parts *ret, struct wm_error *err);
 
 #endif /* WETMILL_SINK_H */
