@@ -75,46 +75,86 @@ void wm_charmap_share(struct wm_charmap *map, uint32_t from, uint32_t to)
     map->block[to] = map->block[from];
 }
 
+/* All of the characters `first` to `last`. */
+static bool all_stay(const struct wm_charmap *map, uint32_t first, uint32_t last)
+{
+    for (uint32_t c = first; c <= last; c++) {
+        uint16_t row = map->block[c / WM_CHARMAP_BLOCK];
+        if (!row) {
+            c |= WM_CHARMAP_BLOCK - 1;
+            continue;
+        }
+        struct wm_char_action same = as_it_is(c);
+        if (memcmp(&same, &map->action[row][c % WM_CHARMAP_BLOCK], sizeof same) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* `codes` characters behind each of four: bit k for the k-th. */
+static uint8_t stay_bits(const struct wm_charmap *map, uint32_t first, uint32_t codes)
+{
+    unsigned bits = 0;
+    for (unsigned k = 0; k < 4; k++)
+        bits |= (unsigned)all_stay(map, first + k * codes, first + (k + 1) * codes - 1) << k;
+    return (uint8_t)bits;
+}
+
+/* Bytes that start no character have no bits: the plain code sees to them. */
+static void fill_leads(struct wm_charmap *map)
+{
+    for (uint32_t lead = 0xC2; lead < 0xE0; lead++)
+        map->lead[lead & 63] = stay_bits(map, (lead & 31) << 6, 16);
+    for (uint32_t lead = 0xE0; lead < 0xF0; lead++) {
+        map->lead[lead & 63] = stay_bits(map, (lead & 15) << 12, 1024);
+        for (uint32_t second = 0; second < 64; second++)
+            map->fine[lead & 15][second] = stay_bits(map, (lead & 15) << 12 | second << 6, 16);
+    }
+    for (uint32_t lead = 0xF0; lead < 0xF4; lead++)
+        map->lead[lead & 63] = stay_bits(map, (lead & 7) << 18, 1 << 16);
+}
+
+/* False if the vector code cannot do it. */
+static bool fill_ascii(struct wm_charmap *map)
+{
+    for (uint32_t c = 0; c < 0x80; c++) {
+        const struct wm_char_action *a = &map->action[map->block[c / 64]][c % 64];
+        if (a->op > 1 || (a->op == 1 && a->bytes[0] & 0x80))
+            return false;
+        map->ascii[c] = a->op ? (uint8_t)a->bytes[0] : WM_CHARMAP_GOES;
+    }
+    map->lowers = map->ascii['A'] == 'a';
+    map->zeroes = map->ascii['1'] == '0';
+    for (uint32_t c = 0x20; c < 0x7F; c++) {
+        uint32_t want = c;
+        if (c >= 'A' && c <= 'Z' && map->lowers)
+            want = c + 0x20;
+        if (c >= '0' && c <= '9' && map->zeroes)
+            want = '0';
+        if (map->ascii[c] != want)
+            return false;
+    }
+    return true;
+}
+
+const struct wm_charmap_path *const *wm_charmap_paths(void)
+{
+#if defined(__x86_64__)
+    static const struct wm_charmap_path *const all[] = {&wm_charmap_avx512, &wm_charmap_avx2,
+                                                        &wm_charmap_portable, NULL};
+    /* The builtin also asks whether the system saves the wide registers. */
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
+    bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
+    return all + (avx512 ? 0 : avx2 ? 1 : 2);
+#else
+    static const struct wm_charmap_path *const all[] = {&wm_charmap_portable, NULL};
+    return all;
+#endif
+}
+
 void wm_charmap_ready(struct wm_charmap *map)
 {
-    (void)map;
-}
-
-static size_t put(char *out, const struct wm_char_action *a)
-{
-    memcpy(out, a, sizeof *a); /* 8 bytes at once: the slack takes what is too much */
-    return a->op;
-}
-
-/* The character at `in`, which is not ASCII: its length and code, or 1 and UINT32_MAX if it is none. */
-static size_t decode(const unsigned char *in, const unsigned char *end, uint32_t *ret_code)
-{
-    size_t n = wm_utf8_decode((struct wm_str){(const char *)in, (size_t)(end - in)}, ret_code);
-    if (*ret_code != WM_UTF8_REPLACEMENT || (n == 3 && memcmp(in, "\xEF\xBF\xBD", 3) == 0))
-        return n;
-    *ret_code = UINT32_MAX;
-    return 1;
-}
-
-const unsigned char *wm_charmap_run(const struct wm_charmap *map, const unsigned char *in,
-                                    const unsigned char *end, char **out)
-{
-    char *to = *out;
-    while (in < end) {
-        uint32_t code = *in;
-        size_t n = code < 0x80 ? 1 : decode(in, end, &code);
-        unsigned row = code == UINT32_MAX ? 0 : map->block[code / WM_CHARMAP_BLOCK];
-        if (!row) {
-            memcpy(to, in, n);
-            to += n;
-        } else {
-            const struct wm_char_action *a = &map->action[row][code % WM_CHARMAP_BLOCK];
-            if (a->op >= WM_CHARMAP_ASK)
-                break;
-            to += put(to, a);
-        }
-        in += n;
-    }
-    *out = to;
-    return in;
+    fill_leads(map);
+    map->path = fill_ascii(map) ? wm_charmap_paths()[0] : &wm_charmap_portable;
 }

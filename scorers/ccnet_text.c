@@ -103,25 +103,39 @@ static char *put_jamo(char *out, uint32_t code)
     return out + 3;
 }
 
-/* Syllables, at most CHUNK bytes of them: Unicode 3.12. */
-static int decompose_syllables(struct job *j, const unsigned char **at, struct wm_error *err)
+/* A syllable at p by arithmetic (Unicode 3.12); NULL if there is none. */
+static char *put_syllable(const unsigned char *p, char *out)
+{
+    uint32_t s = ((p[0] & 0xFu) << 12 | (p[1] & 0x3Fu) << 6 | (p[2] & 0x3Fu)) - 0xAC00;
+    if (s >= 11172 || (p[0] & 0xF0) != 0xE0 || (p[1] & 0xC0) != 0x80 || (p[2] & 0xC0) != 0x80)
+        return NULL;
+    out = put_jamo(out, 0x1100 + s / 588);
+    out = put_jamo(out, 0x1161 + s / 28 % 21);
+    char *more = put_jamo(out, 0x11A7 + s % 28);
+    return s % 28 ? more : out;
+}
+
+/* Syllables and the ASCII between them, at most CHUNK bytes. */
+static int decompose_syllables(struct job *j, const struct wm_charmap *map,
+                               const unsigned char **at, struct wm_error *err)
 {
     const unsigned char *p = *at;
     const unsigned char *end = j->end - p > CHUNK ? p + CHUNK : j->end;
-    int status = wm_buf_reserve(&j->c->out, 3 * (size_t)(end - p), err);
+    int status = wm_buf_reserve(&j->c->out, 3 * (size_t)(end - p) + WM_CHARMAP_SLACK, err);
     if (status)
         return status;
-    char *out = j->c->out.ptr + j->c->out.len;
-    while (end - p >= 3 && (p[0] & 0xF0) == 0xE0) {
-        uint32_t code = (p[0] & 0xFu) << 12 | (p[1] & 0x3Fu) << 6 | (p[2] & 0x3Fu);
-        uint32_t s = code - 0xAC00;
-        if (s >= 11172 || (p[1] & 0xC0) != 0x80 || (p[2] & 0xC0) != 0x80)
+    char *out = j->c->out.ptr + j->c->out.len, *more;
+    while (end - p >= 3) {
+        if (*p < 0x80) {
+            out[0] = (char)map->ascii[*p];
+            out += map->ascii[*p] != WM_CHARMAP_GOES;
+            p++;
+        } else if ((more = put_syllable(p, out))) {
+            out = more;
+            p += 3;
+        } else {
             break;
-        out = put_jamo(out, 0x1100 + s / 588);
-        out = put_jamo(out, 0x1161 + s / 28 % 21);
-        if (s % 28)
-            out = put_jamo(out, 0x11A7 + s % 28);
-        p += 3;
+        }
     }
     j->c->out.len = (size_t)(out - j->c->out.ptr);
     *at = p;
@@ -139,7 +153,7 @@ static int see_to(struct job *j, const struct wm_charmap *map, const unsigned ch
         *at += len;
         return status;
     case WM_CCNET_HANGUL:
-        return decompose_syllables(j, at, err);
+        return decompose_syllables(j, map, at, err);
     default:
         return combine(j, at, err);
     }

@@ -2,6 +2,7 @@
 /* CCNet's normalisation: equal to the plain version on every character and on random text. */
 #include "wetmill/ccnet.h"
 
+#include "scorers/ccnet.h"
 #include "scorers/ccnet_plain.h"
 #include "test.h"
 
@@ -109,6 +110,53 @@ static void check_random(void)
     CHECK_U64(wrong, 0);
 }
 
+/* The ways to run a map write the same and stop at the same place. */
+static bool same_paths(const struct wm_charmap *map, struct wm_str text)
+{
+    const struct wm_charmap_path *const *paths = wm_charmap_paths();
+    const unsigned char *in = (const unsigned char *)text.ptr, *first_stop = NULL;
+    size_t room = map->growth * text.len + WM_CHARMAP_SLACK, first_len = 0;
+    char *first = malloc(room), *other = malloc(room);
+    bool same = first && other;
+    for (size_t i = 0; same && paths[i]; i++) {
+        char *out = i ? other : first;
+        const unsigned char *stop = paths[i]->run(map, in, in + text.len, &out);
+        size_t len = (size_t)(out - (i ? other : first));
+        if (i == 0) {
+            first_stop = stop;
+            first_len = len;
+        }
+        same = stop == first_stop && len == first_len && memcmp(first, i ? other : first, len) == 0;
+        if (!same && shown++ < 5)
+            (void)printf("path %s differs from %s\n", paths[i]->name, paths[0]->name);
+    }
+    free(first);
+    free(other);
+    return same;
+}
+
+static void check_paths(void)
+{
+    enum { LONGEST = 300, ROUNDS = 60000 };
+    unsigned wrong = 0;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct wm_error err;
+        const struct wm_charmap *map;
+        unsigned flags = round % 3 == 0   ? WM_CCNET_DEDUP
+                         : round % 3 == 1 ? WM_CCNET_LM
+                                          : round % 64;
+        if (wm_ccnet_map(WM_UNICODE_14_0, flags, &map, &err))
+            abort();
+        size_t max = random32() % LONGEST;
+        char *s = malloc(max + 1);
+        if (!s)
+            abort();
+        wrong += !same_paths(map, (struct wm_str){s, random_text(s, max)});
+        free(s);
+    }
+    CHECK_U64(wrong, 0);
+}
+
 /* Longer than what room is made for at once, with characters across the joints. */
 static void check_long(void)
 {
@@ -164,6 +212,7 @@ int main(void)
     check_characters(WM_UNICODE_14_0);
     check_characters(WM_UNICODE_15_0);
     check_random();
+    check_paths();
     check_long();
     for (unsigned v = 0; v < WM_UNICODE_VERSIONS; v++)
         wm_ccnet_done(&forms[v]);
