@@ -114,7 +114,7 @@ static void fill_leads(struct wm_charmap *map)
         map->lead[lead & 63] = stay_bits(map, (lead & 7) << 18, 1 << 16);
 }
 
-/* False if the vector code cannot do it. */
+/* Whether the map is simple. */
 static bool fill_ascii(struct wm_charmap *map)
 {
     for (uint32_t c = 0; c < 0x80; c++) {
@@ -156,5 +156,6 @@ const struct wm_charmap_path *const *wm_charmap_paths(void)
 void wm_charmap_ready(struct wm_charmap *map)
 {
     fill_leads(map);
-    map->path = fill_ascii(map) ? wm_charmap_paths()[0] : &wm_charmap_portable;
+    map->simple = fill_ascii(map);
+    map->path = map->simple ? wm_charmap_paths()[0] : &wm_charmap_portable;
 }

@@ -57,7 +57,8 @@ struct wm_charmap {
     uint8_t ascii[128]; /**< What becomes of it, or WM_CHARMAP_GOES. */
     uint8_t lead[64];
     uint8_t fine[16][64];
-    bool lowers, zeroes; /**< A–Z become a–z; 0–9 become 0: all that happens from 0x20 to 0x7E. */
+    bool lowers, zeroes; /**< A–Z become a–z; 0–9 become 0. */
+    bool simple;         /**< That is all that happens from 0x20 to 0x7E; ASCII stays ASCII. */
 };
 
 /** A map in which everything stays. NULL: no memory. */
@@ -71,9 +72,9 @@ int wm_charmap_set(struct wm_charmap *map, uint32_t code, struct wm_char_action 
 /** Say that all 64 characters of block `to` are as those of block `from`, which has been set. */
 void wm_charmap_share(struct wm_charmap *map, uint32_t from, uint32_t to);
 
-/** Call once, when everything has been set. ASCII may be deleted or become ASCII; letters A–Z and
- *  digits 0–9 go each to one lower-case letter or to 0, or all stay; 0x20–0x7E otherwise stay. Only
- *  the portable path runs maps that are not so. */
+/** Call once, when everything has been set. Vector code is for maps in which A–Z become a–z or all
+ *  stay, 0–9 become 0 or all stay, other ASCII from 0x20 to 0x7E stays, and the rest of it becomes
+ *  ASCII or goes; others are run by the portable path. */
 void wm_charmap_ready(struct wm_charmap *map);
 
 /** The op of a character; any number of bytes if it stays. */
