@@ -13,11 +13,16 @@ enum { HAS_UNKNOWN = 0x80 };
 int wm_sp_scratch_new(const struct wm_sp *model, struct wm_sp_scratch **ret, struct wm_error *err)
 {
     struct wm_sp_scratch *s = wm_sp_alloc(1, sizeof *s, "SentencePiece scratch", err);
-    if (s && model->cached)
-        s->words = wm_sp_alloc(1U << WM_SP_WORDS_LOG2, sizeof *s->words, "table of words", err);
-    if (!s || (model->cached && !s->words)) {
-        free(s);
+    if (!s)
         return WM_E_NOMEM;
+    if (model->cached) {
+        const size_t bytes = sizeof *s->words << WM_SP_WORDS_LOG2;
+        s->words = aligned_alloc(sizeof *s->words, bytes);
+        if (!s->words) {
+            free(s);
+            return wm_fail_nomem(err, bytes, "table of words");
+        }
+        memset(s->words, 0, bytes);
     }
     *ret = s;
     return 0;
@@ -91,7 +96,7 @@ static uint64_t load64(const char *at)
     return value;
 }
 
-/* The word's bytes and zeros; reads WM_SP_KEY_BYTES, which the padding allows. Returns its slot. */
+/* The word's bytes and zeros; reads WM_SP_KEY_BYTES, which the padding allows. Returns its set. */
 static size_t make_key(const char *text, size_t len, uint64_t key[3])
 {
     static const unsigned char masks[2 * WM_SP_KEY_BYTES] = {
@@ -103,7 +108,29 @@ static size_t make_key(const char *text, size_t len, uint64_t key[3])
     uint64_t hash = (key[0] ^ key[1] << 32 ^ key[1] >> 32) * 0x9E3779B97F4A7C15U;
     hash ^= hash >> 32;
     hash = (hash ^ key[1] ^ key[2] * 0xC2B2AE3D27D4EB4FU) * 0xD6E8FEB86659FD93U;
-    return (size_t)(hash >> (64 - WM_SP_WORDS_LOG2));
+    return (size_t)(hash >> (64 - WM_SP_WORDS_LOG2)) & ~(size_t)1;
+}
+
+static bool has_key(const struct wm_sp_word *word, const uint64_t key[3], uint32_t len)
+{
+    return word->len == len &&
+           ((word->key[0] ^ key[0]) | (word->key[1] ^ key[1]) | (word->key[2] ^ key[2])) == 0;
+}
+
+/* The word in its set of two, the newer of which stands first; else NULL. */
+static struct wm_sp_word *find_word(struct wm_sp_word *set, const uint64_t key[3], uint32_t len)
+{
+    if (has_key(&set[0], key, len))
+        return &set[0];
+    return has_key(&set[1], key, len) ? &set[1] : NULL;
+}
+
+static struct wm_sp_word *add_word(struct wm_sp_word *set, const uint64_t key[3], uint32_t len)
+{
+    set[1] = set[0];
+    set[0] = (struct wm_sp_word){.len = (uint8_t)len, .max_sum = -1};
+    memcpy(set[0].key, key, sizeof set[0].key);
+    return &set[0];
 }
 
 static void use_word(const struct wm_sp *model, struct wm_sp_scratch *s,
@@ -116,7 +143,11 @@ static void use_word(const struct wm_sp *model, struct wm_sp_scratch *s,
                        begin + word->ends[i]);
     } else {
         uint32_t *ids = s->ids + s->n, *ends = s->ends + s->n;
-        for (unsigned i = 0; i < WM_SP_WORD_PIECES; i++) { /* all: there is room */
+        for (unsigned i = 0; i < 2; i++) { /* mostly enough; there is room */
+            ids[i] = word->ids[i];
+            ends[i] = begin + word->ends[i];
+        }
+        for (unsigned i = 2; i < n; i++) {
             ids[i] = word->ids[i];
             ends[i] = begin + word->ends[i];
         }
@@ -130,8 +161,8 @@ static void use_word(const struct wm_sp *model, struct wm_sp_scratch *s,
 static bool take_emitted(const struct wm_sp *model, const struct wm_sp_scratch *s, size_t from,
                          uint32_t begin, struct wm_sp_word *word)
 {
-    if (s->n - from > WM_SP_WORD_PIECES)
-        return false;
+    if (s->n - from > WM_SP_WORD_PIECES || (from && s->ends[from - 1] != begin))
+        return false; /* too many, or joined to an unknown piece before */
     for (size_t i = from; i < s->n; i++) {
         if (s->ids[i] == model->unknown || model->types[s->ids[i]] == WM_SP_BYTE)
             return false;
@@ -156,17 +187,12 @@ static int new_word(const struct wm_sp *model, struct wm_sp_scratch *s, struct w
                     uint32_t begin, struct wm_error *err)
 {
     size_t from = s->n;
-    bool fits = false;
-    int status = 0;
-    memset(word->ids, 0, sizeof word->ids);
-    memset(word->ends, 0, sizeof word->ends);
-    if (model->kind == WM_SP_UNIGRAM)
-        fits = unigram_word(model, s->text + begin, word);
+    bool fits = model->kind == WM_SP_UNIGRAM && unigram_word(model, s->text + begin, word);
     if (fits && fabsf(s->sum) <= word->max_sum) {
         use_word(model, s, word, begin);
         return 0;
     }
-    status = encode_span(model, s, begin, begin + word->len, err);
+    int status = encode_span(model, s, begin, begin + word->len, err);
     if (!status && model->kind == WM_SP_BPE)
         fits = take_emitted(model, s, from, begin, word);
     if (!fits)
@@ -174,31 +200,49 @@ static int new_word(const struct wm_sp *model, struct wm_sp_scratch *s, struct w
     return status;
 }
 
-static int encode_word(const struct wm_sp *model, struct wm_sp_scratch *s, uint32_t begin,
-                       uint32_t end, struct wm_error *err)
+/* The first place behind `at` that no piece goes over, or `end`. */
+static uint32_t find_cut(const struct wm_sp *model, const char *text, uint32_t at, uint32_t end)
+{
+    for (at++; at < end; at++) {
+        unsigned char a = (unsigned char)text[at - 1], b = (unsigned char)text[at];
+        if (a < 0x80 && b < 0x80 && !model->joined[a][b])
+            break;
+    }
+    return at;
+}
+
+/* Words that are not in the table are cut once more where that is possible: before a comma, … */
+static int encode_parts(const struct wm_sp *model, struct wm_sp_scratch *s, uint32_t begin,
+                        uint32_t end, struct wm_error *err)
 {
     uint64_t key[WM_SP_KEY_BYTES / 8];
-    uint32_t len = end - begin;
-    if (len > WM_SP_KEY_BYTES || !s->words)
-        return encode_span(model, s, begin, end, err);
-    struct wm_sp_word *word = &s->words[make_key(s->text + begin, len, key)];
-    int status = wm_sp_reserve(s, WM_SP_KEY_BYTES, err);
-    if (status)
-        return status;
-    if (word->len != len || memcmp(word->key, key, sizeof key) != 0) {
-        memcpy(word->key, key, sizeof key);
-        word->len = (uint8_t)len;
-        return new_word(model, s, word, begin, err);
+    int status = 0;
+    for (uint32_t to; begin < end && !status; begin = to) {
+        to = find_cut(model, s->text, begin, end);
+        if (to - begin > WM_SP_KEY_BYTES) {
+            status = encode_span(model, s, begin, to, err);
+            continue;
+        }
+        struct wm_sp_word *set = &s->words[make_key(s->text + begin, to - begin, key)];
+        struct wm_sp_word *word = find_word(set, key, to - begin);
+        status = wm_sp_reserve(s, WM_SP_KEY_BYTES, err);
+        if (status)
+            break;
+        if (!word)
+            status = new_word(model, s, add_word(set, key, to - begin), begin, err);
+        else if (fabsf(s->sum) <= word->max_sum)
+            use_word(model, s, word, begin);
+        else
+            status = encode_span(model, s, begin, to, err);
     }
-    if (!(fabsf(s->sum) <= word->max_sum))
-        return encode_span(model, s, begin, end, err);
-    use_word(model, s, word, begin);
-    return 0;
+    return status;
 }
 
 static bool is_space(const char *at)
 {
-    return memcmp(at, WM_SP_SPACE, 3) == 0;
+    uint32_t value;
+    memcpy(&value, at, sizeof value);
+    return (value & 0xFFFFFF) == 0x8196E2;
 }
 
 /* The first "▁" from `at` on, or `end`. Eight bytes at a time: those that are 0xE2 become 0. */
@@ -219,20 +263,56 @@ static const char *find_space(const char *at, const char *end)
     return end;
 }
 
+/* A word on its way, and its set, which is fetched while the word before it is at work. */
+struct found {
+    uint32_t begin, end;
+    struct wm_sp_word *set; /* NULL: too long */
+    uint64_t key[WM_SP_KEY_BYTES / 8];
+};
+
+static int encode_word(const struct wm_sp *model, struct wm_sp_scratch *s,
+                       const struct found *found, struct wm_error *err)
+{
+    if (found->set && s->cap - s->n >= WM_SP_KEY_BYTES) {
+        const struct wm_sp_word *word =
+            find_word(found->set, found->key, found->end - found->begin);
+        if (word && fabsf(s->sum) <= word->max_sum) {
+            use_word(model, s, word, found->begin);
+            return 0;
+        }
+    }
+    return s->words ? encode_parts(model, s, found->begin, found->end, err)
+                    : encode_span(model, s, found->begin, found->end, err);
+}
+
+/* The word that starts at `from`; at the end an empty one. */
+static struct found next_word(const struct wm_sp *model, const struct wm_sp_scratch *s,
+                              uint32_t from)
+{
+    const char *end = s->text + s->text_len, *next = s->text + from;
+    if (!model->cut_before_spaces)
+        next = find_space(next, end);
+    while (next < end && is_space(next))
+        next += 3;
+    if (model->cut_before_spaces)
+        next = find_space(next, end);
+    struct found found = {.begin = from, .end = (uint32_t)(next - s->text)};
+    if (s->words && found.end - from <= WM_SP_KEY_BYTES) {
+        found.set = &s->words[make_key(s->text + from, found.end - from, found.key)];
+        __builtin_prefetch(&found.set[0]);
+        __builtin_prefetch(&found.set[1]);
+    }
+    return found;
+}
+
 static int encode_words(const struct wm_sp *model, struct wm_sp_scratch *s, struct wm_error *err)
 {
-    const char *text = s->text, *at = text, *end = text + s->text_len;
     int status = 0;
-    while (at < end && !status) {
-        const char *next = at;
-        if (!model->cut_before_spaces)
-            next = find_space(next, end);
-        while (next < end && is_space(next))
-            next += 3;
-        if (model->cut_before_spaces)
-            next = find_space(next, end);
-        status = encode_word(model, s, (uint32_t)(at - text), (uint32_t)(next - text), err);
-        at = next;
+    struct found now = next_word(model, s, 0);
+    while (now.begin < now.end && !status) {
+        struct found next = next_word(model, s, now.end);
+        status = encode_word(model, s, &now, err);
+        now = next;
     }
     return status;
 }

@@ -91,9 +91,10 @@ struct wm_sp_normaliser {
     const char *replacements;
     size_t replacement_bytes; /**< With the NUL behind them. */
     bool add_dummy_prefix, remove_extra_whitespaces, escape_whitespaces, space_is_suffix;
-    uint8_t classes[256]; /**< enum wm_sp_class */
-    bool joins[128];      /**< A rule goes from this byte to one that is not ASCII. */
-    bool user_first[256]; /**< A user-defined symbol starts with this byte. */
+    uint8_t classes[256];  /**< enum wm_sp_class */
+    bool graphic_is_plain; /**< "!" to "~" are all WM_SP_PLAIN. */
+    bool joins[128];       /**< A rule goes from this byte to one that is not ASCII. */
+    bool user_first[256];  /**< A user-defined symbol starts with this byte. */
 };
 
 /** Take the character map; the flags are set by the caller. `charsmap` may be empty. */
@@ -107,23 +108,26 @@ void wm_sp_normaliser_done(struct wm_sp_normaliser *n);
 struct wm_sp {
     enum wm_sp_kind kind;
     uint32_t n_pieces, n_reserved;
-    char *bytes;                /**< All pieces, one after the other. */
-    uint32_t *starts;           /**< [n_pieces + 1] into bytes */
-    float *scores;              /**< [n_pieces] as in the file */
-    uint8_t *types;             /**< [n_pieces] enum wm_sp_type */
-    uint32_t *found;            /**< [n_pieces] wm_sp_find of the piece's text */
-    struct wm_sp_key *reserved; /**< [n_reserved] sorted: those never found in a text */
-    struct wm_sp_trie trie;     /**< The others. */
+    char *bytes;                    /**< All pieces, one after the other. */
+    uint32_t *starts;               /**< [n_pieces + 1] into bytes */
+    float *scores;                  /**< [n_pieces] as in the file */
+    uint8_t *types;                 /**< [n_pieces] enum wm_sp_type */
+    uint32_t *found;                /**< [n_pieces] wm_sp_find of the piece's text */
+    struct wm_sp_key *reserved;     /**< [n_reserved] sorted: those never found in a text */
+    struct wm_sp_trie trie;         /**< The others. */
+    const struct wm_sp_unit *space; /**< Where "▁" leads in the trie, or NULL. */
     uint32_t unknown, begin, end, pad;
     float max_score; /**< As SentencePiece takes it: at least FLT_MIN. */
     float unknown_score;
-    float *path_scores; /**< Unigram [n_pieces]: `scores`, of the unknown piece unknown_score. */
-    uint32_t *splits;   /**< BPE [n_pieces]: bytes of an unused piece's left part, 0: whole. */
+    float largest_score; /**< No piece that a path may take is further from 0. */
+    float *path_scores;  /**< Unigram [n_pieces]: `scores`, of the unknown piece unknown_score. */
+    uint32_t *splits;    /**< BPE [n_pieces]: bytes of an unused piece's left part, 0: whole. */
     uint32_t byte_ids[256];
     bool byte_fallback;
     bool has_user_defined;
     bool cut_before_spaces, cut_behind_spaces; /**< No piece goes over such a place. */
-    bool cached;                               /**< Words may be remembered. */
+    bool joined[128][128]; /**< Some piece of the trie has these two ASCII bytes in a row. */
+    bool cached;           /**< Words may be remembered. */
     char *unknown_surface;
     size_t unknown_surface_bytes;
     struct wm_sp_normaliser normaliser, denormaliser;
@@ -160,7 +164,7 @@ static inline size_t wm_sp_char_bytes(char lead)
 enum {
     WM_SP_KEY_BYTES = 24,
     WM_SP_WORD_PIECES = 6,
-    WM_SP_WORDS_LOG2 = 14,
+    WM_SP_WORDS_LOG2 = 15,
     WM_SP_PADDING = 32, /**< Zero bytes behind the normalised text. */
 };
 
@@ -173,6 +177,7 @@ struct wm_sp_word {
     uint8_t len; /**< Of the word; 0: a free slot. */
     uint8_t n;   /**< Pieces, and HAS_UNKNOWN. */
 };
+_Static_assert(sizeof(struct wm_sp_word) == 64, "one cache line");
 
 /** The best path to a place: unigram. */
 struct wm_sp_best {
@@ -202,7 +207,7 @@ struct wm_sp_scratch {
     struct wm_sp_symbol *symbols;
     struct wm_sp_pair *pairs;
     size_t symbols_cap, n_pairs;
-    struct wm_sp_word *words; /**< [1 << WM_SP_WORDS_LOG2], or NULL. */
+    struct wm_sp_word *words; /**< [1 << WM_SP_WORDS_LOG2] in sets of two, or NULL. */
 };
 
 /** Room for `more` pieces. */

@@ -126,8 +126,12 @@ static void classify(struct wm_sp_normaliser *n, unsigned char c)
 void wm_sp_normaliser_prepare(struct wm_sp_normaliser *n)
 {
     memset(n->classes, WM_SP_SPECIAL, sizeof n->classes);
-    for (unsigned c = 0; c < 128; c++)
+    n->graphic_is_plain = true;
+    for (unsigned c = 0; c < 128; c++) {
         classify(n, (unsigned char)c);
+        if (c > ' ' && c < 0x7F && n->classes[c] != WM_SP_PLAIN)
+            n->graphic_is_plain = false;
+    }
 }
 
 void wm_sp_normaliser_done(struct wm_sp_normaliser *n)
@@ -231,12 +235,31 @@ static int special(struct run *r, struct wm_error *err)
     return 0;
 }
 
+/* Bytes at the start of eight that are from "!" to "~". The lowest flag is right: what is carried or
+ * borrowed goes upwards. */
+static unsigned count_graphic(uint64_t x)
+{
+    const uint64_t ones = 0x0101010101010101U, tops = ones << 7;
+    uint64_t below = (x - ones * 0x21) & ~x, above = (x + ones) | x;
+    uint64_t others = (below | above) & tops;
+    return others ? (unsigned)__builtin_ctzll(others) / 8 : 8;
+}
+
 /* The ASCII in front that stands for itself. */
 static void plain(struct run *r)
 {
     const uint8_t *classes = r->n->classes;
     const char *at = r->at, *end = r->end;
     char *out = r->s->text + r->s->text_len;
+    unsigned n = r->n->graphic_is_plain ? 8 : 0;
+    while (n == 8 && end - at >= 8) {
+        uint64_t eight;
+        memcpy(&eight, at, sizeof eight);
+        memcpy(out, &eight, sizeof eight); /* there is room for more */
+        n = count_graphic(eight);
+        at += n;
+        out += n;
+    }
     while (at < end && classes[(unsigned char)*at] == WM_SP_PLAIN)
         *out++ = *at++;
     if (at < end && (unsigned char)*at >= 0x80 && at > r->at &&

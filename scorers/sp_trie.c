@@ -31,8 +31,8 @@ struct builder {
     uint32_t n_blocks, cap_blocks;
     uint32_t open[OPEN_BLOCKS], misses[OPEN_BLOCKS];
     unsigned n_open;
-    struct node *stack;
-    size_t n_stack, cap_stack;
+    struct node *queue; /* breadth first: what every word asks for lies together */
+    size_t head, n_queue, cap_queue;
 };
 
 static bool has(const struct bits *bits, unsigned i)
@@ -160,20 +160,20 @@ static int place(struct builder *b, const unsigned char *labels, unsigned n, uin
 
 static int push(struct builder *b, struct node node, struct wm_error *err)
 {
-    if (b->n_stack == b->cap_stack) {
-        size_t cap = b->cap_stack ? b->cap_stack * 2 : 1024;
-        void *stack = b->stack;
-        int status = resize(&stack, cap, sizeof *b->stack, err);
+    if (b->n_queue == b->cap_queue) {
+        size_t cap = b->cap_queue ? b->cap_queue * 2 : 1024;
+        void *queue = b->queue;
+        int status = resize(&queue, cap, sizeof *b->queue, err);
         if (status)
             return status;
-        b->stack = stack;
-        b->cap_stack = cap;
+        b->queue = queue;
+        b->cap_queue = cap;
     }
-    b->stack[b->n_stack++] = node;
+    b->queue[b->n_queue++] = node;
     return 0;
 }
 
-/* Units for the children of `node`, which then wait on the stack. */
+/* Units for the children of `node`, which then wait in the queue. */
 static int expand(struct builder *b, struct node node, struct wm_error *err)
 {
     unsigned char labels[BLOCK];
@@ -211,12 +211,12 @@ int wm_sp_trie_build(const struct wm_sp_key *keys, size_t n, struct wm_sp_trie *
     int status = add_block(&b, err);
     if (!status && n)
         status = push(&b, (struct node){0, (uint32_t)n, 0, 0}, err);
-    while (!status && b.n_stack)
-        status = expand(&b, b.stack[--b.n_stack], err);
+    while (!status && b.head < b.n_queue)
+        status = expand(&b, b.queue[b.head++], err);
     trie.n_units = b.n_blocks * BLOCK;
     free(b.units);
     free(b.bases);
-    free(b.stack);
+    free(b.queue);
     if (status)
         wm_sp_trie_done(&trie);
     else

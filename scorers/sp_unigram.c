@@ -65,7 +65,7 @@ static bool try_pieces(const struct wm_sp *model, struct wm_sp_best *best, const
     for (uint32_t len = 1; (unit = wm_sp_child(units, link, (unsigned char)text[len - 1])); len++) {
         link = unit->link;
         double score = (double)unit->score;
-        if (score == -INFINITY)
+        if (!(score > -INFINITY))
             continue;
         if (score == INFINITY)
             score = (double)((float)len * model->max_score) - 0.1;
@@ -141,42 +141,46 @@ static float max_sum(double margin, unsigned n_chars, double largest)
 
 struct lead {
     double best, second;
-    uint32_t id, from;
+    uint32_t unit, from; /* WM_SP_NONE: an unknown character */
 };
 
-static void offer(struct lead *to, double sum, uint32_t id, uint32_t from, double *largest)
+/* Without branches: which candidate wins is anyone's guess. Where no piece ends, `score` is −∞. */
+static void offer(struct lead *to, double sum, uint32_t unit, uint32_t from)
 {
-    if (fabs(sum) > *largest)
-        *largest = fabs(sum);
-    if (sum > to->best) {
-        to->second = to->best;
-        *to = (struct lead){sum, to->second, id, from};
-    } else if (sum > to->second) {
-        to->second = sum;
-    }
+    const bool wins = sum > to->best;
+    const double loser = wins ? to->best : sum;
+    to->second = loser > to->second ? loser : to->second;
+    to->best = wins ? sum : to->best;
+    to->unit = wins ? unit : to->unit;
+    to->from = wins ? from : to->from;
 }
 
-/* As try_pieces. A user-defined symbol is not for words: its score is no float. */
-static bool offer_pieces(const struct wm_sp *model, struct lead *leads, const char *text,
-                         uint32_t at, uint32_t char_bytes, double *largest, bool *is_single)
+/* As try_pieces and try_unknown; returns the bytes of the character at leads[at]. Pieces end with
+ * characters. A user-defined symbol makes all sums from here on infinite. */
+static uint32_t offer_pieces(const struct wm_sp *model, struct lead *leads, const char *text,
+                             uint32_t at)
 {
     const struct wm_sp_unit *units = model->trie.units, *unit;
-    uint32_t link = units->link;
-    for (uint32_t len = 1; (unit = wm_sp_child(units, link, (unsigned char)text[len - 1])); len++) {
-        link = unit->link;
-        if (unit->score == -INFINITY)
-            continue;
-        if (unit->score == INFINITY)
-            return false;
-        offer(&leads[at + len], leads[at].best + (double)unit->score, model->trie.ids[unit - units],
-              at, largest);
-        *is_single = *is_single || len == char_bytes;
+    const double here = leads[at].best;
+    const uint32_t char_bytes = (uint32_t)wm_sp_char_bytes(text[at]);
+    uint32_t end = at + char_bytes;
+    if (char_bytes == 1)
+        unit = wm_sp_child(units, units->link, (unsigned char)text[at]);
+    else if (char_bytes == 3 && memcmp(text + at, WM_SP_SPACE, 3) == 0)
+        unit = model->space;
+    else
+        unit = wm_sp_walk(&model->trie, units->link, text + at, char_bytes);
+    if (!unit || unit->score == -INFINITY)
+        offer(&leads[end], here + (double)model->unknown_score, WM_SP_NONE, at);
+    while (unit) {
+        offer(&leads[end], here + (double)unit->score, (uint32_t)(unit - units), at);
+        unit = wm_sp_child(units, unit->link, (unsigned char)text[end++]);
     }
-    return true;
+    return char_bytes;
 }
 
 /* Pieces from the end backwards; the smallest lead on the way. -1: too many. */
-static double trace(const struct lead *leads, struct wm_sp_word *word)
+static double trace(const struct wm_sp *model, const struct lead *leads, struct wm_sp_word *word)
 {
     double margin = INFINITY;
     unsigned n = 0;
@@ -188,7 +192,8 @@ static double trace(const struct lead *leads, struct wm_sp_word *word)
     }
     word->n = (uint8_t)n;
     for (uint32_t to = word->len; to > 0; to = leads[to].from) {
-        word->ids[--n] = leads[to].id;
+        uint32_t unit = leads[to].unit;
+        word->ids[--n] = unit == WM_SP_NONE ? model->unknown : model->trie.ids[unit];
         word->ends[n] = (uint8_t)to;
     }
     return margin;
@@ -197,22 +202,15 @@ static double trace(const struct lead *leads, struct wm_sp_word *word)
 bool wm_sp_unigram_word(const struct wm_sp *model, const char *text, struct wm_sp_word *word)
 {
     struct lead leads[WM_SP_KEY_BYTES + 1];
-    double largest = 0;
     unsigned n_chars = 0;
     for (uint32_t i = 0; i <= word->len; i++)
-        leads[i] = (struct lead){.best = -INFINITY, .second = -INFINITY};
+        leads[i] = (struct lead){-INFINITY, -INFINITY, 0, 0};
     leads[0].best = 0;
-    for (uint32_t at = 0; at < word->len; n_chars++) {
-        uint32_t char_bytes = (uint32_t)wm_sp_char_bytes(text[at]);
-        bool is_single = false;
-        if (!offer_pieces(model, leads, text + at, at, char_bytes, &largest, &is_single))
-            return false;
-        if (!is_single)
-            offer(&leads[at + char_bytes], leads[at].best + (double)model->unknown_score,
-                  model->unknown, at, &largest);
-        at += char_bytes;
-    }
-    double margin = trace(leads, word);
-    word->max_sum = max_sum(margin, n_chars, largest);
+    for (uint32_t at = 0; at < word->len; n_chars++)
+        at += offer_pieces(model, leads, text, at);
+    if (leads[word->len].best == INFINITY)
+        return false; /* a user-defined symbol's score is no float */
+    double margin = trace(model, leads, word);
+    word->max_sum = max_sum(margin, n_chars, (double)n_chars * (double)model->largest_score);
     return margin > 0 && word->max_sum >= 0;
 }

@@ -170,6 +170,11 @@ static void note_piece(struct wm_sp *model, uint32_t id, struct wm_sp_unit *unit
         model->has_user_defined = true;
         model->normaliser.user_first[(unsigned char)*piece.ptr] = true;
     }
+    for (size_t i = 1; i < piece.len; i++) {
+        unsigned char a = (unsigned char)piece.ptr[i - 1], b = (unsigned char)piece.ptr[i];
+        if (a < 0x80 && b < 0x80)
+            model->joined[a][b] = true;
+    }
     if (wm_utf8_valid(piece))
         note_spaces(model, piece);
     else
@@ -187,6 +192,8 @@ static int make_trie(struct wm_sp *model, struct wm_sp_key *keys, size_t n, stru
     for (uint32_t i = 0; !status && i < model->trie.n_units; i++)
         if (model->trie.ids[i] != WM_SP_NONE)
             note_piece(model, model->trie.ids[i], &model->trie.units[i]);
+    if (!status)
+        model->space = wm_sp_walk(&model->trie, model->trie.units->link, WM_SP_SPACE, 3);
     return status;
 }
 
@@ -223,6 +230,7 @@ static int make_scores(struct wm_sp *model, struct wm_error *err)
         }
     model->max_score = most;
     model->unknown_score = least - UNKNOWN_PENALTY;
+    model->largest_score = fmaxf(fmaxf(fabsf(least), fabsf(most)), fabsf(model->unknown_score));
     model->path_scores[model->unknown] = model->unknown_score;
     return 0;
 }
