@@ -35,8 +35,11 @@
  * Pruning: an n-gram is left out if its plain count is not above its order's threshold, or if it has
  * a word that is not in the vocabulary it is limited to. It still counts in stages 2 and 3.
  *
- * Memory: `memory` covers vocabulary, blocks and spools; the vocabulary (about 30 bytes a word and
- * its text) and 40 bytes a word of tables must fit, the rest spills to the scratch directory. Too
+ * One difference to lmplz: a last line without LF is a sentence like others, where lmplz gives it no
+ * </s>. N-grams of text that ends with LF, their order and, but for rounding, numbers are the same.
+ *
+ * Memory: `memory` covers vocabulary, blocks and spools; the vocabulary (some 50 bytes a word)
+ * and tables (at order 5, 85 bytes a word) must fit, the rest spills to the scratch directory. Too
  * small is WM_E_NOMEM with the need. Counts are 64 bits.
  *
  * Limits: order 1 … WM_LM_ORDER_MAX, WM_LM_WORDS_MAX words, WM_LM_TOKEN_MAX bytes a word.
