@@ -38,11 +38,12 @@ struct wm_charmap *wm_charmap_new(void)
     if (!map)
         return NULL;
     map->growth = 1;
-    /* Row 0 stands for "all stay" and is not looked into; row 1 is ASCII's first half. */
-    if (add_row(map, 0, &err) || add_row(map, 0, &err) || add_row(map, 1, &err)) {
-        wm_charmap_free(map);
-        return NULL;
-    }
+    /* Row 0 stands for "all stay" and is not looked into; rows 1 and 2 are ASCII. */
+    for (uint32_t row = 0; row < 3; row++)
+        if (add_row(map, row / 2, &err)) {
+            wm_charmap_free(map);
+            return NULL;
+        }
     memset(map->action[0], 0, sizeof map->action[0]);
     return map;
 }
@@ -103,12 +104,16 @@ static uint8_t stay_bits(const struct wm_charmap *map, uint32_t first, uint32_t 
 /* Bytes that start no character have no bits: the plain code sees to them. */
 static void fill_leads(struct wm_charmap *map)
 {
-    for (uint32_t lead = 0xC2; lead < 0xE0; lead++)
-        map->lead[lead & 63] = stay_bits(map, (lead & 31) << 6, 16);
+    for (uint32_t lead = 0xC2; lead < 0xE0; lead++) {
+        uint32_t first = (lead & 31) << 6;
+        map->lead[lead & 63] = stay_bits(map, first, 16);
+        for (uint32_t second = 0; second < 64; second++)
+            map->fine[lead & 63][second] = all_stay(map, first + second, first + second);
+    }
     for (uint32_t lead = 0xE0; lead < 0xF0; lead++) {
         map->lead[lead & 63] = stay_bits(map, (lead & 15) << 12, 1024);
         for (uint32_t second = 0; second < 64; second++)
-            map->fine[lead & 15][second] = stay_bits(map, (lead & 15) << 12 | second << 6, 16);
+            map->fine[lead & 63][second] = stay_bits(map, (lead & 15) << 12 | second << 6, 16);
     }
     for (uint32_t lead = 0xF0; lead < 0xF4; lead++)
         map->lead[lead & 63] = stay_bits(map, (lead & 7) << 18, 1 << 16);

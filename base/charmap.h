@@ -53,10 +53,11 @@ struct wm_charmap {
 
     /* What the vector code looks into; wm_charmap_ready fills it. Bit k of an entry of `lead`, by
      * the 6 low bits of a lead byte: all characters stay whose second byte is 0x80 + 16 k to
-     * 0x8F + 16 k. The same in `fine`, by lead byte E0 … EF and second byte, of the third. */
+     * 0x8F + 16 k. The same in `fine`, by lead byte E0 … EF and second byte, of the third; by lead
+     * byte C0 … DF and second byte: whether that character stays. */
     uint8_t ascii[128]; /**< What becomes of it, or WM_CHARMAP_GOES. */
     uint8_t lead[64];
-    uint8_t fine[16][64];
+    uint8_t fine[48][64];
     bool lowers, zeroes; /**< A–Z become a–z; 0–9 become 0. */
     bool simple;         /**< That is all that happens from 0x20 to 0x7E; ASCII stays ASCII. */
 };

@@ -23,12 +23,16 @@ TARGET static inline __m256i look_up(const uint8_t table[64], __m256i v)
                               _mm256_blendv_epi8(row[2], row[3], bit4), bit5);
 }
 
+TARGET static inline uint32_t not_zero(__m256i v)
+{
+    return ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, _mm256_setzero_si256()));
+}
+
 TARGET static inline uint32_t settled(__m256i bits, __m256i trail)
 {
     const __m256i of_half = _mm256_setr_epi32(0, 0, 0x08040201, 0, 0, 0, 0x08040201, 0);
     __m256i half = _mm256_and_si256(_mm256_srli_epi16(trail, 4), _mm256_set1_epi8(0x0F));
-    __m256i met = _mm256_and_si256(bits, _mm256_shuffle_epi8(of_half, half));
-    return ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(met, _mm256_setzero_si256()));
+    return not_zero(_mm256_and_si256(bits, _mm256_shuffle_epi8(of_half, half)));
 }
 
 TARGET static inline uint32_t equal(__m256i v, unsigned char c)
@@ -45,16 +49,17 @@ TARGET static inline uint32_t refine(const struct wm_charmap *map, const unsigne
                                      __m256i v, uint32_t look)
 {
     uint32_t todo = look;
+    __m256i second = load(in + 1), top = _mm256_set1_epi8((char)0xC0);
+    uint32_t trail = (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(top, second));
     for (int round = 0; round < 2 && todo; round++) {
         unsigned char lead = in[_tzcnt_u32(todo)];
         uint32_t same = todo & equal(v, lead);
         todo &= ~same;
-        if ((lead & 0xF0) == 0xE0) {
-            __m256i second = load(in + 1), top = _mm256_set1_epi8((char)0xC0);
-            __m256i bits = look_up(map->fine[lead & 15], second);
-            uint32_t three = (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(top, second));
-            look &= ~(same & three & settled(bits, load(in + 2)));
-        }
+        if (lead >= 0xF0)
+            continue;
+        __m256i bits = look_up(map->fine[lead & 63], second);
+        uint32_t stay = lead < 0xE0 ? not_zero(bits) : settled(bits, load(in + 2));
+        look &= ~(same & trail & stay);
     }
     return look;
 }

@@ -34,22 +34,25 @@ TARGET static inline uint64_t settled(__m512i bits, __m512i trail)
     return _mm512_test_epi8_mask(bits, _mm512_shuffle_epi8(of_half, half));
 }
 
-/* Settle three-byte characters by all their bytes: of the lead bytes that there are to look at, up
- * to two, since a text has its script and its punctuation. */
+/* Settle characters of two and three bytes by all their bytes: of the lead bytes that there are to
+ * look at, up to two, since a text has its script and its punctuation. */
 TARGET static inline uint64_t refine(const struct wm_charmap *map, const unsigned char *in,
                                      size_t left, __m512i v, __m512i second, uint64_t look)
 {
     uint64_t todo = look;
+    uint64_t trail = _mm512_cmplt_epi8_mask(second, _mm512_set1_epi8((char)0xC0));
     for (int round = 0; round < 2 && todo; round++) {
         unsigned char lead = in[_tzcnt_u64(todo)];
         uint64_t same = _mm512_mask_cmpeq_epi8_mask(todo, v, _mm512_set1_epi8((char)lead));
         todo &= ~same;
-        if ((lead & 0xF0) == 0xE0 && left > 2) {
-            __m512i table = _mm512_loadu_si512(map->fine[lead & 15]);
-            __m512i bits = _mm512_permutexvar_epi8(second, table);
-            uint64_t three = _mm512_cmplt_epi8_mask(second, _mm512_set1_epi8((char)0xC0));
-            look &= ~(same & three & settled(bits, load(in + 2, left - 2)));
-        }
+        if (lead >= 0xF0)
+            continue;
+        __m512i table = _mm512_loadu_si512(map->fine[lead & 63]);
+        __m512i bits = _mm512_permutexvar_epi8(second, table);
+        uint64_t stay = lead < 0xE0 ? _mm512_test_epi8_mask(bits, bits)
+                        : left > 2  ? settled(bits, load(in + 2, left - 2))
+                                    : 0;
+        look &= ~(same & trail & stay);
     }
     return look;
 }

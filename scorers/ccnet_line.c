@@ -24,22 +24,32 @@ static bool wide_blank3(const unsigned char *p)
            (p[0] == 0xE3 && p[1] == 0x80 && p[2] == 0x80);
 }
 
+static size_t blank_first(const unsigned char *p, size_t len)
+{
+    if (*p < 0x80)
+        return blank(*p);
+    if (len >= 2 && wide_blank2(p))
+        return 2;
+    return len >= 3 && wide_blank3(p) ? 3 : 0;
+}
+
+static size_t blank_last(const unsigned char *p, size_t len)
+{
+    if (p[len - 1] < 0x80)
+        return blank(p[len - 1]);
+    if (len >= 2 && wide_blank2(p + len - 2))
+        return 2;
+    return len >= 3 && wide_blank3(p + len - 3) ? 3 : 0;
+}
+
 struct wm_str wm_ccnet_strip(struct wm_str s)
 {
-    if (!s.len)
-        return s;
-    const unsigned char *p = (const unsigned char *)s.ptr, *end = p + s.len;
-    for (size_t n = 1; n && p < end; p += n)
-        n = *p < 0x80                        ? blank(*p)
-            : end - p >= 2 && wide_blank2(p) ? 2
-            : end - p >= 3 && wide_blank3(p) ? 3
-                                             : 0;
-    for (size_t n = 1; n && p < end; end -= n)
-        n = end[-1] < 0x80                         ? blank(end[-1])
-            : end - p >= 2 && wide_blank2(end - 2) ? 2
-            : end - p >= 3 && wide_blank3(end - 3) ? 3
-                                                   : 0;
-    return (struct wm_str){(const char *)p, (size_t)(end - p)};
+    size_t n;
+    for (; s.len && (n = blank_first((const unsigned char *)s.ptr, s.len)); s.len -= n)
+        s.ptr += n;
+    while (s.len && (n = blank_last((const unsigned char *)s.ptr, s.len)))
+        s.len -= n;
+    return s;
 }
 
 uint64_t wm_ccnet_sha1_8(struct wm_str s)

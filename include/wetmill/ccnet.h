@@ -16,7 +16,7 @@
  *
  * Text is UTF-8; bytes that are not are copied as they are. A struct wm_ccnet belongs to one thread;
  * several may work at once. Its tables are made at first use, once in a process for each Unicode
- * version and set of flags (under a millisecond, about 150 kB), and stay.
+ * version and set of flags (under a millisecond, 100 to 300 kB), and stay.
  */
 #ifndef WETMILL_CCNET_H
 #define WETMILL_CCNET_H
