@@ -105,7 +105,7 @@ static void start_progress(const struct session *s, size_t survey)
     const char *name = s->job->label ? s->job->label : "reading";
     if (s->ledger.n_surveys)
         (void)snprintf(label, sizeof label, "%s %zu/%zu", name, survey + 1,
-                       s->ledger.n_surveys + 1);
+                       s->ledger.n_surveys + !s->job->surveys_only);
     else
         (void)snprintf(label, sizeof label, "%s", name);
     wm_progress_start(s->job->progress, label, "bytes", s->job->limit ? 0 : s->job->inputs->bytes);
@@ -152,8 +152,9 @@ static int run_passes(struct session *s, struct wm_error *err)
         if (!status)
             status = wm_reduce(s->job, &s->ledger, &s->plan, &s->crew, err);
     }
-    if (!status)
-        status = run_pass(s, s->ledger.n_surveys, err);
+    if (status || s->job->surveys_only)
+        return status;
+    status = run_pass(s, s->ledger.n_surveys, err);
     return status ? status : wm_verdict_left(s->job, &s->ledger, err);
 }
 

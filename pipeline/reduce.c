@@ -30,10 +30,10 @@ static int path_of(char out[WM_PATH_MAX], const char *dir, const char *kind, siz
     return wm_path_join(out, dir, name, err);
 }
 
-static int table_path(char out[WM_PATH_MAX], const struct wm_job *job, size_t survey,
-                      unsigned partition, struct wm_error *err)
+int wm_job_table_path(const struct wm_job *job, size_t survey, unsigned partition,
+                      char ret[WM_PATH_MAX], struct wm_error *err)
 {
-    return path_of(out, job->dir, "tables/", survey, partition, ".table", err);
+    return path_of(ret, job->dir, "tables/", survey, partition, ".table", err);
 }
 
 static bool is_text(const json_t *object, const char *name, const char *want)
@@ -91,7 +91,7 @@ static int merge_into(const struct reduction *r, unsigned partition, const char 
 static int reduce_partition(const struct reduction *r, unsigned partition, struct wm_error *err)
 {
     char path[WM_PATH_MAX], record[WM_PATH_MAX], scratch[WM_PATH_MAX];
-    int status = table_path(path, r->job, r->survey, partition, err);
+    int status = wm_job_table_path(r->job, r->survey, partition, path, err);
     if (!status)
         status = path_of(record, r->job->dir, "commits/reduce", r->survey, partition, ".json", err);
     if (!status)
@@ -201,7 +201,7 @@ int wm_tables_load(const struct wm_job *job, const struct wm_ledger *ledger, siz
     const struct wm_link *link = &job->chain->links[ledger->survey_link[survey]];
     for (unsigned i = 0; i < WM_PARTITIONS; i++) {
         char path[WM_PATH_MAX];
-        int status = table_path(path, job, survey, i, err);
+        int status = wm_job_table_path(job, survey, i, path, err);
         if (!status)
             status = wm_table_open(path, link->stage->survey_form(link->shared).reduced,
                                    &tables->tables[i], err);

@@ -2,8 +2,7 @@
 /**
  * @file hashset.h
  * A set of 64-bit hashes with room for a number of them that is known beforehand. Its memory is the
- * arena's. Hashes must be well mixed (XXH3). 64-bit hashes that differ only in their top bit are
- * taken for the same. One thread at a time.
+ * arena's. Hashes must be well mixed (XXH3). One thread at a time.
  */
 #ifndef WETMILL_HASHSET_H
 #define WETMILL_HASHSET_H
@@ -16,6 +15,7 @@
 struct wm_hashset {
     uint64_t *slots;
     size_t mask;
+    bool has_zero; /* 0 marks a free slot */
 };
 
 /** Bytes a set for `max_items` takes: at most 21 for each. */
@@ -35,14 +35,19 @@ static inline bool wm_hashset_init(struct wm_hashset *set, size_t max_items, str
     size_t n_slots = wm_hashset_bytes(max_items) / sizeof *set->slots;
     set->slots = (uint64_t *)wm_arena_alloc(arena, n_slots, sizeof *set->slots);
     set->mask = n_slots - 1;
+    set->has_zero = false;
     return set->slots != NULL;
 }
 
 /** Returns false if `hash` was in the set already. */
 static inline bool wm_hashset_add(struct wm_hashset *set, uint64_t hash)
 {
+    if (!hash) {
+        bool was = set->has_zero;
+        set->has_zero = true;
+        return !was;
+    }
     size_t slot = (size_t)hash & set->mask;
-    hash |= (uint64_t)1 << 63; /* 0 marks a free slot */
     while (set->slots[slot] && set->slots[slot] != hash)
         slot = (slot + 1) & set->mask;
     bool fresh = !set->slots[slot];

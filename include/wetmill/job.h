@@ -103,12 +103,17 @@ struct wm_job {
     struct wm_progress *progress;        /**< May be NULL. */
     struct wm_cancel *cancel;            /**< May be NULL. */
     size_t batch_text, batch_docs;       /**< 0 = WM_BATCH_TEXT, WM_BATCH_DOCS. Cannot change bytes. */
+    bool surveys_only;                   /**< Stop once the last survey is reduced: no last pass, no sink. */
     bool reverse;                        /**< Start the last task first (tests). Cannot change bytes. */
 };
 
 /** Bytes of anonymous memory needed: least (one worker, one task) and at full width. */
 int wm_job_memory(const struct wm_job *job, uint64_t *ret_least, uint64_t *ret_full,
                   struct wm_error *err);
+
+/** Path of a reduced table, by number of the survey and partition. */
+int wm_job_table_path(const struct wm_job *job, size_t survey, unsigned partition,
+                      char ret[WM_PATH_MAX], struct wm_error *err);
 
 /** Run it. On WM_E_CANCELLED finished tasks stay committed. Free the result with _done. */
 int wm_job_run(const struct wm_job *job, struct wm_job_result *ret, struct wm_error *err);

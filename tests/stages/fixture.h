@@ -16,6 +16,7 @@ struct fixture {
     struct wm_link_tally *links;
     struct wm_batch batch;
     struct wm_dropped dropped;
+    const struct wm_inputs *inputs; /* what stages may know of the input; may be NULL */
     bool is_open;
 };
 
@@ -49,7 +50,7 @@ static inline void fixture_add(struct fixture *f, const char *name, const char *
 
 static inline int fixture_open(struct fixture *f)
 {
-    int status = wm_chain_open(&f->chain, 1, NULL, &f->err);
+    int status = wm_chain_open(&f->chain, 1, f->inputs, &f->err);
     if (!status)
         status = wm_locals_open(&f->locals, &f->chain, f->chain.n, &f->err);
     if (!status)

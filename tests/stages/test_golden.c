@@ -17,9 +17,10 @@ static const struct {
     {"line-repeat", "min_line=4;max_share=0.2", 1, UINT64_C(0x2D48327473489D75)},
     {"normalize", NULL, 1, UINT64_C(0xB4D449736DF5BA84)},
     {"normalize", "form=nfkc;white_space=trim;blank_lines=drop", 1, UINT64_C(0x375F8659F811C5CD)},
-    {"paragraph-dedup", "keep=none", 1, UINT64_C(0xE591DB3F10BF0138)},
-    {"paragraph-dedup", "keep=first;min_line=12;min_characters=40", 1,
-     UINT64_C(0x29F07D45D6B119D7)},
+    {"paragraph-dedup", "keep=none", 2, UINT64_C(0xDD28959CB931B89E)},
+    {"paragraph-dedup", "profile=ccnet", 2, UINT64_C(0x45B2FF7703F61E16)},
+    {"paragraph-dedup", "keep=first;min_line=12;min_characters=40", 2,
+     UINT64_C(0xD1550FEB7D3C1B57)},
     {"symbols", "max_symbols=0.1;max_digits=0.05;max_short_lines=0.6", 1,
      UINT64_C(0x8806FCB062EF097)},
 };
