@@ -137,6 +137,8 @@ static int run_build(struct cli *cli)
     if (!status)
         status = cli_take_output(cli, WM_STEP_CORPUS, &err);
     if (!status)
+        status = wm_run_take_profile(&cli->run, &err);
+    if (!status)
         status = add_stages(cli, &err);
     if (!status)
         status = spool_stdin(cli, spool, &err);

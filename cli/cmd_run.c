@@ -54,14 +54,25 @@ int cli_execute(struct cli *cli, enum wm_step_id last)
     return code;
 }
 
+/* Other options have it as their default, so it must be known when the file is read. */
+static int set_profile(struct cli *cli, int profile, struct wm_error *err)
+{
+    char text[32];
+    int n = snprintf(text, sizeof text, "profile=%s", wm_profile_names[profile]);
+    return wm_option_append(wm_option_find(options, WM_STR("set")), &cli->options,
+                            (struct wm_str){text, (size_t)n}, &cli->run.arena, err);
+}
+
 /* What was given on the command line stands above the file. */
 static int load(struct cli *cli, struct wm_error *err)
 {
     struct wm_run_options given = cli->run.options, defaults;
     struct wm_run file;
     wm_options_default(wm_run_option_table, &defaults);
-    int status =
-        wm_run_load(cli->operands[0], cli->options.set.items, cli->options.set.n, &file, err);
+    int status = given.profile == defaults.profile ? 0 : set_profile(cli, given.profile, err);
+    if (status)
+        return status;
+    status = wm_run_load(cli->operands[0], cli->options.set.items, cli->options.set.n, &file, err);
     if (status)
         return status;
     if (given.output)

@@ -138,6 +138,14 @@ bool wm_chain_surveys(const struct wm_chain *chain)
     return false;
 }
 
+bool wm_chain_cuts(const struct wm_chain *chain)
+{
+    for (size_t i = 0; i < chain->n; i++)
+        if (chain->links[i].stage->drops_lines)
+            return true;
+    return false;
+}
+
 void wm_chain_close(struct wm_chain *chain)
 {
     wm_chain_shut(chain);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "pipeline/chain.h"
+#include "wetmill/utf8.h"
 
 static int open_local(const struct wm_link *link, void **ret, struct wm_error *err)
 {
@@ -136,10 +137,22 @@ static int sift(struct wm_batch *batch, size_t n_reasons, struct wm_link_tally *
     return 0;
 }
 
+/* Before a stage changes or cuts the text. Here, on the workers, not while reading. */
+static void count_source(struct wm_batch *batch)
+{
+    for (size_t i = 0; i < batch->n_docs; i++) {
+        struct wm_doc *doc = &batch->docs[i];
+        if (!doc->has_length)
+            doc->source_length = (int64_t)wm_utf8_count(doc->text);
+        doc->has_length = true;
+    }
+}
+
 int wm_chain_apply(const struct wm_locals *locals, size_t n_links, struct wm_batch *batch,
                    struct wm_link_tally *links, struct wm_dropped *dropped, struct wm_error *err)
 {
     struct content content = content_of(batch);
+    count_source(batch);
     for (size_t i = 0; i < n_links; i++) {
         const struct wm_link *link = &locals->chain->links[i];
         struct wm_link_tally *tally = &links[i];

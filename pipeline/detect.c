@@ -102,8 +102,8 @@ static bool by_name(const char *name, const struct wm_source_options *options, e
     return true;
 }
 
-bool wm_detect_framing(struct wm_str head, const char *name,
-                       const struct wm_source_options *options, enum wm_framing *ret)
+static bool detect(struct wm_str head, const char *name, const struct wm_source_options *options,
+                   enum wm_framing *ret)
 {
     if (wm_str_starts(head, WM_STR("\xEF\xBB\xBF"))) {
         head.ptr += 3;
@@ -126,6 +126,15 @@ bool wm_detect_framing(struct wm_str head, const char *name,
         return true;
     *ret = holds_record(head) ? WM_FRAMING_WARC : text_framing(options);
     return *ret == WM_FRAMING_WARC || looks_like_text(head);
+}
+
+bool wm_detect_framing(struct wm_str head, const char *name,
+                       const struct wm_source_options *options, enum wm_framing *ret)
+{
+    if (!detect(head, name, options, ret))
+        return false;
+    *ret = wm_framing_of(*ret, options);
+    return true;
 }
 
 bool wm_detect_readable(struct wm_str head)

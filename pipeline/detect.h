@@ -17,6 +17,14 @@ enum { WM_DETECT_HEAD = 64 << 10 }; /**< Bytes that are looked at. */
 bool wm_detect_framing(struct wm_str head, const char *name,
                        const struct wm_source_options *options, enum wm_framing *ret);
 
+/** The framing by which the profile reads what is `found`. */
+static inline enum wm_framing wm_framing_of(enum wm_framing found,
+                                            const struct wm_source_options *options)
+{
+    bool ccnet = found == WM_FRAMING_WARC && options->profile == WM_PROFILE_CCNET;
+    return ccnet ? WM_FRAMING_CCNET : found;
+}
+
 /** Does the head look like anything that is read, uncompressed? */
 bool wm_detect_readable(struct wm_str head);
 

@@ -1,27 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/doc_json.h"
 
+#include "wetmill/inputs.h"
 #include "wetmill/json.h"
+
+const char *const wm_layout_names[] = {[WM_LAYOUT_WETMILL] = "wetmill",
+                                       [WM_LAYOUT_CCNET] = "ccnet",
+                                       [WM_LAYOUT_MINIFIED] = "minified",
+                                       NULL};
+const char *const wm_provenance_names[] = {
+    [WM_PROVENANCE_AUTO] = "auto", [WM_PROVENANCE_YES] = "yes", [WM_PROVENANCE_NO] = "no", NULL};
 
 static const char *const our_fields[] = {"url",      "date",  "digest",       "record_id", "key",
                                          "location", "lines", "source_lines", NULL};
 
-static bool is_ours(const struct wm_doc_json *how, struct wm_str name)
+bool wm_layout_is_bare(int layout, int profile, int choice)
 {
-    if (wm_str_eq(name, wm_str_of(how->text_field)))
-        return true;
+    if (choice != WM_PROVENANCE_AUTO)
+        return choice == WM_PROVENANCE_NO;
+    return layout == WM_LAYOUT_MINIFIED ||
+           (layout == WM_LAYOUT_CCNET && profile == WM_PROFILE_CCNET);
+}
+
+/* What was added to a rejected document, and columns. */
+static bool is_added(const struct wm_doc_json *how, struct wm_str name)
+{
     if (how->stage && (wm_str_eq(name, WM_STR("stage")) || wm_str_eq(name, WM_STR("reason"))))
         return true;
-    for (size_t i = 0; our_fields[i]; i++)
-        if (wm_str_eq(name, wm_str_of(our_fields[i])))
-            return true;
     for (size_t i = 0; i < how->schema->n; i++)
         if (wm_str_eq(name, wm_str_of(how->schema->columns[i].name)))
             return true;
     return false;
 }
 
-static void put_text_member(struct wm_json_out *w, const char *name, struct wm_str value)
+static bool is_ours(const struct wm_doc_json *how, struct wm_str name)
+{
+    if (wm_str_eq(name, wm_str_of(how->text_field)))
+        return true;
+    if (how->profile == WM_PROFILE_CCNET && wm_str_eq(name, WM_STR("title")))
+        return true;
+    for (size_t i = 0; our_fields[i]; i++)
+        if (wm_str_eq(name, wm_str_of(our_fields[i])))
+            return true;
+    return is_added(how, name);
+}
+
+void wm_doc_put_member(struct wm_json_out *w, const char *name, struct wm_str value)
 {
     if (!value.len)
         return;
@@ -34,7 +58,7 @@ static void put_location(struct wm_json_out *w, const struct wm_doc *doc)
     const struct wm_location *at = &doc->location;
     wm_json_put_key(w, "location");
     wm_json_put_open(w, '{');
-    put_text_member(w, "file", doc->path);
+    wm_doc_put_member(w, "file", doc->path);
     if (at->member_offset || at->member_length) {
         wm_json_put_key(w, "member");
         wm_json_put_open(w, '[');
@@ -44,16 +68,12 @@ static void put_location(struct wm_json_out *w, const struct wm_doc *doc)
     }
     wm_json_put_key(w, "offset");
     wm_json_put_u64(w, at->offset);
-    put_text_member(w, "tar", at->tar_member);
+    wm_doc_put_member(w, "tar", at->tar_member);
     wm_json_put_close(w, '}');
 }
 
-static void put_origin(struct wm_json_out *w, const struct wm_doc *doc)
+void wm_doc_put_place(struct wm_json_out *w, const struct wm_doc *doc)
 {
-    put_text_member(w, "url", doc->url);
-    put_text_member(w, "date", doc->date);
-    put_text_member(w, "digest", doc->digest);
-    put_text_member(w, "record_id", doc->record_id);
     wm_json_put_key(w, "key");
     wm_json_put_open(w, '[');
     wm_json_put_u64(w, doc->key.file);
@@ -72,25 +92,30 @@ static void put_origin(struct wm_json_out *w, const struct wm_doc *doc)
     wm_json_put_u64(w, doc->source_lines);
 }
 
-static void put_columns(struct wm_json_out *w, const struct wm_schema *schema,
-                        const struct wm_doc *doc)
+/* cc_net rounds the score of a language; other columns say themselves how they are written. */
+static int decimals_of(const struct wm_doc_json *how, const struct wm_column *column)
 {
-    for (size_t i = 0; i < schema->n; i++) {
-        if (!wm_doc_has(doc, (int)i))
-            continue;
-        const struct wm_column *column = &schema->columns[i];
-        wm_json_put_key(w, column->name);
-        switch (column->type) {
-        case WM_COLUMN_COUNT:
-            wm_json_put_u64(w, doc->values[i].count);
-            break;
-        case WM_COLUMN_REAL:
-            wm_json_put_real(w, doc->values[i].real, column->decimals);
-            break;
-        case WM_COLUMN_TEXT:
-            wm_json_put_str(w, doc->values[i].text);
-            break;
-        }
+    bool rounded = how->profile == WM_PROFILE_CCNET && strcmp(column->name, "language_score") == 0;
+    return rounded ? 2 : column->decimals;
+}
+
+void wm_doc_put_column(struct wm_json_out *w, const struct wm_doc_json *how,
+                       const struct wm_doc *doc, size_t slot)
+{
+    const struct wm_column *column = &how->schema->columns[slot];
+    if (!wm_doc_has(doc, (int)slot))
+        return;
+    wm_json_put_key(w, column->name);
+    switch (column->type) {
+    case WM_COLUMN_COUNT:
+        wm_json_put_u64(w, doc->values[slot].count);
+        break;
+    case WM_COLUMN_REAL:
+        wm_json_put_real(w, doc->values[slot].real, decimals_of(how, column));
+        break;
+    case WM_COLUMN_TEXT:
+        wm_json_put_str(w, doc->values[slot].text);
+        break;
     }
 }
 
@@ -111,7 +136,8 @@ static int braced(struct wm_str members, struct wm_arena *scratch, struct wm_str
 
 /* Read all members; write those that do not give way to ours. With `w` NULL nothing is written. */
 static int sift_extra(struct wm_json_out *w, const struct wm_doc_json *how, struct wm_str object,
-                      struct wm_arena *scratch, size_t *ret_ours, struct wm_error *err)
+                      wm_doc_has_member *skip, struct wm_arena *scratch, size_t *ret_ours,
+                      struct wm_error *err)
 {
     struct wm_json r;
     wm_json_open(&r, object, scratch);
@@ -119,7 +145,7 @@ static int sift_extra(struct wm_json_out *w, const struct wm_doc_json *how, stru
     struct wm_str name, value;
     while (!status && (status = wm_json_key(&r, &name, err)) > 0) {
         status = wm_json_skip(&r, &value, err);
-        bool ours = is_ours(how, name);
+        bool ours = skip(how, name);
         *ret_ours += ours;
         if (status || ours || !w)
             continue;
@@ -132,8 +158,8 @@ static int sift_extra(struct wm_json_out *w, const struct wm_doc_json *how, stru
     return status;
 }
 
-static int put_extra(struct wm_json_out *w, const struct wm_doc_json *how, struct wm_str members,
-                     struct wm_arena *scratch, struct wm_error *err)
+int wm_doc_put_extra(struct wm_json_out *w, const struct wm_doc_json *how, struct wm_str members,
+                     wm_doc_has_member *skip, struct wm_arena *scratch, struct wm_error *err)
 {
     if (!members.len)
         return 0;
@@ -141,13 +167,36 @@ static int put_extra(struct wm_json_out *w, const struct wm_doc_json *how, struc
     size_t n_ours = 0;
     int status = braced(members, scratch, &object, err);
     if (!status)
-        status = sift_extra(NULL, how, object, scratch, &n_ours, err);
+        status = sift_extra(NULL, how, object, skip, scratch, &n_ours, err);
     if (status)
         return wm_error_where(err, "further members of a document");
     if (n_ours)
-        return sift_extra(w, how, object, scratch, &n_ours, err);
+        return sift_extra(w, how, object, skip, scratch, &n_ours, err);
     wm_json_put_members(w, members);
     return 0;
+}
+
+static int put_wetmill(struct wm_json_out *w, const struct wm_doc_json *how,
+                       const struct wm_doc *doc, struct wm_arena *scratch, struct wm_error *err)
+{
+    wm_json_put_key(w, how->text_field);
+    wm_json_put_str(w, doc->text);
+    if (how->profile == WM_PROFILE_CCNET)
+        wm_doc_put_member(w, "title", doc->title);
+    wm_doc_put_member(w, "url", doc->url);
+    wm_doc_put_member(w, "date", doc->date);
+    wm_doc_put_member(w, "digest", doc->digest);
+    if (!how->bare) {
+        wm_doc_put_member(w, "record_id", doc->record_id);
+        wm_doc_put_place(w, doc);
+    }
+    for (size_t i = 0; i < how->schema->n; i++)
+        wm_doc_put_column(w, how, doc, i);
+    if (how->stage) {
+        wm_doc_put_member(w, "stage", wm_str_of(how->stage));
+        wm_doc_put_member(w, "reason", wm_str_of(how->reason));
+    }
+    return wm_doc_put_extra(w, how, doc->extra, is_ours, scratch, err);
 }
 
 int wm_doc_json_put(const struct wm_doc_json *how, const struct wm_doc *doc,
@@ -156,15 +205,10 @@ int wm_doc_json_put(const struct wm_doc_json *how, const struct wm_doc *doc,
     struct wm_json_out w;
     wm_json_out_open(&w, out, err);
     wm_json_put_open(&w, '{');
-    wm_json_put_key(&w, how->text_field);
-    wm_json_put_str(&w, doc->text);
-    put_origin(&w, doc);
-    put_columns(&w, how->schema, doc);
-    if (how->stage) {
-        put_text_member(&w, "stage", wm_str_of(how->stage));
-        put_text_member(&w, "reason", wm_str_of(how->reason));
-    }
-    int status = put_extra(&w, how, doc->extra, scratch, err);
+    int status = how->layout == WM_LAYOUT_CCNET ? wm_doc_ccnet_put(&w, how, doc, scratch, err)
+                 : how->layout == WM_LAYOUT_MINIFIED
+                     ? wm_doc_minified_put(&w, how, doc, scratch, err)
+                     : put_wetmill(&w, how, doc, scratch, err);
     if (status)
         return status;
     wm_json_put_close(&w, '}');

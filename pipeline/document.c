@@ -3,6 +3,7 @@
 #include "pipeline/document.h"
 
 #include "base/text_scan.h"
+#include "pipeline/ccnet_source.h"
 #include "wetmill/utf8.h"
 
 enum { DOCS_FIRST = 64, SCRATCH_FACTOR = 16 };
@@ -122,6 +123,22 @@ static int take_header(struct wm_arena *arena, const struct wm_record *record, s
     return status;
 }
 
+static int make_ccnet(struct wm_arena *arena, const struct wm_record *record, struct wm_doc *doc,
+                      bool *ret_repaired, struct wm_error *err)
+{
+    int status = wm_ccnet_body(arena, record->body, doc, ret_repaired, err);
+    doc->has_length = true;
+    doc->source_length = record->length;
+    if (!status)
+        status = take_header(arena, record, doc, err);
+    return status ? status : 1;
+}
+
+static struct wm_str first_line(struct wm_str text)
+{
+    return wm_str_line(&text);
+}
+
 static int all_lines(struct wm_arena *arena, struct wm_doc *doc, size_t n, struct wm_error *err)
 {
     if (n > UINT32_MAX)
@@ -142,6 +159,8 @@ int wm_doc_make(struct wm_maker *maker, struct wm_batch *batch, enum wm_framing 
     int status;
     size_t n_lines = 0;
     *ret_repaired = false;
+    if (framing == WM_FRAMING_CCNET)
+        return make_ccnet(&batch->arena, record, doc, ret_repaired, err);
     if (framing == WM_FRAMING_JSONL) {
         status = wm_jsonl_read(maker, &batch->arena, record->body, doc, &n_lines, ret_reason,
                                ret_repaired, err);
@@ -156,5 +175,7 @@ int wm_doc_make(struct wm_maker *maker, struct wm_batch *batch, enum wm_framing 
     }
     if (!status && doc->lines.n_runs == 0)
         status = all_lines(&batch->arena, doc, n_lines, err);
+    if (!doc->title.ptr)
+        doc->title = first_line(doc->text);
     return status ? status : 1;
 }

@@ -84,6 +84,8 @@ int wm_framer_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *
     switch (f->framing) {
     case WM_FRAMING_WARC:
         return wm_warc_next(f, ret, err);
+    case WM_FRAMING_CCNET:
+        return wm_ccnet_next(f, ret, err);
     case WM_FRAMING_ARC:
         return wm_arc_next(f, ret, err);
     case WM_FRAMING_FILE:

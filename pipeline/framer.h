@@ -14,6 +14,7 @@
 
 enum wm_framing {
     WM_FRAMING_WARC,
+    WM_FRAMING_CCNET, /**< WARC as cc_net reads it (ccnet_source.h). */
     WM_FRAMING_ARC,
     WM_FRAMING_JSONL,
     WM_FRAMING_LINES,
@@ -26,6 +27,7 @@ struct wm_record {
     uint64_t ordinal;                           /**< Its place in the row. */
     struct wm_str body;                         /**< Payload, line, or file. */
     struct wm_str url, date, digest, record_id; /**< WARC: as in the header. */
+    int64_t length;                             /**< CCNET: Content-Length. */
 };
 
 struct wm_framer {
@@ -36,6 +38,7 @@ struct wm_framer {
     size_t held; /**< Bytes of the record last given, to be passed by the next call. */
     bool started;
     bool lengths_lie; /**< WARC: a Content-Length was wrong already. */
+    bool told;        /**< CCNET: of a malformed header already. */
 };
 
 void wm_framer_start(struct wm_framer *f, struct wm_members *members, enum wm_framing framing,
@@ -63,6 +66,7 @@ uint64_t wm_framer_file_at(struct wm_framer *f);
 int wm_framer_line(struct wm_framer *f, size_t most, size_t *ret, struct wm_error *err);
 
 int wm_warc_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err);
+int wm_ccnet_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err);
 int wm_arc_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err);
 int wm_lines_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err);
 int wm_file_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err);

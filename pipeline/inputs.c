@@ -9,6 +9,8 @@
 #include "pipeline/source.h"
 
 static const char *const formats[] = {"auto", "warc", "jsonl", "text", NULL};
+const char *const wm_profile_names[] = {
+    [WM_PROFILE_STRICT] = "strict", [WM_PROFILE_CCNET] = "ccnet", NULL};
 static const char *const units[] = {"file", "line", NULL};
 
 const struct wm_option wm_source_option_table[] = {
@@ -22,6 +24,8 @@ const struct wm_option wm_source_option_table[] = {
             "member of a JSON line that holds the text; raw_content where it is missing"),
     WM_CHOICE(struct wm_source_options, text_unit, units, WM_TEXT_FILE,
               "what a document is in plain text: the file, or each line"),
+    WM_CHOICE(struct wm_source_options, profile, wm_profile_names, WM_PROFILE_STRICT,
+              "how WARC files are read: as the standard says, or as cc_net does"),
     WM_SIZE(struct wm_source_options, max_record, WM_RECORD_LIMIT, 1024, 1 << 30,
             "longest record; longer ones are skipped and counted"),
     WM_COUNT(struct wm_source_options, max_ratio, 1000, 0, 1e9, "",

@@ -43,6 +43,7 @@ static int open_sink(struct session *s, struct wm_error *err)
     struct wm_env env = {.schema = &job->chain->schema,
                          .n_workers = job->n_workers ? job->n_workers : 1,
                          .inputs = job->inputs,
+                         .cuts_lines = wm_chain_cuts(job->chain),
                          .crew = &s->crew};
     if (!job->sink || !job->sink->open || !job->sink->open(job->sink_shared, &env, err))
         return 0;

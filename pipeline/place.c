@@ -17,6 +17,20 @@ struct wm_str wm_place_relative(const char *path, const char *root)
     return path[at] ? (struct wm_str){path + at, whole.len - at} : whole;
 }
 
+struct wm_str wm_place_segment(struct wm_str path, const char *prefix)
+{
+    struct wm_str before = wm_str_of(prefix), rest = path;
+    if (!before.len || !wm_str_starts(path, before))
+        return path;
+    rest.ptr += before.len;
+    rest.len -= before.len;
+    while (rest.len && rest.ptr[0] == '/') {
+        rest.ptr++;
+        rest.len--;
+    }
+    return rest.len ? rest : path;
+}
+
 int wm_place_absolute(char out[WM_PATH_MAX], const char *path, const char *root,
                       struct wm_error *err)
 {

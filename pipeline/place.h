@@ -14,6 +14,9 @@
  *  `path`. */
 struct wm_str wm_place_relative(const char *path, const char *root);
 
+/** `path` as a list names it: without `prefix` and the slashes behind it; `prefix` may be NULL. */
+struct wm_str wm_place_segment(struct wm_str path, const char *prefix);
+
 /** The reverse: a relative `path` is looked up in `root`. WM_E_LIMIT. */
 int wm_place_absolute(char out[WM_PATH_MAX], const char *path, const char *root,
                       struct wm_error *err);

@@ -12,7 +12,7 @@ struct wm_reader {
     struct wm_task task;
     uint32_t row; /* present one; task.first + task.n = done */
     bool is_open;
-    struct wm_str path; /* of the present row, as documents say it */
+    struct wm_str path, segment; /* of the present row, as documents say it */
     struct wm_stream stream;
     struct wm_report report;
     struct wm_maker maker;
@@ -66,6 +66,9 @@ static int open_row(struct wm_reader *r, struct wm_error *err)
     r->report.record = 0;
     r->report.damaged = false;
     r->path = wm_place_relative(row->path, r->inputs->options.root);
+    r->segment = wm_place_segment(wm_str_of(row->path), r->inputs->options.prefix);
+    if (r->segment.ptr == row->path)
+        r->segment = r->path;
     r->is_open = true;
     if (row->start == 0)
         r->report.tally.files++;
@@ -162,6 +165,8 @@ static int take(struct wm_reader *r, struct wm_batch *batch, struct wm_error *er
         if (name.len && !doc->location.tar_member.ptr)
             return wm_fail_nomem(err, name.len, "name in a tar");
     }
+    if (!doc->segment.ptr)
+        doc->segment = r->segment;
     uint64_t len = doc->text.len + doc->extra.len;
     if (r->report.tally.longest < len)
         r->report.tally.longest = len;

@@ -12,8 +12,9 @@ struct jsonl {
     int compression; /* enum wm_packer_kind */
     uint64_t level, file_size, split_memory;
     const char *text_field;
+    int profile, layout, provenance; /* doc_json.h */
+    struct wm_doc_json how;
     struct wm_list split;
-    const struct wm_schema *schema;
     int split_slots[WM_SPLIT_COLUMNS];
     struct wm_crew *crew;
     struct wm_packer *packer; /* ours; behind a pointer because tasks get us as const */
@@ -62,16 +63,22 @@ int wm_jsonl_check(const void *shared, const struct wm_schema *schema, struct wm
 
 static int find_slots(struct jsonl *sink, struct wm_error *err)
 {
-    int status = wm_jsonl_check(sink, sink->schema, err);
+    int status = wm_jsonl_check(sink, sink->how.schema, err);
     for (size_t i = 0; !status && i < sink->split.n; i++)
-        sink->split_slots[i] = wm_schema_slot(sink->schema, sink->split.items[i]);
+        sink->split_slots[i] = wm_schema_slot(sink->how.schema, sink->split.items[i]);
     return status;
 }
 
 static int open_sink(void *shared, const struct wm_env *env, struct wm_error *err)
 {
     struct jsonl *sink = shared;
-    sink->schema = env->schema;
+    sink->how = (struct wm_doc_json){
+        .schema = env->schema,
+        .text_field = sink->text_field,
+        .layout = sink->layout,
+        .profile = sink->profile,
+        .bare = wm_layout_is_bare(sink->layout, sink->profile, sink->provenance),
+        .cut = env->cuts_lines};
     sink->crew = env->crew;
     if (!sink->text_field || !*sink->text_field)
         return wm_fail(err, WM_E_CONFIG, "text_field is empty");
@@ -125,14 +132,14 @@ static int prepare(const void *shared, void *local_, struct wm_batch *batch, str
 {
     const struct jsonl *sink = shared;
     struct local *local = local_;
-    struct wm_doc_json how = {.schema = sink->schema, .text_field = sink->text_field};
     struct lines *lines = wm_arena_alloc(&batch->arena, 1, sizeof *lines);
     size_t *ends = wm_arena_alloc(&batch->arena, batch->n_docs, sizeof *ends);
     if (!lines || !ends)
         return wm_fail_nomem(err, batch->n_docs * sizeof *ends, "lines of JSON");
     local->buf.len = 0;
     for (size_t i = 0; i < batch->n_docs; i++) {
-        int status = wm_doc_json_put(&how, &batch->docs[i], &local->scratch, &local->buf, err);
+        int status =
+            wm_doc_json_put(&sink->how, &batch->docs[i], &local->scratch, &local->buf, err);
         if (status)
             return status;
         ends[i] = local->buf.len;
@@ -257,7 +264,15 @@ static const struct wm_option options[] = {
     WM_CHOICE(struct jsonl, compression, wm_packer_names, WM_PACK_ZSTD, "how files are compressed"),
     WM_COUNT(struct jsonl, level, 0, 0, 22, "", "compression level, 0 = the format's usual one"),
     WM_SIZE(struct jsonl, file_size, 1 << 30, 1 << 20, 1e15, "close a file that grows over this"),
-    WM_TEXT(struct jsonl, text_field, "text", "name of the field that holds the text"),
+    WM_TEXT(struct jsonl, text_field, "text",
+            "name of the field that holds the text, in layout wetmill"),
+    WM_CHOICE(struct jsonl, layout, wm_layout_names, WM_LAYOUT_WETMILL,
+              "fields of a line: our own, CCNet's, or what rejoin needs to make the text again"),
+    WM_CHOICE(struct jsonl, profile, wm_profile_names, WM_PROFILE_STRICT,
+              "what CCNet's fields mean: docs/ccnet.md"),
+    WM_CHOICE(
+        struct jsonl, provenance, wm_provenance_names, WM_PROVENANCE_AUTO,
+        "say where documents are from; auto: but in layouts minified and ccnet as cc_net does"),
     WM_LIST(struct jsonl, split, "columns whose values documents are split by into files"),
     WM_SIZE(struct jsonl, split_memory, 32 << 20, 64 << 10, 1 << 30,
             "what a task holds back to make long frames of many groups"),

@@ -116,7 +116,7 @@ static int find_framing(struct wm_stream *s, const char *path, const struct wm_l
                    ? 0
                    : no_record(err);
     if (wm_warc_header_plausible(head, false, &cut)) {
-        *ret = WM_FRAMING_WARC;
+        *ret = wm_framing_of(WM_FRAMING_WARC, options);
         return 0;
     }
     struct wm_location first = {.tar_member = place->tar_member};

@@ -27,6 +27,22 @@ int wm_run_init(struct wm_run *run, struct wm_error *err)
     return 0;
 }
 
+/* The run's profile is the default of every option of that name. */
+static int inherit(struct wm_run *run, const struct wm_option *table, void *target,
+                   struct wm_error *err)
+{
+    const struct wm_option *own = table ? wm_option_find(table, WM_STR("profile")) : NULL;
+    return own ? wm_option_set(own, target, wm_str_of(wm_profile_names[run->options.profile]),
+                               &run->arena, err)
+               : 0;
+}
+
+int wm_run_take_profile(struct wm_run *run, struct wm_error *err)
+{
+    int status = inherit(run, wm_source_option_table, &run->input, err);
+    return status ? status : inherit(run, wm_sink_jsonl.options, run->jsonl, err);
+}
+
 void wm_run_done(struct wm_run *run)
 {
     wm_chain_close(&run->chain);
@@ -86,6 +102,8 @@ int wm_run_add_stage(struct wm_run *run, struct wm_str name, struct wm_str optio
     if (!stage)
         return no_stage(NULL, name, err);
     int status = wm_chain_add(&run->chain, stage, &shared, err);
+    if (!status)
+        status = inherit(run, stage->options, shared, err);
     if (!status && options.len)
         status = set_pairs(stage->options, shared, options, &run->arena, err);
     if (!status && stage->options)
@@ -113,6 +131,8 @@ static int load_stage(struct wm_run *run, const struct wm_yaml_node *item, bool 
         if (!stage)
             return no_stage(name, name->text, err);
         int status = wm_chain_add(&run->chain, stage, &target, err);
+        if (!status)
+            status = inherit(run, stage->options, target, err);
         if (status)
             return status;
         table = stage->options;
@@ -158,6 +178,8 @@ static int load_sections(struct wm_run *run, const struct wm_yaml_node *root, st
     const char *dir = run->input.root;
     int status =
         wm_yaml_bind(root, wm_run_option_table, &run->options, sections, dir, &run->arena, err);
+    if (!status)
+        status = wm_run_take_profile(run, err);
     for (size_t i = 0; !status && i < sizeof bound / sizeof *bound; i++) {
         const struct wm_yaml_node *node = wm_yaml_get(root, bound[i].name);
         if (node)

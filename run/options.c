@@ -10,6 +10,8 @@ const struct wm_option wm_run_option_table[] = {
     {"memory", WM_OPTION_SIZE, WM_OFFSET_(T, memory, uint64_t), 0, 0, 1e15, 0, 0, "bytes",
      "most memory to use; 0 = 60 % of the machine's", WM_OPTION_SPEED},
     WM_COUNT(T, limit, 0, 0, 1e18, "documents", "read only the first documents; 0 = all"),
+    WM_CHOICE(T, profile, wm_profile_names, WM_PROFILE_STRICT,
+              "strict, or ccnet: as cc_net does; of source, stages and writer alike"),
     {"rejects", WM_OPTION_PATH, WM_OFFSET_(T, rejects, const char *), 0, 0, 0, 0, 0, "",
      "directory for dropped documents with stage and reason", WM_OPTION_SPEED},
     WM_REAL(T, max_bad_files, 0.01, 0, 1, "share",

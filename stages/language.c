@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* language: say what language a page is written in, and keep the wanted ones.
  *
- * A fastText model sees the text as one line (newlines as blanks) and gives its likeliest label
- * with a probability. lid.176, which CCNet and others use, knows 176 languages. */
+ * A fastText model sees the text as one line and gives its likeliest label with a probability.
+ * lid.176, which CCNet and others use, knows 176 languages.
+ *
+ * Profile strict: newlines are blanks, as fastText takes them; the score is tested as it is. ccnet:
+ * newlines are deleted, so that words around them are one; the score is rounded to two decimals
+ * first, as cc_net does, so 0.4951 passes 0.5. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "stages/stages.h"
 #include "wetmill/fasttext.h"
+#include "wetmill/inputs.h"
 #include "wetmill/utf8.h"
 
 struct language {
+    int profile; /* enum wm_profile */
     const char *model;
     double min_score;
     struct wm_list languages, exclude;
@@ -121,18 +128,39 @@ static struct wm_str start_of(struct wm_str text, uint64_t first_bytes)
     return (struct wm_str){text.ptr, len};
 }
 
-static void judge(const struct language *l, struct local *mine, const struct wm_batch *batch,
-                  struct wm_doc *doc)
+static int without_newlines(struct wm_arena *scratch, struct wm_str *text, struct wm_error *err)
+{
+    wm_arena_reset(scratch);
+    char *copy = wm_arena_bytes(scratch, text->len), *to = copy;
+    if (!copy)
+        return wm_fail_nomem(err, text->len, "a text without newlines");
+    for (struct wm_str rest = *text; rest.len;) {
+        struct wm_str line = wm_str_line(&rest);
+        if (line.len)
+            memcpy(to, line.ptr, line.len);
+        to += line.len;
+    }
+    *text = (struct wm_str){copy, (size_t)(to - copy)};
+    return 0;
+}
+
+static int judge(const struct language *l, struct local *mine, struct wm_batch *batch,
+                 struct wm_doc *doc, struct wm_error *err)
 {
     struct wm_fasttext_guess guess;
     struct wm_str text = start_of(doc->text, l->first_bytes);
+    bool ccnet = l->profile == WM_PROFILE_CCNET;
+    int status = ccnet ? without_newlines(&batch->scratch, &text, err) : 0;
+    if (status)
+        return status;
     if (!wm_fasttext_predict(l->fasttext, mine->scratch, text, 1, &guess)) {
         wm_drop(batch, doc, UNKNOWN);
-        return;
+        return 0;
     }
     /* fastText's probabilities can pass 1 by a rounding; a broken model's could be none at all */
     double score = guess.score >= 0 ? (double)guess.score : 0;
     score = score > 1 ? 1 : score;
+    score = ccnet ? rint(score * 100) / 100 : score;
     doc->values[l->label_slot].text = wm_fasttext_label(l->fasttext, guess.label);
     doc->values[l->score_slot].real = score;
     doc->has |= (uint64_t)1 << l->label_slot | (uint64_t)1 << l->score_slot;
@@ -140,14 +168,15 @@ static void judge(const struct language *l, struct local *mine, const struct wm_
         wm_drop(batch, doc, UNWANTED);
     else if (score < l->min_score)
         wm_drop(batch, doc, LOW_SCORE);
+    return 0;
 }
 
 static int apply(const void *shared, void *local, struct wm_batch *batch, struct wm_error *err)
 {
-    (void)err;
-    for (size_t i = 0; i < batch->n_docs && !batch->rederive; i++)
-        judge(shared, local, batch, &batch->docs[i]);
-    return 0;
+    int status = 0;
+    for (size_t i = 0; !status && i < batch->n_docs && !batch->rederive; i++)
+        status = judge(shared, local, batch, &batch->docs[i], err);
+    return status;
 }
 
 static size_t memory(const void *shared, unsigned n_workers)
@@ -170,6 +199,8 @@ static const struct wm_option options[] = {
      .unit = "",
      .help = "fastText model, .bin or .ftz",
      .flags = WM_OPTION_REQUIRED},
+    WM_CHOICE(struct language, profile, wm_profile_names, WM_PROFILE_STRICT,
+              "strict: newlines are blanks; ccnet: they are deleted, and scores rounded first"),
     WM_LIST(struct language, languages, "keep only these; empty = all"),
     WM_LIST(struct language, exclude, "drop these, even if they are among the languages to keep"),
     WM_REAL(struct language, min_score, 0.5, 0, 1, "probability", "drop what is less certain"),

@@ -192,6 +192,7 @@ const struct wm_stage wm_stage_normalize = {
     .summary = "clean up characters, white space and blank lines",
     .version = 1,
     .cost = WM_COST_CHEAP,
+    .drops_lines = true,
     .rewrites = true,
     .options = options,
     .reasons = (const char *const[]){[EMPTY] = "empty", [GROWS] = "grows-too-much", NULL},

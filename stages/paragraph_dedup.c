@@ -359,6 +359,7 @@ const struct wm_stage wm_stage_paragraph_dedup = {
     .summary = "drop lines that other documents have too",
     .version = 2,
     .cost = WM_COST_MODERATE,
+    .drops_lines = true,
     .options = options,
     .reasons = (const char *const[]){[DUPLICATE] = "duplicate",
                                      [TOO_SHORT] = "too-short",

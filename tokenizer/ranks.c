@@ -3,42 +3,11 @@
 
 #include <stdlib.h>
 
+#include "wetmill/base64.h"
 #include "wetmill/file.h"
 #include "wetmill/number.h"
 
 enum { MAX_FILE = 64 << 20 };
-
-static int base64_value(unsigned char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Decode RFC 4648 base64 with padding into `out` (text.len bytes suffice); false if malformed. */
-static bool base64(struct wm_str text, char *out, size_t *ret_len)
-{
-    size_t n = 0, digits = text.len;
-    if (text.len == 0 || text.len % 4 != 0)
-        return false;
-    while (digits > text.len - 2 && text.ptr[digits - 1] == '=')
-        digits--;
-    uint32_t bits = 0;
-    for (size_t i = 0; i < digits; i++) {
-        int value = base64_value((unsigned char)text.ptr[i]);
-        if (value < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)value;
-        if (i % 4 != 0)
-            out[n++] = (char)(bits >> (6 - 2 * (i % 4)));
-    }
-    *ret_len = n;
-    return true;
-}
 
 static int put_lines(struct wm_tokenizer *tok, struct wm_str rest, struct wm_error *err)
 {
@@ -53,7 +22,8 @@ static int put_lines(struct wm_tokenizer *tok, struct wm_str rest, struct wm_err
         struct wm_str rank = {line.ptr + token.len + 1, space ? line.len - token.len - 1 : 0};
         size_t len;
         uint64_t id;
-        if (token.len > sizeof bytes || !base64(token, bytes, &len) || !wm_parse_u64(rank, &id))
+        if (token.len == 0 || token.len > sizeof bytes || !wm_base64_decode(token, bytes, &len) ||
+            !wm_parse_u64(rank, &id))
             status = wm_fail(err, WM_E_FORMAT, "line %llu is not \"base64 rank\"",
                              (unsigned long long)number);
         else

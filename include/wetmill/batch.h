@@ -98,6 +98,8 @@ int wm_schema_slot(const struct wm_schema *schema, const char *name);
 struct wm_doc {
     struct wm_str text;                   /**< Valid UTF-8. */
     struct wm_str url, date, digest, record_id;
+    struct wm_str title;                  /**< First line of the page. Profile ccnet: no part of text. */
+    struct wm_str segment;                /**< Its file as a list names it, without `prefix`. */
     struct wm_str extra;                  /**< Unknown JSONL members, verbatim: `"a":1,"b":[2]`. */
     struct wm_key key;
     struct wm_str path;                   /**< File the location refers to: the input row's, or what
@@ -105,6 +107,13 @@ struct wm_doc {
     struct wm_location location;
     uint32_t source_lines;                /**< Lines of the record's own text. */
     struct wm_line_map lines;
+    bool has_length;                      /**< source_length is known; if not, the chain counts it. */
+    int64_t source_length;                /**< Of the page as crawled. Profile ccnet: bytes, as its
+                                               header says; else characters of the record's text. */
+    const uint32_t *page_ids;             /**< [source_lines] rising; NULL: 0, 1, … A JSON line in
+                                               CCNet's form that remembers no place: the numbers
+                                               its lines had in the page. */
+    uint32_t page_lines;                  /**< Lines that page had; with page_ids. */
     union wm_value *values;               /**< [schema.n] */
     uint64_t has;                         /**< Bit s: values[s] is set. */
     uint32_t drop;                        /**< 0 = kept, else 1 + reason of the stage `drop_stage`. */

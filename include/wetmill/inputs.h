@@ -30,6 +30,11 @@
  * Ranges (files over 256 MiB): uncompressed WARC, JSONL and text by lines, and zstd where frames
  * start with records. gzip is one row: where a member starts can only be known by decompressing.
  *
+ * Profile ccnet reads WARC files as cc_net does: universal newlines, every line stripped, records
+ * cut at lines that are WARC/1.0, header fields by position, the first line a title apart from the
+ * text (pipeline/ccnet_source.h). Damage is treated as above; a file is one row. Other formats are
+ * read as in profile strict.
+ *
  * A line of JSON that our own writer wrote gives its document the key, path, location and line map
  * that the line remembers, not its own.
  *
@@ -50,6 +55,9 @@
 
 enum wm_format { WM_FORMAT_AUTO, WM_FORMAT_WARC, WM_FORMAT_JSONL, WM_FORMAT_TEXT };
 enum wm_text_unit { WM_TEXT_FILE, WM_TEXT_LINE };
+/** How WARC files are read: strict as this header says, ccnet as cc_net does (docs/ccnet.md). */
+enum wm_profile { WM_PROFILE_STRICT, WM_PROFILE_CCNET };
+extern const char *const wm_profile_names[]; /**< "strict", "ccnet", NULL */
 
 /** Options of a source: `input:` in YAML. */
 struct wm_source_options {
@@ -58,6 +66,7 @@ struct wm_source_options {
     int format;              /**< enum wm_format; auto goes by content, then by name */
     const char *text_field;  /**< JSONL: "text" unless given; falls back to "raw_content". */
     int text_unit;           /**< enum wm_text_unit: a text file is one document, or each line. */
+    int profile;             /**< enum wm_profile */
     uint64_t max_record;     /**< Bytes of one record; a longer one is counted and skipped. */
     uint64_t max_ratio;      /**< Uncompressed per compressed byte of a file, beyond which it is a bomb. */
     const char *root;        /**< Not an option: documents name files below this directory relative

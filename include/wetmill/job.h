@@ -50,6 +50,8 @@ int wm_chain_open(struct wm_chain *chain, unsigned n_workers, const struct wm_in
                   struct wm_error *err);
 /** Does a stage survey, so that the input is read more than once? */
 bool wm_chain_surveys(const struct wm_chain *chain);
+/** Does a stage drop lines? */
+bool wm_chain_cuts(const struct wm_chain *chain);
 /** Close the stages and forget them: the chain is empty again. */
 void wm_chain_close(struct wm_chain *chain);
 /**

@@ -43,6 +43,7 @@ struct wm_run_options {
     uint64_t jobs;          /**< Worker threads; 0 = the processors. */
     uint64_t memory;        /**< Anonymous bytes; 0 = 60 % of the machine's. */
     uint64_t limit;         /**< Read only the first N documents; 0 = all. */
+    int profile;            /**< enum wm_profile: default of every option of this name. */
     const char *rejects;    /**< Directory for dropped documents, or NULL. */
     double max_bad_files;   /**< Share. */
     double max_bad_records; /**< Share. */
@@ -83,6 +84,8 @@ int wm_run_load(const char *path, const char *const *overrides, size_t n_overrid
 /** A run without a file: defaults, no steps. Used by single commands. */
 int wm_run_init(struct wm_run *run, struct wm_error *err);
 void wm_run_done(struct wm_run *run);
+/** options.profile becomes the profile of source and sink: call it before theirs is set. */
+int wm_run_take_profile(struct wm_run *run, struct wm_error *err);
 /** Add a stage by name to the chain, with options "name=value,…" (may be empty). */
 int wm_run_add_stage(struct wm_run *run, struct wm_str name, struct wm_str options,
                      struct wm_error *err);

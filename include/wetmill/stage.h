@@ -54,6 +54,7 @@ struct wm_env {
     const struct wm_schema *schema; /**< Columns of the whole chain: resolve slots here. */
     unsigned n_workers;             /**< Most workers at once. */
     const struct wm_inputs *inputs; /**< Input table (inputs.h); NULL when tracing one record. */
+    bool cuts_lines;                /**< Sinks: a stage of the chain drops lines. */
     struct wm_crew *crew;           /**< Sinks: the workers, to hand errands to (pipeline/crew.h). */
 };
 
@@ -67,6 +68,7 @@ struct wm_stage {
     const char *summary; /**< One line for --help, without a full stop. */
     unsigned version;    /**< Raised whenever the output can change. */
     enum wm_cost cost;
+    bool drops_lines;    /**< Drops lines of documents, not only documents (wm_doc_keep_lines). */
     bool rewrites;       /**< Changes text (line by line), not only drops: tracing runs it again. */
     const struct wm_option *options;  /**< Ends with {0}; values land in `shared`. */
     const char *const *reasons;       /**< Why it drops documents; ends with NULL. May be NULL. */

@@ -30,7 +30,7 @@ int main(void)
         check_options(s);
         CHECK(wm_stage_find(wm_str_of(s->name)) == s);
     }
-    CHECK_U64(n, 8);
+    CHECK_U64(n, 9);
     CHECK(wm_stage_find(WM_STR("line_repeat")) == wm_stage_find(WM_STR("line-repeat")));
     CHECK(wm_stage_find(WM_STR("line-repeat")) != NULL);
     CHECK(wm_stage_find(WM_STR("line")) == NULL);
