@@ -191,7 +191,7 @@ int main(void)
     for (size_t i = 0; has_dedup() && i < sizeof deduplicated / sizeof *deduplicated; i++)
         run_case(&deduplicated[i]);
     if (has_dedup()) {
-        test_rejoin("rejoin-ours", "minified/corpus");
+        test_rejoin("rejoin-ours", "minified/corpus/corpus_0000.jsonl");
         test_mined();
     }
     CHECK_OK(wm_remove_tree(top, &err), err);
