@@ -201,9 +201,10 @@ static double trace(const struct wm_sp *model, const struct lead *leads, struct 
 
 bool wm_sp_unigram_word(const struct wm_sp *model, const char *text, struct wm_sp_word *word)
 {
-    struct lead leads[WM_SP_KEY_BYTES + 1];
+    enum { BEHIND = 2 }; /* the trie may know the first bytes of "▁", as another character's */
+    struct lead leads[WM_SP_KEY_BYTES + 1 + BEHIND];
     unsigned n_chars = 0;
-    for (uint32_t i = 0; i <= word->len; i++)
+    for (uint32_t i = 0; i <= word->len + (uint32_t)BEHIND; i++)
         leads[i] = (struct lead){-INFINITY, -INFINITY, 0, 0};
     leads[0].best = 0;
     for (uint32_t at = 0; at < word->len; n_chars++)
