@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "base/scan.h"
+#include "base/json_escape.h"
 #include "wetmill/number.h"
 #include "wetmill/utf8.h"
 
@@ -12,83 +12,105 @@ void wm_json_out_open(struct wm_json_out *w, struct wm_buf *buf, struct wm_error
     *w = (struct wm_json_out){.buf = buf, .err = err};
 }
 
+/* Room for `n` more bytes, or NULL. */
+static char *room(struct wm_json_out *w, size_t n)
+{
+    if (!w->status && n > w->buf->cap - w->buf->len)
+        w->status = wm_buf_reserve(w->buf, n, w->err);
+    return w->status ? NULL : w->buf->ptr + w->buf->len;
+}
+
 static void add(struct wm_json_out *w, const char *bytes, size_t len)
 {
-    if (!w->status)
-        w->status = wm_buf_add(w->buf, bytes, len, w->err);
+    char *to = room(w, len);
+    if (!to)
+        return;
+    if (len)
+        memcpy(to, bytes, len);
+    w->buf->len += len;
+}
+
+static void add_char(struct wm_json_out *w, char c)
+{
+    char *to = room(w, 1);
+    if (!to)
+        return;
+    *to = c;
+    w->buf->len++;
 }
 
 static void add_comma(struct wm_json_out *w)
 {
     if (w->comma)
-        add(w, ",", 1);
+        add_char(w, ',');
 }
 
 void wm_json_put_open(struct wm_json_out *w, char bracket)
 {
     add_comma(w);
-    add(w, &bracket, 1);
+    add_char(w, bracket);
     w->comma = false;
 }
 
 void wm_json_put_close(struct wm_json_out *w, char bracket)
 {
-    add(w, &bracket, 1);
+    add_char(w, bracket);
     w->comma = true;
 }
 
-static void add_escape(struct wm_json_out *w, unsigned char c)
+/* Where the buffer may not grow to the most that escapes could take: no more than they do take. */
+static void add_escaped_tightly(struct wm_json_out *w, struct wm_str s)
 {
-    static const char hex[] = "0123456789abcdef";
-    static const char named[] = "\b\f\n\r\t\"\\", letters[] = "bfnrt\"\\";
-    const char *at = c ? strchr(named, c) : NULL;
-    if (at) {
-        add(w, (char[]){'\\', letters[at - named]}, 2);
-        return;
+    enum { PIECE = 256 };
+    char bytes[WM_JSON_ESCAPED * PIECE + WM_JSON_SLACK];
+    while (s.len && !w->status) {
+        size_t n = s.len < PIECE ? s.len : PIECE;
+        add(w, bytes, wm_json_escape(bytes, s.ptr, n));
+        s.ptr += n;
+        s.len -= n;
     }
-    add(w, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
 }
 
-/* Text without special characters, perhaps with invalid UTF-8. */
-static void add_repaired(struct wm_json_out *w, struct wm_str run)
+/* Valid UTF-8, a piece at a time: the room that must be there for the worst case stays small. */
+static void add_escaped(struct wm_json_out *w, struct wm_str s)
 {
-    while (run.len) {
-        size_t n = wm_utf8_prefix(run);
-        add(w, run.ptr, n);
-        run.ptr += n;
-        run.len -= n;
-        if (!run.len)
+    enum { PIECE = 16 << 10 };
+    while (s.len && !w->status) {
+        size_t n = s.len < PIECE ? s.len : PIECE, most = WM_JSON_ESCAPED * n + WM_JSON_SLACK;
+        if (most > w->buf->max - w->buf->len) {
+            add_escaped_tightly(w, s);
             return;
-        (void)wm_utf8_next(&run);
-        add(w, "\xEF\xBF\xBD", 3);
+        }
+        char *to = room(w, most);
+        if (!to)
+            return;
+        w->buf->len += wm_json_escape(to, s.ptr, n);
+        s.ptr += n;
+        s.len -= n;
     }
 }
 
 static void add_string(struct wm_json_out *w, struct wm_str s)
 {
-    if (!w->status && s.len < SIZE_MAX - 2)
-        w->status = wm_buf_reserve(w->buf, s.len + 2, w->err);
-    add(w, "\"", 1);
+    add_char(w, '"');
     while (s.len && !w->status) {
-        bool high = false;
-        size_t n = wm_scan_json((const unsigned char *)s.ptr, s.len, &high);
-        if (high)
-            add_repaired(w, (struct wm_str){s.ptr, n});
-        else
-            add(w, s.ptr, n);
-        if (n < s.len)
-            add_escape(w, (unsigned char)s.ptr[n++]);
-        s.ptr += n;
-        s.len -= n;
+        size_t valid = wm_utf8_prefix(s);
+        add_escaped(w, (struct wm_str){s.ptr, valid});
+        s.ptr += valid;
+        s.len -= valid;
+        if (s.len) {
+            (void)wm_utf8_next(&s);
+            add(w, "\xEF\xBF\xBD", 3);
+        }
     }
-    add(w, "\"", 1);
+    add_char(w, '"');
 }
 
 void wm_json_put_key(struct wm_json_out *w, const char *key)
 {
     add_comma(w);
     add_string(w, wm_str_of(key));
-    add(w, ":", 1);
+    add_char(w, ':');
     w->comma = false;
 }
 

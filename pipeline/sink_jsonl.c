@@ -20,11 +20,17 @@ struct jsonl {
     struct wm_packer *packer; /* ours; behind a pointer because tasks get us as const */
 };
 
-/* The lines of one batch, where each ends, and the groups they go to. */
+/* A document as a line, and the group it goes to if documents are split. */
+struct line {
+    size_t end;
+    struct wm_bundle_count count;
+    struct wm_str group;
+};
+
+/* Of one batch. */
 struct lines {
     struct wm_str bytes;
-    size_t *ends;          /* [n_docs] */
-    struct wm_str *groups; /* [n_docs], or NULL: no split */
+    struct line *items; /* [n_docs] */
 };
 
 struct local {
@@ -36,7 +42,7 @@ struct task {
     struct wm_frames frames;
     struct wm_split_task *split; /* in place of frames and what follows */
     char name[64];
-    uint64_t documents, lines, text_bytes;
+    struct wm_bundle_count total;
 };
 
 /* Last resort against a runaway; what a batch holds is bounded by the reader. */
@@ -111,49 +117,84 @@ static int open_local(const void *shared, void *local_, struct wm_error *err)
 }
 
 /* Documents of a group often follow each other: the name is the one before then. */
-static struct wm_str *group_names(const struct jsonl *sink, struct wm_batch *batch)
+static int name_groups(const struct jsonl *sink, struct wm_batch *batch, struct line *lines,
+                       struct wm_error *err)
 {
-    struct wm_str *groups = wm_arena_alloc(&batch->arena, batch->n_docs, sizeof *groups);
     struct wm_str last = {0};
-    for (size_t i = 0; groups && i < batch->n_docs; i++) {
+    for (size_t i = 0; i < batch->n_docs; i++) {
         char name[WM_SPLIT_NAME];
         size_t len = wm_split_name(&batch->docs[i], sink->split_slots, sink->split.n, name);
         struct wm_str group = {name, len};
         if (!wm_str_eq(group, last))
             last = wm_arena_str(&batch->arena, group);
         if (!last.ptr)
-            return NULL;
-        groups[i] = last;
+            return wm_fail_nomem(err, len, "names of groups");
+        lines[i].group = last;
     }
-    return groups;
+    return 0;
 }
 
-static int prepare(const void *shared, void *local_, struct wm_batch *batch, struct wm_error *err)
+static int put_docs(const struct jsonl *sink, struct local *local, const struct wm_batch *batch,
+                    struct wm_buf *buf, struct line *lines, struct wm_error *err)
 {
-    const struct jsonl *sink = shared;
-    struct local *local = local_;
-    struct lines *lines = wm_arena_alloc(&batch->arena, 1, sizeof *lines);
-    size_t *ends = wm_arena_alloc(&batch->arena, batch->n_docs, sizeof *ends);
-    if (!lines || !ends)
-        return wm_fail_nomem(err, batch->n_docs * sizeof *ends, "lines of JSON");
-    local->buf.len = 0;
-    for (size_t i = 0; i < batch->n_docs; i++) {
-        int status =
-            wm_doc_json_put(&sink->how, &batch->docs[i], &local->scratch, &local->buf, err);
-        if (status)
-            return status;
-        ends[i] = local->buf.len;
+    int status = 0;
+    for (size_t i = 0; !status && i < batch->n_docs; i++) {
+        const struct wm_doc *doc = &batch->docs[i];
+        status = wm_doc_json_put(&sink->how, doc, &local->scratch, buf, err);
+        lines[i].end = buf->len;
+        lines[i].count = (struct wm_bundle_count){1, wm_line_map_count(&doc->lines), doc->text.len};
     }
-    *lines =
-        (struct lines){.bytes = wm_arena_str(&batch->arena, wm_buf_str(&local->buf)), .ends = ends};
-    if (sink->split.n)
-        lines->groups = group_names(sink, batch);
-    if ((local->buf.len && !lines->bytes.ptr) || (sink->split.n && !lines->groups))
-        return wm_fail_nomem(err, local->buf.len, "lines of JSON");
+    return status;
+}
+
+/* Enough for nearly every batch: names and numbers, and text of which one byte in eight is escaped. */
+static size_t usual_bytes(const struct jsonl *sink, const struct wm_batch *batch)
+{
+    enum { FIXED = 256, COLUMN = 48, RUN = 16, WRITER_AHEAD = 128 << 10 };
+    size_t n = WRITER_AHEAD;
+    for (size_t i = 0; i < batch->n_docs; i++) {
+        const struct wm_doc *doc = &batch->docs[i];
+        n += FIXED + COLUMN * sink->how.schema->n + RUN * doc->lines.n_runs + doc->text.len / 8 +
+             doc->text.len + doc->url.len + doc->date.len + doc->digest.len + doc->record_id.len +
+             doc->extra.len + doc->path.len + doc->location.tar_member.len;
+    }
+    return n;
+}
+
+/* Lines are written where they stay, in the batch's arena; by way of a buffer if they are longer
+ * than usual. */
+static int put_lines(const struct jsonl *sink, struct local *local, struct wm_batch *batch,
+                     struct lines *lines, struct wm_error *err)
+{
+    size_t room = usual_bytes(sink, batch);
+    struct wm_buf fixed = {.ptr = wm_arena_bytes(&batch->arena, room), .cap = room, .max = room};
+    if (!fixed.ptr)
+        return wm_fail_nomem(err, room, "lines of JSON");
+    int status = put_docs(sink, local, batch, &fixed, lines->items, err);
+    lines->bytes = wm_buf_str(&fixed);
+    if (status != WM_E_LIMIT)
+        return status;
+    local->buf.len = 0;
+    status = put_docs(sink, local, batch, &local->buf, lines->items, err);
+    lines->bytes = wm_arena_str(&batch->arena, wm_buf_str(&local->buf));
+    if (!status && !lines->bytes.ptr)
+        status = wm_fail_nomem(err, local->buf.len, "lines of JSON");
     if (local->buf.cap > 4 * (size_t)WM_BATCH_TEXT)
         wm_buf_done(&local->buf);
+    return status;
+}
+
+static int prepare(const void *shared, void *local, struct wm_batch *batch, struct wm_error *err)
+{
+    const struct jsonl *sink = shared;
+    struct lines *lines = wm_arena_alloc(&batch->arena, 1, sizeof *lines);
+    if (lines)
+        lines->items = wm_arena_alloc(&batch->arena, batch->n_docs, sizeof *lines->items);
+    if (!lines || !lines->items)
+        return wm_fail_nomem(err, batch->n_docs * sizeof *lines->items, "lines of JSON");
     batch->payload = lines;
-    return 0;
+    int status = put_lines(sink, local, batch, lines, err);
+    return status || !sink->split.n ? status : name_groups(sink, batch, lines->items, err);
 }
 
 static int open_task(const void *shared, void *task_, const char *dir, uint32_t number,
@@ -184,17 +225,16 @@ static int write_batch(const void *shared, void *task_, struct wm_batch *batch,
     (void)shared;
     size_t start = 0;
     for (size_t i = 0; i < batch->n_docs; i++) {
-        struct wm_str line = {lines->bytes.ptr + start, lines->ends[i] - start};
-        struct wm_bundle_count count = {1, wm_line_map_count(&batch->docs[i].lines),
-                                        batch->docs[i].text.len};
-        int status = lines->groups ? wm_split_add(task->split, lines->groups[i], line, &count, err)
-                                   : wm_frames_add(&task->frames, line, err);
+        const struct line *item = &lines->items[i];
+        struct wm_str line = {lines->bytes.ptr + start, item->end - start};
+        int status = task->split ? wm_split_add(task->split, item->group, line, &item->count, err)
+                                 : wm_frames_add(&task->frames, line, err);
         if (status)
             return status;
-        start = lines->ends[i];
-        task->documents += count.documents;
-        task->lines += count.lines;
-        task->text_bytes += count.text_bytes;
+        start = item->end;
+        task->total.documents += item->count.documents;
+        task->total.lines += item->count.lines;
+        task->total.text_bytes += item->count.text_bytes;
     }
     return 0;
 }
@@ -207,9 +247,9 @@ static int commit_task(const void *shared, void *task_, struct wm_parts *parts,
     if (task->split)
         return wm_split_commit(task->split, parts, err);
     struct wm_part part = {.name = task->name,
-                           .documents = task->documents,
-                           .lines = task->lines,
-                           .text_bytes = task->text_bytes};
+                           .documents = task->total.documents,
+                           .lines = task->total.lines,
+                           .text_bytes = task->total.text_bytes};
     bool written = false;
     int status = wm_frames_commit(&task->frames, &written, &part.digest, err);
     return status || !written ? status : wm_parts_add(parts, &part, err);

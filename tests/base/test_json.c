@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json_escape.h"
 #include "test.h"
 
 #include <jansson.h>
@@ -238,6 +239,41 @@ static void test_writer(void)
     wm_json_put_null(&w);
     CHECK(w.status == WM_E_LIMIT && buf.len <= 8);
     wm_buf_done(&buf);
+
+    wm_buf_init(&buf, 4000); /* full to the last byte, whatever escapes might have taken */
+    wm_json_out_open(&w, &buf, &err);
+    char text[3997];
+    memset(text, 'x', sizeof text);
+    text[1000] = '\n';
+    wm_json_put_str(&w, (struct wm_str){text, sizeof text});
+    CHECK_OK(w.status, err);
+    CHECK_U64(buf.len, 4000);
+    wm_json_put_null(&w);
+    CHECK(w.status == WM_E_LIMIT && buf.len == 4000);
+    wm_buf_done(&buf);
+}
+
+/* Escaping by blocks is escaping byte by byte, and keeps to its room. */
+static void test_escape(void)
+{
+    size_t wrong = 0, escaped = 0;
+    for (int round = 0; round < 100000; round++) {
+        char text[100], plain[600], out[600 + WM_JSON_SLACK + 1];
+        size_t len = random64() % sizeof text, rare = 1 + random64() % 60;
+        for (size_t i = 0; i < len; i++)
+            text[i] = (char)(random64() % rare ? 'a' + random64() % 26 : random64());
+        char *exact = malloc(len + 1); /* nothing behind it is read */
+        memcpy(exact, text, len);
+        size_t room = WM_JSON_ESCAPED * len + WM_JSON_SLACK;
+        out[room] = '!';
+        size_t want = wm_json_escape_plain(plain, text, len);
+        wrong += wm_json_escape(out, exact, len) != want || memcmp(out, plain, want) != 0;
+        wrong += out[room] != '!';
+        escaped += want > len;
+        free(exact);
+    }
+    CHECK_U64(wrong, 0);
+    CHECK(escaped > 20000);
 }
 
 /* What we write is what we read, and what jansson reads. */
@@ -278,6 +314,7 @@ int main(void)
     test_refuses();
     test_depth();
     test_writer();
+    test_escape();
     test_round_trip();
     wm_arena_done(&arena);
     return test_summary();
