@@ -30,9 +30,9 @@ struct cli_common {
 /** Options of single commands; each command lists the tables that apply. */
 struct cli_options {
     struct wm_list set, stage;
-    bool dry_run, explain, print_config, specials, count_only, full, text;
+    bool dry_run, explain, print_config, specials, count_only, full, text, verify;
     const char *tokenizer, *root, *only;
-    uint64_t count, seed;
+    uint64_t count, seed, memory;
     int unit; /**< tokenizer encode: 0 file, 1 lines, 2 json */
 };
 
