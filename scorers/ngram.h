@@ -163,10 +163,22 @@ static inline uint64_t wm_ngram_join(uint64_t hash, uint32_t word)
     return hash ^ hash >> 32;
 }
 
-/** What a bucket holds of a hash. Bit 0 is the bucket's "went on" flag, bit 1 says not free. */
+/** What a bucket holds of a hash: bit 0 is a flag of the bucket, bit 1 says not free. */
 static inline uint64_t wm_ngram_key(uint64_t hash)
 {
     return (hash & ~UINT64_C(1)) | 2;
+}
+
+/** Byte of the bucket whose bit 0 says that a key of the class of `key` found it full and lies
+ *  further on. Bits 2 and 3 are the class. */
+static inline unsigned wm_ngram_flag(uint64_t key)
+{
+    return (key >> 2 & 3) * 8;
+}
+
+static inline bool wm_ngram_went_on(const unsigned char *bucket, uint64_t key)
+{
+    return bucket[wm_ngram_flag(key)] & 1;
 }
 
 static inline uint64_t wm_ngram_home(uint64_t key, uint64_t buckets)

@@ -106,7 +106,7 @@ static unsigned char *put_key(const struct table *t, uint64_t key, unsigned char
     uint64_t home = wm_ngram_home(key, t->buckets);
     uint64_t last = (uint64_t)(slot - (unsigned char *)t->memory.at) / WM_NGRAM_BUCKET;
     for (; home != last; home = home + 1 < t->buckets ? home + 1 : 0)
-        *bucket_at(t, home) |= 1;
+        bucket_at(t, home)[wm_ngram_flag(key)] |= 1;
     unsigned char *bucket = bucket_at(t, last);
     unsigned i = (unsigned)(slot - bucket) / 8;
     memcpy(slot, &key, sizeof key);

@@ -70,8 +70,8 @@ WM_NGRAM_INLINE struct wm_ngram_node aim_of(const struct wm_ngram *m, unsigned o
     const struct wm_ngram_table *t = &m->tables[order];
     struct wm_ngram_node next = {.a = join(node.a, word)};
     next.b = home_of(t, next.a);
-    __builtin_prefetch(go ? t->at + next.b * (order == m->order ? LONGEST_SLOT : size)
-                          : m->unigrams);
+    uint64_t offset = next.b * (order == m->order ? LONGEST_SLOT : size);
+    __builtin_prefetch(t->at + (offset & (0 - (uint64_t)go))); /* no branch */
     return next;
 }
 

@@ -36,50 +36,58 @@ WM_NGRAM_INLINE struct wm_ngram_hit unigram(const struct wm_ngram *m, uint32_t w
     return hit;
 }
 
+/* A node is a hash and the bucket where its key should be. */
 WM_NGRAM_INLINE struct wm_ngram_node aim(const struct wm_ngram *m, unsigned order,
                                          struct wm_ngram_node node, uint32_t word, bool go)
 {
     const struct wm_ngram_table *t = &m->tables[order];
     uint64_t hash = wm_ngram_join(node.a, word);
-    uint64_t home = wm_ngram_home(wm_ngram_key(hash), t->buckets);
-    /* what is not looked for fetches the unigrams, which are near, instead of branching */
-    __builtin_prefetch(go ? t->at + home * WM_NGRAM_BUCKET : m->unigrams);
-    return (struct wm_ngram_node){.a = hash};
+    uint64_t home = wm_ngram_home(wm_ngram_key(hash), t->buckets) * WM_NGRAM_BUCKET;
+    /* what is not looked for fetches the first bucket, rather than branching */
+    __builtin_prefetch(t->at + (home & (0 - (uint64_t)go)));
+    return (struct wm_ngram_node){.a = hash, .b = home};
 }
 
-/* A key's place in its bucket, or -1. */
-WM_NGRAM_INLINE int in_bucket(const unsigned char *bucket, uint64_t key, int n)
+/* A key's place in its bucket, 0 if it has none; `*ret_found` says which. */
+WM_NGRAM_INLINE unsigned in_bucket(const unsigned char *bucket, uint64_t key, unsigned n,
+                                   bool *ret_found)
 {
-    uint64_t first = wm_ngram_u64(bucket) & ~UINT64_C(1);
-    int at = first == key ? 0 : -1;
-    for (int i = 1; i < n; i++)
-        at = wm_ngram_u64(bucket + 8 * i) == key ? i : at;
+    unsigned at = 0, found = 0;
+    for (unsigned i = 0; i < n; i++) {
+        unsigned here = (wm_ngram_u64(bucket + 8 * i) & ~UINT64_C(1)) == key;
+        at |= i & (0 - here);
+        found |= here;
+    }
+    *ret_found = found;
     return at;
 }
 
 /* Keys whose home was full lie in the next bucket that had room. */
 static __attribute__((noinline)) const unsigned char *
-further(const struct wm_ngram_table *t, uint64_t home, uint64_t key, int n, int *ret_at)
+further(const struct wm_ngram_table *t, uint64_t home, uint64_t key, unsigned n)
 {
-    const unsigned char *bucket = t->at + home * WM_NGRAM_BUCKET;
-    for (uint64_t probes = 1; (bucket[0] & 1) && probes < t->max_probes; probes++) {
-        home = home + 1 < t->buckets ? home + 1 : 0;
-        bucket = t->at + home * WM_NGRAM_BUCKET;
-        *ret_at = in_bucket(bucket, key, n);
-        if (*ret_at >= 0)
-            break;
+    const uint64_t end = t->buckets * WM_NGRAM_BUCKET;
+    const unsigned char *bucket = t->at + home;
+    bool found = false;
+    for (uint64_t probes = 1; wm_ngram_went_on(bucket, key) && probes < t->max_probes && !found;
+         probes++) {
+        home = home + WM_NGRAM_BUCKET < end ? home + WM_NGRAM_BUCKET : 0;
+        bucket = t->at + home;
+        (void)in_bucket(bucket, key, n, &found);
     }
     return bucket;
 }
 
-WM_NGRAM_INLINE const unsigned char *find(const struct wm_ngram_table *t, uint64_t hash, int n,
-                                          int *ret_at)
+WM_NGRAM_INLINE const unsigned char *find(const struct wm_ngram_table *t, struct wm_ngram_node node,
+                                          unsigned n, unsigned *ret_at, bool *ret_found)
 {
-    uint64_t key = wm_ngram_key(hash), home = wm_ngram_home(key, t->buckets);
-    const unsigned char *bucket = t->at + home * WM_NGRAM_BUCKET;
-    *ret_at = in_bucket(bucket, key, n);
-    if (__builtin_expect(*ret_at < 0 && (bucket[0] & 1), 0))
-        bucket = further(t, home, key, n, ret_at);
+    uint64_t key = wm_ngram_key(node.a);
+    const unsigned char *bucket = t->at + node.b;
+    *ret_at = in_bucket(bucket, key, n, ret_found);
+    if (__builtin_expect(wm_ngram_went_on(bucket, key) & !*ret_found, 0)) {
+        bucket = further(t, node.b, key, n);
+        *ret_at = in_bucket(bucket, key, n, ret_found);
+    }
     return bucket;
 }
 
@@ -87,10 +95,10 @@ WM_NGRAM_INLINE struct wm_ngram_hit middle(const struct wm_ngram *m, unsigned or
                                            struct wm_ngram_node node, uint32_t word)
 {
     (void)word;
-    int at;
-    const unsigned char *bucket = find(&m->tables[order], node.a, WM_NGRAM_MIDDLES, &at);
-    bool found = at >= 0;
-    const unsigned char *value = bucket + 8 * WM_NGRAM_MIDDLES + 8 * (found ? at : 0);
+    unsigned at;
+    bool found;
+    const unsigned char *bucket = find(&m->tables[order], node, WM_NGRAM_MIDDLES, &at, &found);
+    const unsigned char *value = bucket + 8 * WM_NGRAM_MIDDLES + 8 * at;
     struct wm_ngram_hit hit =
         wm_ngram_flagged(wm_ngram_float(value), wm_ngram_float(value + 4), found);
     hit.node = node;
@@ -101,10 +109,10 @@ WM_NGRAM_INLINE struct wm_ngram_hit longest(const struct wm_ngram *m, struct wm_
                                             uint32_t word)
 {
     (void)word;
-    int at;
-    const unsigned char *bucket = find(&m->tables[m->order], node.a, WM_NGRAM_LONGESTS, &at);
-    bool found = at >= 0;
-    const unsigned char *value = bucket + 8 * WM_NGRAM_LONGESTS + 4 * (found ? at : 0);
+    unsigned at;
+    bool found;
+    const unsigned char *bucket = find(&m->tables[m->order], node, WM_NGRAM_LONGESTS, &at, &found);
+    const unsigned char *value = bucket + 8 * WM_NGRAM_LONGESTS + 4 * at;
     return wm_ngram_flagged(wm_ngram_float(value), 0, found);
 }
 

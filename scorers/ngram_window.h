@@ -53,7 +53,7 @@ struct wm_ngram_window {
     float backoff[WM_NGRAM_MAX_ORDER][WM_NGRAM_WINDOW + 1]; /**< By order from 1; 0 if not there */
     struct wm_ngram_node node[WM_NGRAM_WINDOW + 1];
     unsigned n_alive;
-    uint8_t alive[WM_NGRAM_WINDOW + 1]; /**< Positions whose next order may be there. */
+    uint32_t alive[WM_NGRAM_WINDOW + 1]; /**< Positions whose next order may be there. */
 };
 
 /** Anything but -0.0. */
@@ -72,10 +72,27 @@ WM_NGRAM_INLINE struct wm_ngram_hit wm_ngram_flagged(float prob, float backoff, 
                                  .goes_left = found & !(bits & WM_NGRAM_SIGN)};
 }
 
+/* Whether an n-gram is there cannot be predicted, so nothing may branch on it. */
+WM_NGRAM_INLINE uint32_t wm_ngram_pick_bits(bool first, uint32_t a, uint32_t b)
+{
+    uint32_t mask = 0 - (uint32_t)first;
+    return (a & mask) | (b & ~mask);
+}
+
+WM_NGRAM_INLINE float wm_ngram_pick(bool first, float a, float b)
+{
+    return wm_ngram_from_bits(wm_ngram_pick_bits(first, wm_ngram_bits(a), wm_ngram_bits(b)));
+}
+
+WM_NGRAM_INLINE int32_t wm_ngram_pick_length(bool first, unsigned a, int32_t b)
+{
+    return (int32_t)wm_ngram_pick_bits(first, a, (uint32_t)b);
+}
+
 WM_NGRAM_INLINE void wm_ngram_window_unigrams(const struct wm_ngram *m, struct wm_ngram_window *w,
                                               const struct wm_ngram_search *s)
 {
-    w->n_alive = 0;
+    unsigned n_alive = 0;
     for (unsigned j = 1; j <= w->n; j++) {
         const uint32_t *word = &w->words[WM_NGRAM_HISTORY + j];
         struct wm_ngram_hit hit = s->unigram(m, word[0]);
@@ -85,9 +102,10 @@ WM_NGRAM_INLINE void wm_ngram_window_unigrams(const struct wm_ngram *m, struct w
         w->context[j] = wm_ngram_goes_right(hit.backoff);
         bool go = hit.goes_left & (w->context[j - 1] >= 1);
         w->node[j] = s->aim(m, 2, hit.node, word[-1], go);
-        w->alive[w->n_alive] = (uint8_t)j;
-        w->n_alive += go;
+        w->alive[n_alive] = j;
+        n_alive += go;
     }
+    w->n_alive = n_alive;
     for (unsigned order = 2; order < m->order; order++)
         memset(&w->backoff[order][1], 0, w->n * sizeof(float));
 }
@@ -95,23 +113,23 @@ WM_NGRAM_INLINE void wm_ngram_window_unigrams(const struct wm_ngram *m, struct w
 WM_NGRAM_INLINE void wm_ngram_window_middles(const struct wm_ngram *m, struct wm_ngram_window *w,
                                              unsigned order, const struct wm_ngram_search *s)
 {
-    unsigned n = w->n_alive;
-    int32_t length = (int32_t)order;
-    w->n_alive = 0;
+    unsigned n = w->n_alive, n_alive = 0;
+    float *backoff = w->backoff[order];
     for (unsigned a = 0; a < n; a++) {
         unsigned j = w->alive[a];
         const uint32_t *first = &w->words[WM_NGRAM_HISTORY + j - order + 1];
         struct wm_ngram_hit hit = s->middle(m, order, w->node[j], first[0]);
-        w->prob[j] = hit.found ? hit.prob : w->prob[j];
-        w->backoff[order][j] = hit.found ? hit.backoff : 0;
-        w->matched[j] = hit.found ? length : w->matched[j];
+        w->prob[j] = wm_ngram_pick(hit.found, hit.prob, w->prob[j]);
+        backoff[j] = wm_ngram_pick(hit.found, hit.backoff, 0);
+        w->matched[j] = wm_ngram_pick_length(hit.found, order, w->matched[j]);
         bool right = hit.found & wm_ngram_goes_right(hit.backoff);
-        w->context[j] = right ? length : w->context[j];
-        bool go = hit.goes_left & (w->context[j - 1] >= length);
+        w->context[j] = wm_ngram_pick_length(right, order, w->context[j]);
+        bool go = hit.goes_left & (w->context[j - 1] >= (int32_t)order);
         w->node[j] = s->aim(m, order + 1, hit.node, first[-1], go);
-        w->alive[w->n_alive] = (uint8_t)j;
-        w->n_alive += go;
+        w->alive[n_alive] = j;
+        n_alive += go;
     }
+    w->n_alive = n_alive;
 }
 
 WM_NGRAM_INLINE void wm_ngram_window_longest(const struct wm_ngram *m, struct wm_ngram_window *w,
@@ -121,8 +139,8 @@ WM_NGRAM_INLINE void wm_ngram_window_longest(const struct wm_ngram *m, struct wm
         unsigned j = w->alive[a];
         uint32_t first = w->words[WM_NGRAM_HISTORY + j - m->order + 1];
         struct wm_ngram_hit hit = s->longest(m, w->node[j], first);
-        w->prob[j] = hit.found ? hit.prob : w->prob[j];
-        w->matched[j] = hit.found ? (int32_t)m->order : w->matched[j];
+        w->prob[j] = wm_ngram_pick(hit.found, hit.prob, w->prob[j]);
+        w->matched[j] = wm_ngram_pick_length(hit.found, m->order, w->matched[j]);
     }
 }
 
@@ -130,10 +148,10 @@ WM_NGRAM_INLINE void wm_ngram_window_longest(const struct wm_ngram *m, struct wm
  * Those that are not in the model add 0, which changes nothing. */
 WM_NGRAM_INLINE void wm_ngram_window_back_off(const struct wm_ngram *m, struct wm_ngram_window *w)
 {
-    for (unsigned order = 1; order < m->order; order++) {
+    for (int32_t order = 1; order < (int32_t)m->order; order++) {
         const float *backoff = w->backoff[order];
         for (unsigned j = 1; j <= w->n; j++)
-            w->prob[j] += (int32_t)order >= w->matched[j] ? backoff[j - 1] : 0;
+            w->prob[j] += wm_ngram_pick(order >= w->matched[j], backoff[j - 1], 0);
     }
 }
 
