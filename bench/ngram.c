@@ -57,13 +57,20 @@ static int read_text(const struct wm_ngram *model, struct wm_str bytes, struct t
     return 0;
 }
 
+enum { TOGETHER = 32 }; /* sentences, as of a document */
+
 static double score_all(const struct wm_ngram *model, const struct text *text)
 {
     double log10 = 0;
-    for (size_t i = 0, from = 0; i < text->n_sentences; from = text->ends[i++]) {
-        struct wm_ngram_score score;
-        wm_ngram_score(model, text->words + from, text->ends[i] - from, &score, NULL, NULL);
-        log10 += score.log10;
+    for (size_t i = 0; i < text->n_sentences; i += TOGETHER) {
+        struct wm_ngram_score scores[TOGETHER];
+        size_t ends[TOGETHER], from = i ? text->ends[i - 1] : 0;
+        size_t n = text->n_sentences - i < TOGETHER ? text->n_sentences - i : TOGETHER;
+        for (size_t k = 0; k < n; k++)
+            ends[k] = text->ends[i + k] - from;
+        wm_ngram_score_many(model, text->words + from, ends, n, scores);
+        for (size_t k = 0; k < n; k++)
+            log10 += scores[k].log10;
     }
     return log10;
 }

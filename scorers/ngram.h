@@ -77,6 +77,8 @@ struct wm_ngram_memory {
     size_t bytes;
 };
 
+struct wm_ngram_cursor;
+
 enum { WM_NGRAM_PIECES = WM_NGRAM_MAX_ORDER + 8 };
 
 struct wm_ngram {
@@ -85,10 +87,10 @@ struct wm_ngram {
     uint32_t n_words, begin, end;
     uint64_t counts[WM_NGRAM_MAX_ORDER + 1]; /**< By order, from 1. */
     uint32_t (*word)(const struct wm_ngram *model, struct wm_str word);
-    void (*score)(const struct wm_ngram *model, const uint32_t *words, size_t n,
-                  struct wm_ngram_score *ret, float *per_word, unsigned char *matched);
+    void (*score)(const struct wm_ngram *model, struct wm_ngram_cursor *cursor);
     const unsigned char *unigrams; /**< Of `unigram_size` bytes: probability, back-off, … */
     unsigned unigram_size;
+    bool fetch_unigrams; /**< They are too many for the nearest caches. */
     struct wm_ngram_table tables[WM_NGRAM_MAX_ORDER + 1]; /**< By order, from 2. */
     unsigned middle_size, value_at;                       /**< KenLM's hash tables: of a slot. */
     struct wm_ngram_table vocabulary;                     /**< KenLM's hash tables. */

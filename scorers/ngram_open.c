@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "scorers/ngram.h"
+#include "scorers/ngram_window.h"
 
-enum { HUGE_PAGE = 2 << 20 };
+enum { HUGE_PAGE = 2 << 20, NEAR_CACHE = 256 << 10 };
 
 struct wm_ngram *wm_ngram_new(struct wm_error *err)
 {
@@ -70,12 +70,20 @@ static int from_bytes(struct wm_ngram *model, const char *path, struct wm_str by
     return wm_error_hint(err, "ARPA text, KenLM's binary files and those of `wetmill lm` are read");
 }
 
+static int from_any(struct wm_ngram *model, const char *path, struct wm_str bytes,
+                    struct wm_error *err)
+{
+    int status = from_bytes(model, path, bytes, err);
+    model->fetch_unigrams = (uint64_t)model->n_words * model->unigram_size > NEAR_CACHE;
+    return status;
+}
+
 int wm_ngram_parse(struct wm_str bytes, struct wm_ngram **ret, struct wm_error *err)
 {
     struct wm_ngram *model = wm_ngram_new(err);
     if (!model)
         return WM_E_NOMEM;
-    int status = from_bytes(model, NULL, bytes, err);
+    int status = from_any(model, NULL, bytes, err);
     if (status)
         wm_ngram_free(model);
     else
@@ -95,14 +103,16 @@ int wm_ngram_open(const char *path, struct wm_ngram **ret, struct wm_error *err)
     if (!status)
         status = wm_map_open(path, &model->map, err);
     if (!status)
-        status = from_bytes(model, path,
-                            (struct wm_str){(const char *)model->map.ptr, model->map.len}, err);
+        status = from_any(model, path,
+                          (struct wm_str){(const char *)model->map.ptr, model->map.len}, err);
     if (status) {
         wm_ngram_free(model);
         return wm_error_where(err, "%s", path);
     }
     if (!model->bytes.ptr)
         wm_map_close(&model->map); /* it was text */
+    else if (model->map.len >= HUGE_PAGE)
+        (void)madvise((void *)(uintptr_t)model->map.ptr, model->map.len, MADV_HUGEPAGE);
     *ret = model;
     return 0;
 }
@@ -182,5 +192,19 @@ uint32_t wm_ngram_end(const struct wm_ngram *model)
 void wm_ngram_score(const struct wm_ngram *model, const uint32_t *words, size_t n,
                     struct wm_ngram_score *ret, float *per_word, unsigned char *matched)
 {
-    model->score(model, words, n, ret, per_word, matched);
+    struct wm_ngram_cursor cursor = {.words = words,
+                                     .ends = &n,
+                                     .n_sentences = 1,
+                                     .ret = ret,
+                                     .per_word = per_word,
+                                     .matched = matched};
+    model->score(model, &cursor);
+}
+
+void wm_ngram_score_many(const struct wm_ngram *model, const uint32_t *words, const size_t *ends,
+                         size_t n_sentences, struct wm_ngram_score *ret)
+{
+    struct wm_ngram_cursor cursor = {
+        .words = words, .ends = ends, .n_sentences = n_sentences, .ret = ret};
+    model->score(model, &cursor);
 }

@@ -113,29 +113,28 @@ static inline struct wm_ngram_hit longest(const struct wm_ngram *m, struct wm_ng
 
 enum { PLAIN = 8, REST = 12, KEY = 8 };
 
-#define WM_NGRAM_KIND(name, size)                                                                 \
-    static inline struct wm_ngram_hit name##_unigram(const struct wm_ngram *m, uint32_t word)     \
-    {                                                                                             \
-        return unigram_of(m, word, size);                                                         \
-    }                                                                                             \
-    static inline struct wm_ngram_node name##_aim(const struct wm_ngram *m, unsigned order,       \
-                                                  struct wm_ngram_node node, uint32_t word,       \
-                                                  bool go)                                        \
-    {                                                                                             \
-        return aim_of(m, order, node, word, go, KEY + (size));                                    \
-    }                                                                                             \
-    static inline struct wm_ngram_hit name##_middle(const struct wm_ngram *m, unsigned order,     \
-                                                    struct wm_ngram_node node, uint32_t word)     \
-    {                                                                                             \
-        (void)word;                                                                               \
-        return middle_of(m, order, node, KEY + (size));                                           \
-    }                                                                                             \
-    static const struct wm_ngram_search name##_search = {name##_unigram, name##_aim,              \
-                                                         name##_middle, longest};                 \
-    static void name##_score(const struct wm_ngram *m, const uint32_t *words, size_t n,           \
-                             struct wm_ngram_score *ret, float *per_word, unsigned char *matched) \
-    {                                                                                             \
-        wm_ngram_window_score(m, words, n, ret, per_word, matched, &name##_search);               \
+#define WM_NGRAM_KIND(name, size)                                                             \
+    static inline struct wm_ngram_hit name##_unigram(const struct wm_ngram *m, uint32_t word) \
+    {                                                                                         \
+        return unigram_of(m, word, size);                                                     \
+    }                                                                                         \
+    static inline struct wm_ngram_node name##_aim(const struct wm_ngram *m, unsigned order,   \
+                                                  struct wm_ngram_node node, uint32_t word,   \
+                                                  bool go)                                    \
+    {                                                                                         \
+        return aim_of(m, order, node, word, go, KEY + (size));                                \
+    }                                                                                         \
+    static inline struct wm_ngram_hit name##_middle(const struct wm_ngram *m, unsigned order, \
+                                                    struct wm_ngram_node node, uint32_t word) \
+    {                                                                                         \
+        (void)word;                                                                           \
+        return middle_of(m, order, node, KEY + (size));                                       \
+    }                                                                                         \
+    static const struct wm_ngram_search name##_search = {name##_unigram, name##_aim,          \
+                                                         name##_middle, longest};             \
+    static void name##_score(const struct wm_ngram *m, struct wm_ngram_cursor *cursor)        \
+    {                                                                                         \
+        wm_ngram_window_score(m, cursor, &name##_search);                                     \
     }
 
 WM_NGRAM_KIND(plain, PLAIN)

@@ -149,10 +149,9 @@ static inline struct wm_ngram_hit longest(const struct wm_ngram *m, struct wm_ng
 
 static const struct wm_ngram_search search = {unigram, aim, middle, longest};
 
-static void score(const struct wm_ngram *m, const uint32_t *words, size_t n,
-                  struct wm_ngram_score *ret, float *per_word, unsigned char *matched)
+static void score(const struct wm_ngram *m, struct wm_ngram_cursor *cursor)
 {
-    wm_ngram_window_score(m, words, n, ret, per_word, matched, &search);
+    wm_ngram_window_score(m, cursor, &search);
 }
 
 void wm_ngram_trie_use(struct wm_ngram *model)

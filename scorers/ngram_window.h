@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file ngram_window.h
- * The score of a sentence, for any format: WM_NGRAM_WINDOW positions at a time, first all their
+ * The score of sentences, for any format: WM_NGRAM_WINDOW positions at a time, first all their
  * unigrams, then all the bigrams that may be in the model, then the trigrams of those that were …
  * What an order needs is fetched while the order before is looked up, so a cache miss costs its
  * share of bandwidth, not its latency. An n-gram can only be there if both the n-gram without its
  * first and the one without its last word are, and say that they go on: most others are never
  * looked up.
+ *
+ * A window takes sentences as they come, each with a position for its <s>, which ends what may be
+ * looked up and has no score.
  *
  * A format includes this and calls wm_ngram_window_score with its own four functions, which the
  * compiler then inlines.
@@ -18,7 +21,7 @@
 
 #define WM_NGRAM_INLINE static inline __attribute__((always_inline))
 
-enum { WM_NGRAM_WINDOW = 64, WM_NGRAM_HISTORY = WM_NGRAM_MAX_ORDER };
+enum { WM_NGRAM_WINDOW = 128, WM_NGRAM_HISTORY = WM_NGRAM_MAX_ORDER };
 
 /** How a format finds the longer n-grams: a hash, or a range of the next order's entries. */
 struct wm_ngram_node {
@@ -43,9 +46,16 @@ struct wm_ngram_search {
                                    uint32_t word);
 };
 
+/** Positions [from, to) of one sentence; from - 1 is its <s>, or its last word so far. */
+struct wm_ngram_run {
+    unsigned from, to;
+    bool ends; /**< Position to - 1 is its </s>. */
+};
+
 /** Index 0 is the position before the window. */
 struct wm_ngram_window {
-    unsigned n;
+    unsigned n, n_runs;
+    struct wm_ngram_run runs[WM_NGRAM_WINDOW + 1];
     uint32_t words[WM_NGRAM_HISTORY + WM_NGRAM_WINDOW + 1]; /**< Position j: [HISTORY + j]. */
     float prob[WM_NGRAM_WINDOW + 1];
     int32_t matched[WM_NGRAM_WINDOW + 1]; /**< Longest n-gram that ends here. */
@@ -93,18 +103,19 @@ WM_NGRAM_INLINE void wm_ngram_window_unigrams(const struct wm_ngram *m, struct w
                                               const struct wm_ngram_search *s)
 {
     unsigned n_alive = 0;
-    for (unsigned j = 1; j <= w->n; j++) {
-        const uint32_t *word = &w->words[WM_NGRAM_HISTORY + j];
-        struct wm_ngram_hit hit = s->unigram(m, word[0]);
-        w->prob[j] = hit.prob;
-        w->backoff[1][j] = hit.backoff;
-        w->matched[j] = 1;
-        w->context[j] = wm_ngram_goes_right(hit.backoff);
-        bool go = hit.goes_left & (w->context[j - 1] >= 1);
-        w->node[j] = s->aim(m, 2, hit.node, word[-1], go);
-        w->alive[n_alive] = j;
-        n_alive += go;
-    }
+    for (const struct wm_ngram_run *run = w->runs; run < w->runs + w->n_runs; run++)
+        for (unsigned j = run->from; j < run->to; j++) {
+            const uint32_t *word = &w->words[WM_NGRAM_HISTORY + j];
+            struct wm_ngram_hit hit = s->unigram(m, word[0]);
+            w->prob[j] = hit.prob;
+            w->backoff[1][j] = hit.backoff;
+            w->matched[j] = 1;
+            w->context[j] = wm_ngram_goes_right(hit.backoff);
+            bool go = hit.goes_left & (w->context[j - 1] >= 1);
+            w->node[j] = s->aim(m, 2, hit.node, word[-1], go);
+            w->alive[n_alive] = j;
+            n_alive += go;
+        }
     w->n_alive = n_alive;
     for (unsigned order = 2; order < m->order; order++)
         memset(&w->backoff[order][1], 0, w->n * sizeof(float));
@@ -164,60 +175,113 @@ WM_NGRAM_INLINE void wm_ngram_window_move(const struct wm_ngram *m, struct wm_ng
     memmove(w->words, w->words + w->n, (WM_NGRAM_HISTORY + 1) * sizeof w->words[0]);
 }
 
-/* As many of the words from `done` on as go in, and </s> behind the last; how many are unknown. */
-WM_NGRAM_INLINE uint64_t wm_ngram_window_fill(const struct wm_ngram *m, struct wm_ngram_window *w,
-                                              const uint32_t *words, size_t n, size_t done)
+/** What goes in next, and what comes out next. */
+struct wm_ngram_cursor {
+    const uint32_t *words;
+    const size_t *ends;
+    size_t n_sentences;
+    struct wm_ngram_score *ret;
+    float *per_word;
+    unsigned char *matched;
+
+    size_t in_sentence, in_word;
+    bool started;
+    uint64_t unknown;
+    size_t out_sentence, out;
+    float sum;
+};
+
+WM_NGRAM_INLINE void wm_ngram_window_put_start(const struct wm_ngram *m, struct wm_ngram_window *w,
+                                               float backoff)
 {
-    uint32_t *to = &w->words[WM_NGRAM_HISTORY + 1];
-    unsigned take = n - done < WM_NGRAM_WINDOW ? (unsigned)(n - done) : WM_NGRAM_WINDOW;
-    uint32_t unknown = 0;
-    for (unsigned j = 0; j < take; j++) {
-        uint32_t word = words[done + j] < m->n_words ? words[done + j] : WM_NGRAM_UNKNOWN;
-        to[j] = word;
-        unknown += word == WM_NGRAM_UNKNOWN;
-    }
-    w->n = take;
-    if (take < WM_NGRAM_WINDOW)
-        to[w->n++] = m->end;
-    return unknown;
+    unsigned j = ++w->n;
+    w->words[WM_NGRAM_HISTORY + j] = m->begin;
+    w->prob[j] = 0;
+    w->matched[j] = 1;
+    w->context[j] = 1;
+    w->backoff[1][j] = backoff;
 }
 
-WM_NGRAM_INLINE void wm_ngram_window_start(const struct wm_ngram *m, struct wm_ngram_window *w,
+WM_NGRAM_INLINE void wm_ngram_window_put_words(const struct wm_ngram *m, struct wm_ngram_window *w,
+                                               struct wm_ngram_cursor *c, unsigned n)
+{
+    uint32_t *to = &w->words[WM_NGRAM_HISTORY + w->n + 1], unknown = 0;
+    const uint32_t *from = c->words + c->in_word;
+    for (unsigned i = 0; i < n; i++) {
+        to[i] = from[i] & (0 - (uint32_t)(from[i] < m->n_words)); /* 0 is WM_NGRAM_UNKNOWN */
+        unknown += to[i] == WM_NGRAM_UNKNOWN;
+    }
+    for (unsigned i = 0; m->fetch_unigrams && i < n; i++)
+        __builtin_prefetch(m->unigrams + (size_t)to[i] * m->unigram_size);
+    c->unknown += unknown;
+    c->in_word += n;
+    w->n += n;
+}
+
+WM_NGRAM_INLINE void wm_ngram_window_fill(const struct wm_ngram *m, struct wm_ngram_window *w,
+                                          struct wm_ngram_cursor *c, float begin_backoff)
+{
+    w->n = w->n_runs = 0;
+    while (w->n < WM_NGRAM_WINDOW && c->in_sentence < c->n_sentences) {
+        struct wm_ngram_run *run = &w->runs[w->n_runs++];
+        if (!c->started) {
+            wm_ngram_window_put_start(m, w, begin_backoff);
+            c->started = true;
+            c->unknown = 0;
+        }
+        size_t left = c->ends[c->in_sentence] - c->in_word;
+        unsigned room = WM_NGRAM_WINDOW - w->n;
+        run->from = w->n + 1;
+        run->ends = left < room;
+        wm_ngram_window_put_words(m, w, c, run->ends ? (unsigned)left : room);
+        if (run->ends) {
+            w->words[WM_NGRAM_HISTORY + ++w->n] = m->end;
+            c->ret[c->in_sentence++].oov = c->unknown;
+            c->started = false;
+        }
+        run->to = w->n + 1;
+    }
+}
+
+/* Sums are in float32, in the order of the words: KenLM's. */
+WM_NGRAM_INLINE void wm_ngram_window_give(const struct wm_ngram_window *w,
+                                          struct wm_ngram_cursor *c)
+{
+    for (const struct wm_ngram_run *run = w->runs; run < w->runs + w->n_runs; run++) {
+        float sum = c->sum;
+        for (unsigned j = run->from; j < run->to; j++)
+            sum += w->prob[j];
+        for (unsigned j = run->from; c->per_word && j < run->to; j++)
+            c->per_word[c->out + j - run->from] = w->prob[j];
+        for (unsigned j = run->from; c->matched && j < run->to; j++)
+            c->matched[c->out + j - run->from] = (unsigned char)w->matched[j];
+        c->out += run->to - run->from;
+        if (run->ends)
+            c->ret[c->out_sentence++].log10 = (double)sum;
+        c->sum = run->ends ? 0 : sum;
+    }
+}
+
+WM_NGRAM_INLINE void wm_ngram_window_score(const struct wm_ngram *m, struct wm_ngram_cursor *c,
                                            const struct wm_ngram_search *s)
 {
-    memset(w->words, 0, (WM_NGRAM_HISTORY + 1) * sizeof w->words[0]);
-    w->words[WM_NGRAM_HISTORY] = m->begin;
-    w->backoff[1][0] = s->unigram(m, m->begin).backoff;
-    w->context[0] = 1;
-    for (unsigned order = 2; order < m->order; order++)
-        w->backoff[order][0] = 0;
-}
-
-WM_NGRAM_INLINE void wm_ngram_window_score(const struct wm_ngram *m, const uint32_t *words,
-                                           size_t n, struct wm_ngram_score *ret, float *per_word,
-                                           unsigned char *matched, const struct wm_ngram_search *s)
-{
     struct wm_ngram_window w;
-    float sum = 0;
-    uint64_t unknown = 0;
-    wm_ngram_window_start(m, &w, s);
-    for (size_t done = 0; done <= n; done += w.n) {
-        unknown += wm_ngram_window_fill(m, &w, words, n, done);
+    const float begin_backoff = s->unigram(m, m->begin).backoff;
+    w.context[0] = 0;
+    memset(w.words, 0, (WM_NGRAM_HISTORY + 1) * sizeof w.words[0]);
+    for (unsigned order = 1; order < m->order; order++)
+        w.backoff[order][0] = 0;
+    while (c->in_sentence < c->n_sentences) {
+        wm_ngram_window_fill(m, &w, c, begin_backoff);
         wm_ngram_window_unigrams(m, &w, s);
         for (unsigned order = 2; order < m->order; order++)
             wm_ngram_window_middles(m, &w, order, s);
         if (m->order > 1)
             wm_ngram_window_longest(m, &w, s);
         wm_ngram_window_back_off(m, &w);
-        for (unsigned j = 1; j <= w.n; j++)
-            sum += w.prob[j];
-        for (unsigned j = 1; per_word && j <= w.n; j++)
-            per_word[done + j - 1] = w.prob[j];
-        for (unsigned j = 1; matched && j <= w.n; j++)
-            matched[done + j - 1] = (unsigned char)w.matched[j];
+        wm_ngram_window_give(&w, c);
         wm_ngram_window_move(m, &w);
     }
-    *ret = (struct wm_ngram_score){.log10 = (double)sum, .oov = unknown};
 }
 
 #endif /* WETMILL_SCORERS_NGRAM_WINDOW_H */

@@ -3,7 +3,8 @@
  * @file ngram.h
  * Back-off n-gram language models: reading and querying.
  *
- *     wm_ngram_open ─▶ wm_ngram_word for each word ─▶ wm_ngram_score for each sentence
+ *     wm_ngram_open ─▶ wm_ngram_word for each word ─▶ wm_ngram_score for a sentence,
+ *                                                     wm_ngram_score_many for those of a document
  *
  * Reads, told apart by content: ARPA text (plain or gzip), KenLM's binary files of version 5
  * (probing hash tables, with or without rest costs; trie, plain, quantised, with array-compressed
@@ -17,9 +18,9 @@
  * contexts. As in KenLM, n-grams of an ARPA file whose suffix was pruned get the suffix back, with
  * the probability that backing off gives it; and a model without <unk> gives unknown words -100.
  *
- * Speed: the n-grams of all words of a sentence are looked up order by order, and what the next
- * order needs is fetched ahead, so a model larger than the caches costs memory bandwidth rather
- * than latency.
+ * Speed: the n-grams of about 200 words are looked up order by order, and what the next order needs
+ * is fetched ahead, so a model larger than the caches costs memory bandwidth rather than latency.
+ * Short sentences are scored fastest together.
  *
  * Ownership: the caller's, between _open and _free. Threads: a model is immutable; any number of
  * threads may query it. Errors: a file that is no such model is WM_E_FORMAT, one of a kind or size
@@ -94,6 +95,13 @@ struct wm_ngram_score {
  */
 void wm_ngram_score(const struct wm_ngram *model, const uint32_t *words, size_t n,
                     struct wm_ngram_score *ret, float *per_word, unsigned char *matched);
+
+/**
+ * Score many sentences, which costs less a word than one by one: sentence i is the words from
+ * ends[i − 1] (0 for the first) up to ends[i] (not falling), its score ret[i].
+ */
+void wm_ngram_score_many(const struct wm_ngram *model, const uint32_t *words, const size_t *ends,
+                         size_t n_sentences, struct wm_ngram_score *ret);
 
 /**
  * Make a model in wetmill's own format, at `out`, of the ARPA file `arpa` (gzip too, "-" is

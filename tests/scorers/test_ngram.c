@@ -144,6 +144,35 @@ static void test_lengths(void)
     wm_ngram_free(model);
 }
 
+/* Many sentences at once score as one by one, empty ones too. */
+static void test_many(void)
+{
+    enum { SENTENCES = 60 };
+    static const char *const names[] = {"tiny.arpa", "tiny.probing", "tiny.qatrie"};
+    size_t ends[SENTENCES], n = 0;
+    for (size_t i = 0; i < SENTENCES; i++) {
+        for (size_t k = 0; k < i * 13 % 50 * (i % 4 != 1) + (i == 30 ? 300 : 0); k++, n++)
+            words[n] = (uint32_t)(n * 7 + n / 5) % 12;
+        ends[i] = n;
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct wm_ngram *model = NULL;
+        struct wm_ngram_score all[SENTENCES], one;
+        CHECK_OK(wm_ngram_open(vector(names[i]), &model, &err), err);
+        if (!model)
+            continue;
+        for (size_t from = 0; from < SENTENCES; from += 17) {
+            wm_ngram_score_many(model, words, ends, from, all);
+            for (size_t k = 0; k < from; k++) {
+                size_t start = k ? ends[k - 1] : 0;
+                wm_ngram_score(model, words + start, ends[k] - start, &one, NULL, NULL);
+                CHECK(one.log10 == all[k].log10 && one.oov == all[k].oov);
+            }
+        }
+        wm_ngram_free(model);
+    }
+}
+
 static void test_own_format(void)
 {
     struct wm_ngram *model = NULL;
@@ -291,6 +320,7 @@ int main(void)
 {
     test_formats();
     test_lengths();
+    test_many();
     test_own_format();
     test_text();
     test_damage();
