@@ -3,6 +3,7 @@
  * (doc_json.h): key, location and line map of the record in the archive come back. */
 #include "pipeline/document.h"
 
+#include "pipeline/jsonl_page.h"
 #include "wetmill/json.h"
 #include "wetmill/utf8.h"
 
@@ -14,6 +15,7 @@ struct line {
     struct wm_str raw_content_member; /**< Verbatim, in case `text` is there too. */
     struct wm_str date_download;
     struct wm_str value[OURS], member[OURS];
+    struct wm_page page;
     char *extra; /**< Unknown members, verbatim, comma between. */
     size_t n_extra;
 };
@@ -87,6 +89,7 @@ static int read_member(struct wm_maker *maker, struct wm_json *r, struct wm_str 
     int status = wm_json_skip(r, &value, err);
     if (status)
         return status;
+    wm_page_note(&l->page, key, value);
     struct wm_str member = {start, (size_t)(value.ptr + value.len - start)};
     int ours = ours_of(key);
     if (ours < 0)
@@ -314,7 +317,7 @@ static int copy_field(struct wm_arena *arena, struct wm_str *field, struct wm_er
 }
 
 static int copy_fields(struct wm_maker *maker, struct wm_arena *arena, struct line *l,
-                       struct wm_doc *doc, size_t line_len, struct wm_error *err)
+                       struct wm_doc *doc, size_t line_len, size_t n_lines, struct wm_error *err)
 {
     if (!doc->date.ptr)
         doc->date = l->date_download;
@@ -327,6 +330,8 @@ static int copy_fields(struct wm_maker *maker, struct wm_arena *arena, struct li
         status = copy_field(arena, &doc->record_id, err);
     if (!status)
         status = recall(maker, arena, l, doc, line_len, err);
+    if (!status)
+        status = wm_page_recall(&l->page, n_lines, &maker->scratch, arena, doc, err);
     if (!status && l->text.ptr && l->raw_content_member.len &&
         !wm_str_eq(wm_str_of(maker->text_field), WM_STR("raw_content")))
         status = add_extra(maker, l, l->raw_content_member, line_len, err);
@@ -364,6 +369,6 @@ int wm_jsonl_read(struct wm_maker *maker, struct wm_arena *arena, struct wm_str 
     *ret_repaired = mended;
     status = wm_text_take(arena, text, false, &doc->text, ret_lines, &ignored, err);
     if (!status)
-        status = copy_fields(maker, arena, &l, doc, line.len, err);
+        status = copy_fields(maker, arena, &l, doc, line.len, *ret_lines, err);
     return status ? status : 1;
 }

@@ -242,12 +242,14 @@ static inline void help_keep(struct help_docs *all, const struct wm_doc *doc)
     }
     struct wm_doc copy = *doc;
     struct wm_str *strings[] = {
-        &copy.text,      &copy.url,   &copy.date, &copy.digest,
-        &copy.record_id, &copy.extra, &copy.path, &copy.location.tar_member};
+        &copy.text,      &copy.url,    &copy.date, &copy.digest,
+        &copy.record_id, &copy.extra,  &copy.path, &copy.location.tar_member,
+        &copy.title,     &copy.segment};
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         *strings[i] = wm_arena_str(&all->arena, *strings[i]);
     copy.lines.runs = wm_arena_alloc(&all->arena, doc->lines.n_runs + 1, sizeof *copy.lines.runs);
-    memcpy(copy.lines.runs, doc->lines.runs, doc->lines.n_runs * sizeof *copy.lines.runs);
+    if (doc->lines.n_runs)
+        memcpy(copy.lines.runs, doc->lines.runs, doc->lines.n_runs * sizeof *copy.lines.runs);
     all->docs[all->n++] = copy;
 }
 

@@ -80,6 +80,15 @@ static const struct test_case deduplicated[] = {
     {"minified", BOTH, MIN_LEN DEDUP "2}\n", "minified", {"minified0.jsonl", "minified1.jsonl"}},
 };
 
+/* cc_net's own files, read back: nothing is lost, nothing is there twice. */
+#define DEDUPED "dedup0.group.jsonl\ndedup1.group.jsonl\n"
+static const struct test_case again[] = {
+    {"parsed-again", "parsed0.jsonl\n", "", "ccnet", {"parsed0.jsonl"}},
+    {"dedup-again", DEDUPED, "", "ccnet", {"dedup0.group.jsonl", "dedup1.group.jsonl"}},
+    {"mined-again", "mined0.jsonl\n", "", "ccnet", {"mined0.jsonl"}},
+    {"minified-again", DEDUPED, "", "minified", {"minified0.jsonl", "minified1.jsonl"}},
+};
+
 static void run_case(const struct test_case *c)
 {
     json_t *got = build(c->name, c->files, c->stages, c->layout), *want = wanted(c->want);
@@ -182,6 +191,8 @@ int main(void)
     make_top("ccnet-vectors");
     for (size_t i = 0; i < sizeof parsed / sizeof *parsed; i++)
         run_case(&parsed[i]);
+    for (size_t i = 0; i < sizeof again / sizeof *again; i++)
+        run_case(&again[i]);
     test_plain();
     test_provenance();
     test_invalid();
