@@ -7,7 +7,8 @@
 enum {
     RECORDS_WITHOUT = 64, /* of a table that needs no index */
     RECORDS_PER_STRETCH = 8,
-    STRETCHES_MOST = 1 << 15, /* WM_TABLE_MEMORY */
+    STRETCHES_MOST = 1 << 15,         /* WM_TABLE_MEMORY */
+    LINEAR = 2 * RECORDS_PER_STRETCH, /* records that are looked at one after the other */
 };
 
 /* A table is a run that somebody looks things up in. */
@@ -224,7 +225,7 @@ const unsigned char *wm_table_find(const struct wm_table *table, const void *pre
     if (!find_stretch(table, s.hash, &s.low, &s.high))
         return NULL;
     uint64_t end = s.high;
-    while (s.high - s.low > 8) {
+    while (s.high - s.low > LINEAR) {
         uint64_t range = s.high - s.low, step = root(range), at = guess(&s);
         if (probe(&s, at)) {
             if (s.high - s.low > step)
@@ -235,10 +236,17 @@ const unsigned char *wm_table_find(const struct wm_table *table, const void *pre
         if (s.high - s.low > range / 2)
             (void)probe(&s, s.low + (s.high - s.low) / 2);
     }
+    const unsigned char *record = record_at(table, s.low);
+    while (s.low < s.high && wm_get_be64(record) < s.hash) {
+        s.low++;
+        record += table->size;
+    }
     while (s.low < s.high && probe(&s, s.low))
         ;
     uint64_t found = s.low;
-    if (found == end || memcmp(record_at(table, found), prefix, prefix_len) != 0)
+    record = record_at(table, found);
+    if (found == end || wm_get_be64(record) != s.hash ||
+        (prefix_len > 8 && memcmp(record + 8, s.prefix + 8, prefix_len - 8) != 0))
         return NULL;
-    return record_at(table, found);
+    return record;
 }

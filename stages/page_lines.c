@@ -16,10 +16,10 @@ static int prepare(struct wm_page_lines *lines, struct wm_hashset *seen, struct 
     return 0;
 }
 
-int wm_page_lines_hash(struct wm_line_hasher *hasher, struct wm_str text, struct wm_arena *arena,
-                       struct wm_page_lines *ret, struct wm_error *err)
+int wm_page_lines_hash(struct wm_line_hasher *hasher, struct wm_str text, size_t n_lines,
+                       struct wm_arena *arena, struct wm_page_lines *ret, struct wm_error *err)
 {
-    struct wm_page_lines lines = {.n = wm_line_count(text)};
+    struct wm_page_lines lines = {.n = n_lines};
     struct wm_hashset seen;
     struct wm_str rest = text;
     int status = prepare(&lines, &seen, arena, err);

@@ -35,10 +35,10 @@ struct wm_page_lines {
     uint64_t *hashes;      /**< [n], of those that are compared */
 };
 
-/** The lines of `text`: COMPARED, REPEATED, BLANK or UNCOMPARED. Memory is `arena`'s, which is
- *  reset; about 30 bytes a line. */
-int wm_page_lines_hash(struct wm_line_hasher *hasher, struct wm_str text, struct wm_arena *arena,
-                       struct wm_page_lines *ret, struct wm_error *err);
+/** The `n_lines` (wm_line_count) lines of `text`: COMPARED, REPEATED, BLANK or UNCOMPARED. Memory is
+ *  `arena`'s, which is reset; about 30 bytes a line. */
+int wm_page_lines_hash(struct wm_line_hasher *hasher, struct wm_str text, size_t n_lines,
+                       struct wm_arena *arena, struct wm_page_lines *ret, struct wm_error *err);
 
 /**
  * Turn states into 1 (keep) and 0. What is REPEATED or GOES is not kept. With `tidy`, a blank line

@@ -112,10 +112,11 @@ static int survey_doc(const struct dedup *cfg, struct local *l, const struct wm_
 {
     struct wm_page_lines lines;
     unsigned char record[WM_DEDUP_RECORD];
-    if (refuse(cfg, doc, wm_line_count(doc->text)))
+    size_t n_lines = wm_line_count(doc->text);
+    if (refuse(cfg, doc, n_lines))
         return 0;
     wm_dedup_record(form_of(cfg), group_of(cfg, doc), &doc->key, record);
-    int status = wm_page_lines_hash(&l->hasher, doc->text, scratch, &lines, err);
+    int status = wm_page_lines_hash(&l->hasher, doc->text, n_lines, scratch, &lines, err);
     for (size_t i = 0; !status && i < lines.n; i++) {
         if (lines.states[i] != WM_LINE_COMPARED)
             continue;
@@ -206,12 +207,13 @@ static int dedup_doc(const struct dedup *cfg, struct local *l, struct wm_batch *
     struct wm_page_lines lines;
     struct wm_dedup_form form = form_of(cfg);
     unsigned char record[WM_DEDUP_RECORD];
-    unsigned refused = refuse(cfg, doc, wm_line_count(doc->text));
+    size_t n_lines = wm_line_count(doc->text);
+    unsigned refused = refuse(cfg, doc, n_lines);
     if (refused) {
         wm_drop(batch, doc, refused - 1);
         return 0;
     }
-    int status = wm_page_lines_hash(&l->hasher, doc->text, &batch->scratch, &lines, err);
+    int status = wm_page_lines_hash(&l->hasher, doc->text, n_lines, &batch->scratch, &lines, err);
     if (status)
         return status;
     size_t n_gone = 0, n_left = 0; /* of those that are compared */

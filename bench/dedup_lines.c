@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* paragraph-dedup on many made-up lines: memory and disk for each different line, CPU time for each.
+ *
+ *     dedup_lines [-n LINES] [-r SHARE] [-k none|first] [-m MEMORY] [-j WORKERS] [-d DIR]
+ *
+ * -r: share of lines that repeat an earlier one. -m: as --memory, 0 = what the full width takes.
+ * Memory is the peak of anonymous resident memory (RssAnon, read 100 times a second), which is what
+ * --memory covers, and of all resident memory, mapped tables included. The last figure is a hash of
+ * all documents: it must be the same for every -m and -j. */
+#include <getopt.h>
+#include <pthread.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "stages/stages.h"
+#include "tests/made_lines.h"
+
+static struct {
+    pthread_t thread;
+    atomic_bool stop;
+    const char *dir;
+    uint64_t anonymous, resident, disk; /* peaks, bytes */
+} watch;
+
+static uint64_t status_field(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+    return at ? strtoull(at + strlen(name), NULL, 10) << 10 : 0;
+}
+
+static uint64_t disk_used(const char *path)
+{
+    struct wm_arena arena;
+    struct wm_error err;
+    struct wm_stat st;
+    const char **names = NULL;
+    char below[WM_PATH_MAX];
+    size_t n = 0;
+    uint64_t sum = 0;
+    if (wm_stat(path, &st, &err))
+        return 0;
+    if (!st.is_dir)
+        return st.size;
+    wm_arena_init(&arena, 64 << 20);
+    if (!wm_list_dir(path, &arena, &names, &n, &err))
+        for (size_t i = 0; i < n; i++)
+            if (!wm_path_join(below, path, names[i], &err))
+                sum += disk_used(below);
+    wm_arena_done(&arena);
+    return sum;
+}
+
+static void look(unsigned round)
+{
+    char text[8192];
+    FILE *file = fopen("/proc/self/status", "r");
+    size_t n = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    text[n] = '\0';
+    if (file)
+        (void)fclose(file);
+    uint64_t anonymous = status_field(text, "RssAnon:"), resident = status_field(text, "VmHWM:");
+    uint64_t disk = round % 50 ? 0 : disk_used(watch.dir);
+    watch.anonymous = anonymous > watch.anonymous ? anonymous : watch.anonymous;
+    watch.resident = resident > watch.resident ? resident : watch.resident;
+    watch.disk = disk > watch.disk ? disk : watch.disk;
+}
+
+static void *watch_memory(void *unused)
+{
+    struct timespec pause = {0, 10 * 1000 * 1000};
+    for (unsigned round = 1; !atomic_load(&watch.stop); round++) {
+        look(round);
+        (void)nanosleep(&pause, NULL);
+    }
+    return unused;
+}
+
+struct setup {
+    const char *keep, *dir;
+    uint64_t memory;
+    unsigned n_workers;
+};
+
+static int run(const struct setup *setup, struct wm_inputs *inputs, struct wm_job_result *result,
+               struct wm_error *err)
+{
+    struct wm_chain chain;
+    struct wm_arena arena;
+    void *shared = NULL;
+    wm_chain_init(&chain);
+    wm_arena_init(&arena, 1 << 16);
+    const struct wm_stage *stage = &wm_stage_paragraph_dedup;
+    int status = wm_chain_add(&chain, stage, &shared, err);
+    if (!status)
+        status = wm_option_set(wm_option_find(stage->options, WM_STR("keep")), shared,
+                               wm_str_of(setup->keep), &arena, err);
+    struct wm_job job = {.inputs = inputs,
+                         .chain = &chain,
+                         .sink = &made_sink,
+                         .dir = setup->dir,
+                         .identity = "00000000000000000000000000000000",
+                         .n_workers = setup->n_workers,
+                         .memory = setup->memory};
+    if (!status)
+        status = wm_mkdirs(setup->dir, err);
+    if (!status)
+        status = wm_job_run_with(&job, &made_reading, result, err);
+    wm_chain_close(&chain);
+    wm_arena_done(&arena);
+    return status;
+}
+
+static double cpu_seconds(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* What making the documents twice and hashing them costs without the stage. */
+static double cost_of_making(void)
+{
+    char text[MADE_LINE_BYTES];
+    double start = cpu_seconds();
+    size_t sum = 0;
+    for (uint64_t i = 0; i < made.n_lines; i++)
+        sum += made_put(made_line(i), text);
+    return sum ? 2 * (cpu_seconds() - start) : 0;
+}
+
+static uint64_t count_unique(void)
+{
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < made.n_lines; i++)
+        n += made_line(i) == i;
+    return n;
+}
+
+int main(int argc, char **argv)
+{
+    struct setup setup = {.keep = "none", .dir = "dedup-lines.work", .n_workers = 1};
+    struct wm_error err = {0};
+    made.n_lines = 50 * 1000 * 1000;
+    made.docs_in_task = MADE_DOCS_IN_TASK;
+    for (int c; (c = getopt(argc, argv, "n:r:k:m:j:d:")) != -1;) {
+        if (c == 'n')
+            made.n_lines = strtoull(optarg, NULL, 10);
+        else if (c == 'r')
+            made.repeats = (uint64_t)(strtod(optarg, NULL) * 1e6);
+        else if (c == 'k')
+            setup.keep = optarg;
+        else if (c == 'j')
+            setup.n_workers = (unsigned)strtoul(optarg, NULL, 10);
+        else if (c == 'd')
+            setup.dir = optarg;
+        else if (c != 'm' || wm_parse_size(wm_str_of(optarg), &setup.memory, &err))
+            return 2;
+    }
+    if (!made.n_lines || wm_exists(setup.dir)) {
+        (void)fprintf(stderr, "no lines, or %s is there already\n", setup.dir);
+        return 2;
+    }
+    struct wm_inputs inputs = made_inputs();
+    struct wm_job_result result = {0};
+    double making = cost_of_making(), n_unique = (double)count_unique();
+    look(1);
+    uint64_t before = watch.anonymous;
+    watch.dir = setup.dir;
+    watch.anonymous = watch.resident = 0;
+    (void)pthread_create(&watch.thread, NULL, watch_memory, NULL);
+    double start = cpu_seconds();
+    int status = run(&setup, &inputs, &result, &err);
+    double seconds = cpu_seconds() - start - making;
+    atomic_store(&watch.stop, true);
+    (void)pthread_join(watch.thread, NULL);
+    if (status)
+        (void)fprintf(stderr, "%s: %s\n", err.where, err.what);
+    else
+        (void)printf("keep %s, %ju lines, %.0f different, memory %ju MiB, %u workers\n"
+                     "anonymous %.1f MiB (%.2f bytes a different line), resident %.1f MiB, disk "
+                     "%.1f MiB (%.2f)\nCPU %.0f ns a line for both passes, %ju documents kept, "
+                     "hash %016llx\n",
+                     setup.keep, (uintmax_t)made.n_lines, n_unique, (uintmax_t)(setup.memory >> 20),
+                     setup.n_workers, (double)(watch.anonymous - before) / (1 << 20),
+                     (double)(watch.anonymous - before) / n_unique,
+                     (double)watch.resident / (1 << 20), (double)watch.disk / (1 << 20),
+                     (double)watch.disk / n_unique, seconds / (double)made.n_lines * 1e9,
+                     (uintmax_t)result.tally.links[0].documents_out, atomic_load(&made_sum));
+    wm_job_result_done(&result);
+    free(inputs.rows);
+    free(inputs.tasks);
+    (void)wm_remove_tree(setup.dir, &err);
+    return status != 0;
+}
