@@ -20,7 +20,7 @@ struct spare {
 struct wm_spool_pool {
     pthread_mutex_t lock;
     char *scratch;
-    int fd; /* < 0: nothing was spilled yet */
+    int fd;             /* < 0: nothing was spilled yet */
     size_t limit, held; /* chunks; held: in use and spare */
     struct spare *spare;
     uint64_t n_slots, used_slots, most_slots;

@@ -116,8 +116,9 @@ const struct cli_command cli_command_lm_train = {
     .name = "lm train",
     .summary = "estimate an n-gram language model",
     .operands = "PATH…",
-    .examples = "  wetmill lm train -o en.arpa corpus.txt\n"
-                "  wetmill lm train -o en.wmlm --sentencepiece en.sp.model --discount-fallback out/corpus",
+    .examples =
+        "  wetmill lm train -o en.arpa corpus.txt\n"
+        "  wetmill lm train -o en.wmlm --sentencepiece en.sp.model --discount-fallback out/corpus",
     .notes = "Modified Kneser-Ney smoothing, interpolated. Plain text: each line is a sentence of "
              "words between white space; - is standard input. Anything else `corpus build` reads: "
              "the lines of each document or, with a SentencePiece model, each document as one "

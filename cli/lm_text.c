@@ -19,9 +19,8 @@ static bool ends_with(const char *path, const char *end)
  * not. */
 static bool is_plain(const struct cli *cli, const char *path)
 {
-    static const char *const magics[] = {"\x1f\x8b", "\x28\xb5\x2f\xfd", "\xfd"
-                                                                         "7zXZ",
-                                         "{", "WARC/"};
+    static const char *const magics[] = {"\x1f\x8b", "\x28\xb5\x2f\xfd", "\xfd\x37zXZ", "{",
+                                         "WARC/"};
     struct wm_error err = {0};
     struct wm_stat st;
     struct wm_file *file;
@@ -38,8 +37,7 @@ static bool is_plain(const struct cli *cli, const char *path)
     int status = wm_file_pread(file, head, sizeof head, 0, &n, &err);
     wm_file_close(file);
     for (size_t i = 0; !status && i < sizeof magics / sizeof *magics; i++)
-        if (strncmp(head, magics[i], strlen(magics[i])) == 0 &&
-            (format == WM_FORMAT_AUTO || i < 3))
+        if (strncmp(head, magics[i], strlen(magics[i])) == 0 && (format == WM_FORMAT_AUTO || i < 3))
             return false;
     return !status;
 }
@@ -184,8 +182,7 @@ static int read_documents(struct cli *cli, const char *path, struct pieces *piec
     source.paths = (struct wm_list){0};
     if (!pieces)
         source.text_unit = WM_TEXT_LINE;
-    int status =
-        wm_option_append(paths, &source, wm_str_of(path), &cli->run.arena, err);
+    int status = wm_option_append(paths, &source, wm_str_of(path), &cli->run.arena, err);
     if (!status)
         status = wm_inputs_open(&source, &inputs, err);
     for (uint32_t i = 0; !status && i < inputs.n_tasks; i++)

@@ -350,7 +350,7 @@ static int estimate(struct wm_lm_train *t, const char *path, uint64_t left, stru
     uint64_t kept[WM_LM_ORDER_MAX] = {0}, total = 0;
     for (unsigned i = 0; i < t->settings.order; i++)
         total += kept[i] = t->orders[i].kept;
-    struct lm_estimate e = {&t->vocabulary, t->settings.order, t->orders,  t->counts, t->unigrams,
+    struct lm_estimate e = {&t->vocabulary, t->settings.order, t->orders, t->counts,  t->unigrams,
                             left / 4,       t->pool,           t->cancel, t->progress};
     wm_spool_pool_limit(t->pool, left / 2);
     wm_progress_start(t->progress, "estimating", "n-grams", total);
@@ -379,10 +379,10 @@ static void summarise(struct wm_lm_train *t, struct wm_lm_train_summary *ret)
     *ret = t->summary;
 }
 
-int wm_lm_train_finish(struct wm_lm_train *train, const char *arpa,
-                       struct wm_lm_train_summary *ret, struct wm_error *err)
+int wm_lm_train_finish(struct wm_lm_train *train, const char *arpa, struct wm_lm_train_summary *ret,
+                       struct wm_error *err)
 {
-    uint64_t left;
+    uint64_t left = 0;
     int status = wm_lm_train_end(train, err);
     if (!status && !train->summary.sentences)
         status = wm_fail(err, WM_E_FORMAT, "there is no text to train on");

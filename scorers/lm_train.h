@@ -25,9 +25,11 @@ enum {
 
 /* ---- lm_train_vocabulary.c ---- */
 
+enum { LM_PADDING = 16 };
+
 struct lm_vocabulary {
     struct wm_arena text;
-    struct wm_str *words; /* [n] by id */
+    struct wm_str *words; /* [n] by id; LM_PADDING bytes or more can be read at each */
     uint64_t *slots;      /* upper half of the hash, id + 1; 0: free */
     size_t n, cap, n_slots;
 };
@@ -80,9 +82,9 @@ int lm_merge_runs(struct wm_spool *runs, size_t n, unsigned order, size_t fan,
 
 /* What an order's counts amount to. */
 struct lm_order {
-    uint64_t n, kept;        /* n-grams; of those, not pruned */
-    uint64_t n_of[5];        /* n_of[k]: n-grams with adjusted count k, 1 … 4 */
-    double discount[4];      /* by min(adjusted count, 3) */
+    uint64_t n, kept;   /* n-grams; of those, not pruned */
+    uint64_t n_of[5];   /* n_of[k]: n-grams with adjusted count k, 1 … 4 */
+    double discount[4]; /* by min(adjusted count, 3) */
     bool fell_back;
 };
 
@@ -112,10 +114,9 @@ int lm_discounts(struct lm_order *orders, unsigned order, const double *fallback
  * {words of the context in suffix order [n − 1], float b} of its contexts. */
 struct lm_suffix;
 /* Consumes `counts`. Sorts in at most `memory` bytes; `backoffs` is filled and rewound. */
-int lm_suffix_new(struct wm_spool *counts, unsigned n, const struct lm_order *order,
-                  size_t n_words, uint64_t memory, struct wm_spool_pool *pool,
-                  struct wm_spool *backoffs, struct wm_cancel *cancel, struct lm_suffix **ret,
-                  struct wm_error *err);
+int lm_suffix_new(struct wm_spool *counts, unsigned n, const struct lm_order *order, size_t n_words,
+                  uint64_t memory, struct wm_spool_pool *pool, struct wm_spool *backoffs,
+                  struct wm_cancel *cancel, struct lm_suffix **ret, struct wm_error *err);
 void lm_suffix_free(struct lm_suffix *suffix);
 /* As wm_spool_next. */
 int lm_suffix_next(struct lm_suffix *suffix, const unsigned char **ret, struct wm_error *err);
@@ -148,7 +149,7 @@ struct lm_estimate {
     const struct lm_order *orders; /* [order] */
     struct wm_spool *counts;       /* [order] of lm_adjust_finish; consumed */
     const uint64_t *unigrams;
-    uint64_t memory;               /* for sorting */
+    uint64_t memory; /* for sorting */
     struct wm_spool_pool *pool;
     struct wm_cancel *cancel;
     struct wm_progress *progress;
@@ -175,6 +176,34 @@ static inline float lm_get_float(const unsigned char *src)
     float v;
     memcpy(&v, src, sizeof v);
     return v;
+}
+
+/* Copy n ≤ LM_WORDS words. Copies of a size known here are a few instructions; memcpy of n words is a
+ * call, which costs more than the rest of a stage. */
+static inline void lm_copy(void *dst, const void *src, unsigned n)
+{
+    switch (n) {
+    case 1:
+        memcpy(dst, src, 4);
+        break;
+    case 2:
+        memcpy(dst, src, 8);
+        break;
+    case 3:
+        memcpy(dst, src, 12);
+        break;
+    case 4:
+        memcpy(dst, src, 16);
+        break;
+    case 5:
+        memcpy(dst, src, 20);
+        break;
+    case 6:
+        memcpy(dst, src, 24);
+        break;
+    default:
+        break;
+    }
 }
 
 /* Are the first n words the same? */

@@ -21,7 +21,7 @@ struct lm_adjust {
     const bool *limited;
     struct lm_order orders[WM_LM_ORDER_MAX];
     struct wm_spool counts[WM_LM_ORDER_MAX];
-    struct level levels[WM_LM_ORDER_MAX]; /* by n − 1; 2 … order − 1 are used */
+    struct level levels[WM_LM_ORDER_MAX];     /* by n − 1; 2 … order − 1 are used */
     uint64_t *unigram_counts, *unigram_lefts; /* [n_words] */
 };
 
@@ -53,7 +53,8 @@ int lm_adjust_new(unsigned order, size_t n_words, const uint64_t *thresholds, co
                      ? 0
                      : wm_fail_nomem(err, 2 * n_words * sizeof(uint64_t), "counts of words");
     for (unsigned n = 2; !status && n <= order; n++) {
-        status = wm_spool_open(&a->counts[n - 1], pool, n * sizeof(uint32_t) + sizeof(uint64_t), err);
+        status =
+            wm_spool_open(&a->counts[n - 1], pool, n * sizeof(uint32_t) + sizeof(uint64_t), err);
         if (!status && collects(order, n))
             status = lm_tally_init(&a->levels[n - 1].tally, n_words, err);
     }
@@ -107,7 +108,7 @@ static int store(struct lm_adjust *a, unsigned n, const uint32_t *words, uint64_
     int status = wm_spool_slot(&a->counts[n - 1], &record, err);
     if (status)
         return status;
-    memcpy(record, words, n * sizeof *words);
+    lm_copy(record, words, n);
     lm_put64(record + n * sizeof *words, pruned ? adjusted | LM_PRUNED : adjusted);
     count_of_count(&a->orders[n - 1], adjusted, pruned);
     return 0;
@@ -116,20 +117,22 @@ static int store(struct lm_adjust *a, unsigned n, const uint32_t *words, uint64_
 static int take(struct lm_adjust *a, unsigned n, const uint32_t *words, uint64_t count,
                 struct wm_error *err);
 
-static int hand_on(struct lm_adjust *a, unsigned n, struct level *level, /* NOLINT(misc-no-recursion) */
+static int hand_on(struct lm_adjust *a, unsigned n,
+                   struct level *level, /* NOLINT(misc-no-recursion) */
                    const struct lm_tally_item *item, struct wm_error *err)
 {
     level->context[n - 1] = item->word;
     bool from_start = level->context[n - 2] == LM_BOS;
     int status = 0;
     if (!is_padding(level->context, n))
-        status = store(a, n, level->context, item->count, from_start ? item->count : item->left,
-                       err);
+        status =
+            store(a, n, level->context, item->count, from_start ? item->count : item->left, err);
     return status ? status : take(a, n - 1, level->context, item->count, err);
 }
 
 /* The context of a level is complete. */
-static int flush(struct lm_adjust *a, unsigned n, struct wm_error *err) /* NOLINT(misc-no-recursion) */
+static int flush(struct lm_adjust *a, unsigned n,
+                 struct wm_error *err) /* NOLINT(misc-no-recursion) */
 {
     struct level *level = &a->levels[n - 1];
     struct lm_tally *tally = &level->tally;
@@ -149,7 +152,8 @@ static int flush(struct lm_adjust *a, unsigned n, struct wm_error *err) /* NOLIN
 
 /* An n-gram of order n + 1, in context order without its first word's place: words[0 … n − 2] are the
  * context of the one of order n, words[n] is its last word. */
-static int take(struct lm_adjust *a, unsigned n, const uint32_t *words, uint64_t count, /* NOLINT(misc-no-recursion) */
+static int take(struct lm_adjust *a, unsigned n, const uint32_t *words,
+                uint64_t count, /* NOLINT(misc-no-recursion) */
                 struct wm_error *err)
 {
     if (n == 0)
@@ -164,7 +168,7 @@ static int take(struct lm_adjust *a, unsigned n, const uint32_t *words, uint64_t
     int status = 0;
     if (level->open && !lm_same(level->context, words, n - 1))
         status = flush(a, n, err);
-    memcpy(level->context, words, (n - 1) * sizeof *words);
+    lm_copy(level->context, words, n - 1);
     level->open = true;
     lm_tally_add(&level->tally, last, count);
     return status;
@@ -187,8 +191,8 @@ static void take_unigrams(struct lm_adjust *a, uint64_t *unigrams)
     for (size_t w = 0; w < a->n_words; w++) {
         uint64_t count = a->unigram_counts[w];
         uint64_t adjusted = a->order == 1 ? count : a->unigram_lefts[w];
-        bool pruned = w >= LM_FIRST_WORD &&
-                      (count <= a->thresholds[0] || (a->limited && !a->limited[w]));
+        bool pruned =
+            w >= LM_FIRST_WORD && (count <= a->thresholds[0] || (a->limited && !a->limited[w]));
         unigrams[w] = pruned ? adjusted | LM_PRUNED : adjusted;
         count_of_count(&a->orders[0], adjusted, pruned);
     }

@@ -47,7 +47,7 @@ static float log10_of(float v)
 static int put_line(const struct lm_arpa *arpa, const struct item *item, struct wm_buf *text,
                     struct wm_error *err)
 {
-    size_t room = 2 * LM_FLOAT_TEXT + LM_WORDS + 2;
+    size_t room = 2 * LM_FLOAT_TEXT + LM_WORDS + 2 + LM_PADDING;
     for (unsigned i = 0; i < arpa->n; i++)
         room += arpa->vocabulary->words[item->words[i]].len;
     if (text->cap - text->len < room) {
@@ -61,7 +61,10 @@ static int put_line(const struct lm_arpa *arpa, const struct item *item, struct 
         /* suffix order is {wn, w(n−1), …, w1} */
         struct wm_str word = arpa->vocabulary->words[item->words[i]];
         *to++ = i + 1 == arpa->n ? '\t' : ' ';
-        memcpy(to, word.ptr, word.len);
+        if (word.len <= LM_PADDING) /* most are; a copy of fixed size is no call */
+            memcpy(to, word.ptr, LM_PADDING);
+        else
+            memcpy(to, word.ptr, word.len);
         to += word.len;
     }
     if (arpa->n < arpa->order) {
@@ -177,7 +180,7 @@ int lm_arpa_put(struct lm_arpa *arpa, unsigned n, const uint32_t *words, float p
     if (status)
         return status;
     struct item *item = &arpa->items[arpa->n_items++];
-    memcpy(item->words, words, n * sizeof *words);
+    lm_copy(item->words, words, n);
     item->p = p;
     item->b = b;
     arpa->put++;

@@ -7,7 +7,7 @@
 
 #include "scorers/lm_train.h"
 
-enum { FAR_AHEAD = 12, LEAST_RECORDS = 1024, FEWEST_RUNS = 4, CANCEL_EVERY = 1 << 16 };
+enum { FAR_AHEAD = 24, LEAST_RECORDS = 1024, FEWEST_RUNS = 4, CANCEL_EVERY = 1 << 16 };
 
 struct source {
     const unsigned char *record;
@@ -71,8 +71,11 @@ static void sort_buffer(struct lm_suffix *s)
 static const unsigned char *next_buffered(struct lm_suffix *s)
 {
     size_t i = s->next++;
-    if (i + FAR_AHEAD < s->n_buffered)
-        __builtin_prefetch(s->buffer + s->index[i + FAR_AHEAD] * s->record);
+    if (i + FAR_AHEAD < s->n_buffered) {
+        const unsigned char *far = s->buffer + s->index[i + FAR_AHEAD] * s->record;
+        __builtin_prefetch(far);
+        __builtin_prefetch(far + s->record - 1);
+    }
     return s->buffer + s->index[i] * s->record;
 }
 
@@ -232,7 +235,7 @@ static int put_child(struct lm_suffix *s, const struct children *c, uint32_t wor
         return status;
     unsigned char *to = s->buffer + s->n_buffered++ * s->record;
     memcpy(to, &word, sizeof word);
-    memcpy(to + sizeof word, c->context, (s->n - 1) * sizeof word);
+    lm_copy(to + sizeof word, c->context, s->n - 1);
     memcpy(to + s->n * sizeof word, &u, sizeof u);
     memcpy(to + s->n * sizeof word + sizeof u, &b, sizeof b);
     return 0;
@@ -264,7 +267,7 @@ static int end_context(struct lm_suffix *s, struct children *c, const struct lm_
     unsigned char *record;
     int status = wm_spool_slot(backoffs, &record, err);
     if (!status) {
-        memcpy(record, c->context, (s->n - 1) * sizeof *c->context);
+        lm_copy(record, c->context, s->n - 1);
         memcpy(record + (s->n - 1) * sizeof *c->context, &b, sizeof b);
     }
     for (size_t i = 0; !status && i < c->n; i++) {
@@ -290,7 +293,7 @@ static int read_contexts(struct lm_suffix *s, struct wm_spool *counts, const str
             break;
         }
         uint32_t words[LM_WORDS] = {0};
-        memcpy(words, record, s->n * sizeof *words);
+        lm_copy(words, record, s->n);
         if (c.n && !lm_same(words, c.context, s->n - 1))
             status = end_context(s, &c, order, backoffs, err);
         if (!status && !c.n)
@@ -338,10 +341,9 @@ static int make_buffer(struct lm_suffix *s, uint64_t kept, uint64_t memory, stru
     return 0;
 }
 
-int lm_suffix_new(struct wm_spool *counts, unsigned n, const struct lm_order *order,
-                  size_t n_words, uint64_t memory, struct wm_spool_pool *pool,
-                  struct wm_spool *backoffs, struct wm_cancel *cancel, struct lm_suffix **ret,
-                  struct wm_error *err)
+int lm_suffix_new(struct wm_spool *counts, unsigned n, const struct lm_order *order, size_t n_words,
+                  uint64_t memory, struct wm_spool_pool *pool, struct wm_spool *backoffs,
+                  struct wm_cancel *cancel, struct lm_suffix **ret, struct wm_error *err)
 {
     struct lm_suffix *s = calloc(1, sizeof *s);
     if (!s)

@@ -26,7 +26,7 @@ static int advance(struct stream *stream, struct wm_error *err)
         return more;
     stream->at_end = !more;
     if (more) {
-        memcpy(stream->words, record, stream->n * sizeof *stream->words);
+        lm_copy(stream->words, record, stream->n);
         stream->value = lm_get_float(record + stream->n * sizeof *stream->words);
     }
     return 0;
@@ -39,7 +39,7 @@ static int put(struct wm_spool *spool, const uint32_t *words, unsigned n, float 
     int status = wm_spool_slot(spool, &record, err);
     if (status)
         return status;
-    memcpy(record, words, n * sizeof *words);
+    lm_copy(record, words, n);
     memcpy(record + n * sizeof *words, &value, sizeof value);
     return 0;
 }
@@ -63,8 +63,7 @@ static int unigrams(const struct lm_estimate *e, struct stream *backoffs, float 
     for (size_t w = 0; w < e->vocabulary->n; w++) {
         uint64_t count = e->unigrams[w] & ~LM_PRUNED;
         sum += (double)count;
-        left += e->unigrams[w] & LM_PRUNED ? (double)count
-                                           : order->discount[count < 3 ? count : 3];
+        left += e->unigrams[w] & LM_PRUNED ? (double)count : order->discount[count < 3 ? count : 3];
     }
     double uniform = left / sum / (double)(order->kept - 1); /* all but <s> */
     int status = 0;
@@ -120,7 +119,7 @@ static int order_of(const struct lm_estimate *e, unsigned n, struct lm_suffix *s
         float values[2], lower = 0, b = 1;
         if (more < 0)
             return more;
-        memcpy(words, record, n * sizeof *words);
+        lm_copy(words, record, n);
         memcpy(values, record + n * sizeof *words, sizeof values);
         status = find_below(below, words, n - 1, &lower, err);
         float p = values[0] + values[1] * lower;

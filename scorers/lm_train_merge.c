@@ -44,7 +44,7 @@ static int advance(struct source *source, unsigned order, struct wm_error *err)
     const unsigned char *record;
     int more = wm_spool_next(source->run, &record, err);
     if (more > 0) {
-        memcpy(source->words, record, order * sizeof *source->words);
+        lm_copy(source->words, record, order);
         source->count = lm_get64(record + order * sizeof *source->words);
     }
     return more;
@@ -57,7 +57,7 @@ static int drain(struct heap *heap, struct wm_cancel *cancel, const struct lm_si
     int status = 0;
     for (uint64_t n = 0; !status && heap->n; n++) {
         uint64_t count = 0;
-        memcpy(words, heap->at[0]->words, heap->order * sizeof *words);
+        lm_copy(words, heap->at[0]->words, heap->order);
         while (heap->n && lm_same(heap->at[0]->words, words, heap->order)) {
             count += heap->at[0]->count;
             int more = advance(heap->at[0], heap->order, err);
@@ -117,7 +117,7 @@ int lm_run_take(void *spool, const uint32_t *words, uint64_t count, struct wm_er
     if (status)
         return status;
     size_t size = run->record - sizeof count;
-    memcpy(record, words, size);
+    lm_copy(record, words, (unsigned)(size / sizeof *words));
     lm_put64(record + size, count);
     return 0;
 }

@@ -6,9 +6,10 @@
 #define T struct wm_lm_train_options
 const struct wm_option wm_lm_train_option_table[] = {
     WM_COUNT(T, order, 5, 1, WM_LM_ORDER_MAX, "words", "length of the longest n-grams"),
-    WM_LIST(T, prune,
-            "leave out n-grams that occur at most this often: \"0,0,1\" for orders 1, 2, 3 and up; not "
-            "falling"),
+    WM_LIST(
+        T, prune,
+        "leave out n-grams that occur at most this often: \"0,0,1\" for orders 1, 2, 3 and up; not "
+        "falling"),
     WM_BOOL(T, discount_fallback, 0, "fixed discounts where the text allows no estimate"),
     WM_LIST(T, fallback, "those discounts, for counts 1, 2, 3 and more [0.5,1,1.5]"),
     WM_BOOL(T, skip_symbols, 0, "take <s>, </s> and <unk> in the text for white space"),
@@ -60,8 +61,8 @@ static int read_thresholds(const struct wm_list *list, struct lm_settings *s, st
     for (unsigned i = 0; n && i < s->order; i++) {
         struct wm_str item = items[i < n ? i : n - 1];
         if (!wm_parse_u64(item, &s->thresholds[i]))
-            return wm_fail(err, WM_E_CONFIG, "prune: \"%.*s\" is not a whole number",
-                           (int)item.len, item.ptr);
+            return wm_fail(err, WM_E_CONFIG, "prune: \"%.*s\" is not a whole number", (int)item.len,
+                           item.ptr);
         if (i && s->thresholds[i] < s->thresholds[i - 1])
             return wm_fail(err, WM_E_CONFIG,
                            "prune: the threshold of order %u is below that of order %u; a longer "

@@ -8,9 +8,9 @@
 #include "scorers/lm_train.h"
 
 enum {
-    TUPLES = 2048,    /* a range up to this is sorted as tuples */
-    INSERTION = 12,   /* tuples that insertion sorts faster */
-    FAR_AHEAD = 16,   /* positions between a prefetch and its use */
+    TUPLES = 2048,  /* a range up to this is sorted as tuples */
+    INSERTION = 12, /* tuples that insertion sorts faster */
+    FAR_AHEAD = 16, /* positions between a prefetch and its use */
     KEY_PARTS = LM_WORDS / 2,
 };
 
@@ -22,10 +22,10 @@ struct tuple {
 struct sorter {
     const uint32_t *tokens;
     unsigned order, digit_bits;
-    uint32_t *positions;    /* [n] where an n-gram ends */
-    uint64_t *pairs;        /* [n] key, position */
-    size_t *at;             /* [2 << digit_bits] */
-    struct tuple *tuples;   /* [TUPLES] */
+    uint32_t *positions;      /* [n] where an n-gram ends */
+    uint64_t *pairs;          /* [n] key, position */
+    size_t *at;               /* [2 << digit_bits] */
+    struct tuple *tuples;     /* [TUPLES] */
     uint32_t words[LM_WORDS]; /* that the current range has in common, then the n-gram's */
     struct wm_cancel *cancel;
     const struct lm_sink *sink;
@@ -161,7 +161,8 @@ static void radix_sort(struct sorter *s, uint32_t *positions, size_t n, unsigned
         positions[high[s->pairs[i] >> 32 >> s->digit_bits]++] = (uint32_t)s->pairs[i];
 }
 
-static int sort_range(struct sorter *s, uint32_t *positions, size_t n, unsigned depth, /* NOLINT(misc-no-recursion) */
+static int sort_range(struct sorter *s, uint32_t *positions, size_t n,
+                      unsigned depth, /* NOLINT(misc-no-recursion) */
                       struct wm_error *err)
 {
     if (depth == s->order)

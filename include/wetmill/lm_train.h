@@ -62,27 +62,28 @@ enum { WM_LM_ORDER_MAX = 6, WM_LM_TOKEN_MAX = 65535 };
 /** Options of a trainer. */
 struct wm_lm_train_options {
     uint64_t order;
-    struct wm_list prune;            /**< Thresholds of orders 1, 2 …, not decreasing; the last holds
+    struct wm_list prune;    /**< Thresholds of orders 1, 2 …, not decreasing; the last holds
                                           for the orders behind it. */
-    bool discount_fallback;          /**< Use fixed discounts where none can be estimated. */
-    struct wm_list fallback;         /**< Up to three; 0.5, 1, 1.5 if empty. The last is repeated. */
-    bool skip_symbols;               /**< <s>, </s>, <unk> in the text are white space, not an error. */
-    const char *limit_vocabulary;    /**< File of the words to keep, or NULL. */
-    uint64_t memory;                 /**< Bytes; the program fills in 60 % of the machine's for 0. */
-    uint64_t jobs;                   /**< Threads; 0 = the processors. */
-    const char *scratch;             /**< Directory for what spills; NULL: $TMPDIR or /tmp. */
+    bool discount_fallback;  /**< Use fixed discounts where none can be estimated. */
+    struct wm_list fallback; /**< Up to three; 0.5, 1, 1.5 if empty. The last is repeated. */
+    bool skip_symbols;       /**< <s>, </s>, <unk> in the text are white space, not an error. */
+    const char *limit_vocabulary; /**< File of the words to keep, or NULL. */
+    uint64_t memory;              /**< Bytes; the program fills in 60 % of the machine's for 0. */
+    uint64_t jobs;                /**< Threads; 0 = the processors. */
+    const char *scratch;          /**< Directory for what spills; NULL: $TMPDIR or /tmp. */
 };
 extern const struct wm_option wm_lm_train_option_table[];
 
 /** What was trained. */
 struct wm_lm_train_summary {
-    uint64_t sentences, tokens;                /**< Tokens without <s> and </s>. */
-    uint64_t n_grams[WM_LM_ORDER_MAX];         /**< Seen, by order − 1. Unigrams include <unk>, <s>, </s>. */
-    uint64_t kept[WM_LM_ORDER_MAX];            /**< Written. */
-    double discounts[WM_LM_ORDER_MAX][3];      /**< D1, D2, D3+. */
-    bool fell_back[WM_LM_ORDER_MAX];           /**< Discounts are the fallback's. */
-    uint64_t runs;                             /**< Sorted blocks of counts. */
-    uint64_t spilled;                          /**< Most bytes on disk at a time. */
+    uint64_t sentences, tokens; /**< Tokens without <s> and </s>. */
+    uint64_t
+        n_grams[WM_LM_ORDER_MAX];   /**< Seen, by order − 1. Unigrams include <unk>, <s>, </s>. */
+    uint64_t kept[WM_LM_ORDER_MAX]; /**< Written. */
+    double discounts[WM_LM_ORDER_MAX][3]; /**< D1, D2, D3+. */
+    bool fell_back[WM_LM_ORDER_MAX];      /**< Discounts are the fallback's. */
+    uint64_t runs;                        /**< Sorted blocks of counts. */
+    uint64_t spilled;                     /**< Most bytes on disk at a time. */
 };
 
 struct wm_lm_train;
@@ -105,7 +106,7 @@ int wm_lm_train_end(struct wm_lm_train *train, struct wm_error *err);
 
 /** Estimate, and write an ARPA file (all or nothing; "-" is standard output). `ret` may be NULL.
  *  The trainer can only be freed afterwards. */
-int wm_lm_train_finish(struct wm_lm_train *train, const char *arpa,
-                       struct wm_lm_train_summary *ret, struct wm_error *err);
+int wm_lm_train_finish(struct wm_lm_train *train, const char *arpa, struct wm_lm_train_summary *ret,
+                       struct wm_error *err);
 
 #endif /* WETMILL_LM_TRAIN_H */

@@ -40,14 +40,14 @@ void wm_spool_pool_free(struct wm_spool_pool *pool);
 
 struct wm_spool {
     struct wm_spool_pool *pool;
-    size_t record;          /**< Bytes of one. */
-    unsigned char *at;      /**< Next record of the current chunk. */
-    unsigned char *end;     /**< Where the current chunk's room or records end. */
-    unsigned char *chunk;   /**< Current chunk. */
-    uint64_t *chunks;       /**< [n_chunks] full ones; see spool.c. */
+    size_t record;        /**< Bytes of one. */
+    unsigned char *at;    /**< Next record of the current chunk. */
+    unsigned char *end;   /**< Where the current chunk's room or records end. */
+    unsigned char *chunk; /**< Current chunk. */
+    uint64_t *chunks;     /**< [n_chunks] full ones; see spool.c. */
     size_t n_chunks, cap, next;
-    size_t tail;            /**< Bytes of the last, partly filled chunk. */
-    uint64_t n_records;     /**< Written. */
+    size_t tail;        /**< Bytes of the last, partly filled chunk. */
+    uint64_t n_records; /**< Written. */
 };
 
 /** An empty spool for records of `record` bytes (1 … WM_SPOOL_CHUNK). */

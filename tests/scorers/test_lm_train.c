@@ -184,8 +184,9 @@ static void check_space(void)
                         in_top("skip.arpa"), NULL),
              err);
     options.skip_symbols = false;
-    CHECK_OK(train_text(&options, WM_STR("a b c d</s>e\n\nx\vy\n"), 100, in_top("plain.arpa"), NULL),
-             err);
+    CHECK_OK(
+        train_text(&options, WM_STR("a b c d</s>e\n\nx\vy\n"), 100, in_top("plain.arpa"), NULL),
+        err);
     CHECK(same_files(in_top("skip.arpa"), in_top("plain.arpa")));
 }
 
