@@ -134,11 +134,9 @@ static int without_newlines(struct wm_arena *scratch, struct wm_str *text, struc
     char *copy = wm_arena_bytes(scratch, text->len), *to = copy;
     if (!copy)
         return wm_fail_nomem(err, text->len, "a text without newlines");
-    for (struct wm_str rest = *text; rest.len;) {
-        struct wm_str line = wm_str_line(&rest);
-        if (line.len)
-            memcpy(to, line.ptr, line.len);
-        to += line.len;
+    for (size_t i = 0; i < text->len; i++) {
+        *to = text->ptr[i];
+        to += *to != '\n';
     }
     *text = (struct wm_str){copy, (size_t)(to - copy)};
     return 0;
