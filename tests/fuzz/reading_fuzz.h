@@ -58,7 +58,9 @@ static inline void fuzz_document(struct wm_maker *maker, enum wm_framing framing
         uint64_t lines = 0;
         for (size_t i = 0; i < doc->lines.n_runs; i++)
             lines += doc->lines.runs[i].count;
-        fuzz_must(wm_utf8_valid(doc->text) && lines == wm_line_count(doc->text));
+        bool none = doc->text.len == 0 && doc->lines.n_runs == 0;
+        fuzz_must(wm_utf8_valid(doc->text) && wm_utf8_valid(doc->title));
+        fuzz_must(lines == (none ? 0 : wm_line_count(doc->text)));
         fuzz_must(lines <= doc->source_lines);
     }
     wm_arena_done(&batch.arena);

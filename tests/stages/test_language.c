@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
 #include "fixture.h"
 
 #define MODEL "model=" WM_SOURCE_DIR "/samples/lid.176.ftz"
@@ -35,6 +37,39 @@ static void check_labels(void)
     CHECK(f.chain.links[0].stage->memory(f.chain.links[0].shared, 4) > 1 << 20);
     CHECK(strstr(f.chain.links[0].stage->file(f.chain.links[0].shared, 0), "lid.176.ftz"));
     CHECK(f.chain.links[0].stage->file(f.chain.links[0].shared, 1) == NULL);
+    fixture_done(&f);
+}
+
+/* Profile ccnet: words around a newline are one, and 0.4951 passes 0.5. */
+static void check_ccnet(void)
+{
+    struct fixture f;
+    struct wm_str glued = WM_STR("It was a bright cold day in spring,and the clocks of the town "
+                                 "struck nine.");
+    fixture_one(&f, "language", MODEL ";min_score=0");
+    int score = wm_schema_slot(&f.chain.schema, "language_score");
+    CHECK_KEPT(&f, glued);
+    double exact = f.batch.docs[0].values[score].real;
+    CHECK_KEPT(&f, english);
+    CHECK(fabs(f.batch.docs[0].values[score].real - exact) > 1e-5); /* a blank makes a difference */
+    fixture_done(&f);
+    fixture_one(&f, "language", MODEL ";min_score=0;profile=ccnet");
+    CHECK_KEPT(&f, english);
+    CHECK(f.batch.docs[0].values[score].real == round(exact * 100) / 100);
+    fixture_done(&f);
+    char test[512];
+    double rounded = round(exact * 100) / 100;
+    CHECK_(fabs(exact - rounded) > 1e-6, "the score %.9f is round by itself", exact);
+    /* between the score and what it is rounded to: the profiles differ */
+    (void)snprintf(test, sizeof test, MODEL ";min_score=%.7f;profile=ccnet", (exact + rounded) / 2);
+    fixture_one(&f, "language", test);
+    const char *why = fixture_run(&f, glued);
+    CHECK(!why == (rounded > exact));
+    fixture_done(&f);
+    (void)snprintf(test, sizeof test, MODEL ";min_score=%.7f", (exact + rounded) / 2);
+    fixture_one(&f, "language", test);
+    why = fixture_run(&f, glued);
+    CHECK(!why == (rounded < exact));
     fixture_done(&f);
 }
 
@@ -101,6 +136,7 @@ static void check_errors(void)
 int main(void)
 {
     check_labels();
+    check_ccnet();
     check_choice();
     check_errors();
     return test_summary();
