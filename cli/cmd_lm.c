@@ -188,7 +188,7 @@ const struct cli_command cli_command_lm_score = {
     .summary = "score sentences by an n-gram model",
     .operands = "MODEL [FILE…]",
     .examples = "  wetmill lm score en.arpa.bin sentences.txt\n"
-                "  echo '▁a ▁sentence' | wetmill lm score en.lm",
+                "  echo 'a sentence' | wetmill lm score en.lm",
     .notes =
         "MODEL is ARPA text (also gzip), a binary file of KenLM, or what `lm convert` and\n"
         "`lm train` write. Each line is a sentence of words separated by spaces, as the model\n"
