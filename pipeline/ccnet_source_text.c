@@ -55,10 +55,12 @@ static size_t space_at(const unsigned char *at, size_t len)
 
 bool wm_ccnet_line(struct wm_str bytes, size_t at, bool ended, struct wm_ccnet_line *ret)
 {
+    if (at >= bytes.len)
+        return false;
     struct wm_str rest = {bytes.ptr + at, bytes.len - at};
-    size_t n = rest.len ? wm_ccnet_line_end(rest) : 0;
+    size_t n = wm_ccnet_line_end(rest);
     bool at_cr = n < rest.len && rest.ptr[n] == '\r';
-    if (!rest.len || (!ended && (n == rest.len || (at_cr && n + 1 == rest.len))))
+    if (!ended && (n == rest.len || (at_cr && n + 1 == rest.len)))
         return false;
     bool two = at_cr && n + 1 < rest.len && rest.ptr[n + 1] == '\n';
     ret->next = at + n + (n < rest.len) + two;

@@ -36,6 +36,8 @@ struct wm_str wm_url_authority(struct wm_str url)
         url.ptr++;
         url.len--;
     }
+    if (!url.len)
+        return WM_STR("");
     size_t scheme = scheme_of(url);
     struct wm_str rest = {url.ptr + scheme, url.len - scheme};
     if (!wm_str_starts(rest, WM_STR("//")))

@@ -51,8 +51,10 @@ static struct wm_str last_part(struct wm_str path)
     size_t at = path.len;
     while (at > 0 && path.ptr[at - 1] != '/')
         at--;
+    if (at == path.len)
+        return WM_STR("");
     struct wm_str part = {path.ptr + at, path.len - at};
-    if (!part.len || part.len >= sizeof name)
+    if (part.len >= sizeof name)
         return part;
     memcpy(name, part.ptr, part.len);
     name[part.len] = '\0';
