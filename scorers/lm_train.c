@@ -13,7 +13,7 @@ enum {
     FIXED = 4 << 20,
     LEAST_WORK = 512 << 10,  /* for blocks, sorts and spools */
     REPLAN_TOKENS = 1 << 12, /* tokens between two looks at the memory */
-    WORD_BYTES = 32,         /* tables of stages 4 and 5 for each word */
+    WORD_BYTES = 48,         /* tables of stages 4 and 5 for each word */
     FAN_MOST = 256,
 };
 

@@ -25,11 +25,9 @@ enum {
 
 /* ---- lm_train_vocabulary.c ---- */
 
-enum { LM_PADDING = 16 };
-
 struct lm_vocabulary {
     struct wm_arena text;
-    struct wm_str *words; /* [n] by id; LM_PADDING bytes or more can be read at each */
+    struct wm_str *words; /* [n] by id */
     uint64_t *slots;      /* upper half of the hash, id + 1; 0: free */
     size_t n, cap, n_slots;
 };
@@ -156,6 +154,11 @@ struct lm_estimate {
 };
 /* Stages 4 and 5: write every n-gram to `arpa`. */
 int lm_interpolate(const struct lm_estimate *estimate, struct lm_arpa *arpa, struct wm_error *err);
+
+/* ---- lm_train_memory.c ---- */
+
+/* As malloc; for large arrays that are read in any order. To be freed with free. */
+void *lm_alloc(size_t bytes);
 
 /* ---- small things ---- */
 

@@ -14,7 +14,15 @@ struct item {
     float p, b;
 };
 
+/* A word of up to SHORT bytes where it is found with one access; others are in the vocabulary. */
+enum { SHORT = 15, FAR_AHEAD = 6 };
+struct short_word {
+    char text[SHORT];
+    unsigned char len; /* > SHORT: not here */
+};
+
 struct lm_arpa {
+    struct short_word *words; /* [vocabulary->n] */
     struct wm_out *out;
     const struct lm_vocabulary *vocabulary;
     struct wm_team *team;
@@ -33,6 +41,7 @@ void lm_arpa_abandon(struct lm_arpa *arpa)
     wm_out_abandon(arpa->out);
     for (size_t i = 0; i < SLICES; i++)
         wm_buf_done(&arpa->texts[i]);
+    free(arpa->words);
     free(arpa->items);
     free(arpa);
 }
@@ -44,12 +53,31 @@ static float log10_of(float v)
     return v > 0 ? log10f(v) : -99;
 }
 
+/* The text of a word at `to`, where 16 bytes may be written in any case. */
+static inline char *put_word(const struct lm_arpa *arpa, uint32_t id, char *to)
+{
+    const struct short_word *word = &arpa->words[id];
+    if (word->len <= SHORT) {
+        memcpy(to, word, sizeof *word); /* a copy of fixed size is no call */
+        return to + word->len;
+    }
+    struct wm_str text = arpa->vocabulary->words[id];
+    memcpy(to, text.ptr, text.len);
+    return to + text.len;
+}
+
+static size_t length_of(const struct lm_arpa *arpa, uint32_t id)
+{
+    unsigned len = arpa->words[id].len;
+    return len <= SHORT ? len : arpa->vocabulary->words[id].len;
+}
+
 static int put_line(const struct lm_arpa *arpa, const struct item *item, struct wm_buf *text,
                     struct wm_error *err)
 {
-    size_t room = 2 * LM_FLOAT_TEXT + LM_WORDS + 2 + LM_PADDING;
+    size_t room = 2 * LM_FLOAT_TEXT + LM_WORDS + 2 + sizeof *arpa->words;
     for (unsigned i = 0; i < arpa->n; i++)
-        room += arpa->vocabulary->words[item->words[i]].len;
+        room += length_of(arpa, item->words[i]);
     if (text->cap - text->len < room) {
         int status = wm_buf_reserve(text, room, err);
         if (status)
@@ -59,13 +87,8 @@ static int put_line(const struct lm_arpa *arpa, const struct item *item, struct 
     to += lm_format_float(to, log10_of(item->p));
     for (unsigned i = arpa->n; i-- > 0;) {
         /* suffix order is {wn, w(n−1), …, w1} */
-        struct wm_str word = arpa->vocabulary->words[item->words[i]];
         *to++ = i + 1 == arpa->n ? '\t' : ' ';
-        if (word.len <= LM_PADDING) /* most are; a copy of fixed size is no call */
-            memcpy(to, word.ptr, LM_PADDING);
-        else
-            memcpy(to, word.ptr, word.len);
-        to += word.len;
+        to = put_word(arpa, item->words[i], to);
     }
     if (arpa->n < arpa->order) {
         *to++ = '\t';
@@ -76,14 +99,23 @@ static int put_line(const struct lm_arpa *arpa, const struct item *item, struct 
     return 0;
 }
 
+static void fetch_words(const struct lm_arpa *arpa, const struct item *item)
+{
+    for (unsigned i = 0; i < arpa->n; i++)
+        __builtin_prefetch(&arpa->words[item->words[i]]);
+}
+
 static void put_slice(void *arg, size_t slice)
 {
     struct lm_arpa *arpa = arg;
     size_t end = (slice + 1) * SLICE < arpa->n_items ? (slice + 1) * SLICE : arpa->n_items;
     arpa->texts[slice].len = 0;
     arpa->errors[slice].status = 0;
-    for (size_t i = slice * SLICE; i < end && !arpa->errors[slice].status; i++)
+    for (size_t i = slice * SLICE; i < end && !arpa->errors[slice].status; i++) {
+        if (i + FAR_AHEAD < end)
+            fetch_words(arpa, &arpa->items[i + FAR_AHEAD]);
         (void)put_line(arpa, &arpa->items[i], &arpa->texts[slice], &arpa->errors[slice]);
+    }
 }
 
 static int write_batch(struct lm_arpa *arpa, struct wm_error *err)
@@ -142,6 +174,21 @@ static int begin_up_to(struct lm_arpa *arpa, unsigned n, struct wm_error *err)
     return status;
 }
 
+static int copy_words(struct lm_arpa *arpa, struct wm_error *err)
+{
+    size_t n = arpa->vocabulary->n;
+    arpa->words = calloc(n, sizeof *arpa->words);
+    if (!arpa->words)
+        return wm_fail_nomem(err, n * sizeof *arpa->words, "ARPA file");
+    for (size_t i = 0; i < n; i++) {
+        struct wm_str word = arpa->vocabulary->words[i];
+        arpa->words[i].len = (unsigned char)(word.len <= SHORT ? word.len : SHORT + 1);
+        if (word.len <= SHORT)
+            memcpy(arpa->words[i].text, word.ptr, word.len);
+    }
+    return 0;
+}
+
 int lm_arpa_open(const char *path, const struct lm_vocabulary *vocabulary, unsigned order,
                  const uint64_t *kept, struct wm_team *team, struct lm_arpa **ret,
                  struct wm_error *err)
@@ -156,8 +203,11 @@ int lm_arpa_open(const char *path, const struct lm_vocabulary *vocabulary, unsig
     for (size_t i = 0; i < SLICES; i++)
         wm_buf_init(&arpa->texts[i], SIZE_MAX / 2);
     arpa->items = malloc(BATCH * sizeof *arpa->items);
-    int status = arpa->items ? wm_out_open(path, &arpa->out, err)
-                             : wm_fail_nomem(err, BATCH * sizeof *arpa->items, "ARPA file");
+    int status = arpa->items ? 0 : wm_fail_nomem(err, BATCH * sizeof *arpa->items, "ARPA file");
+    if (!status)
+        status = copy_words(arpa, err);
+    if (!status)
+        status = wm_out_open(path, &arpa->out, err);
     if (!status)
         status = wm_out_write(arpa->out, "\\data\\\n", 7, err);
     for (unsigned n = 1; !status && n <= order; n++)

@@ -333,7 +333,7 @@ static int make_buffer(struct lm_suffix *s, uint64_t kept, uint64_t memory, stru
     s->fan = (size_t)(memory / WM_SPOOL_CHUNK);
     if (s->fan < FEWEST_RUNS)
         s->fan = FEWEST_RUNS;
-    s->buffer = malloc(s->cap * s->record + 1);
+    s->buffer = lm_alloc(s->cap * s->record + 1);
     s->index = malloc((s->cap + 1) * sizeof *s->index);
     s->at = malloc((s->n_words + 1) * sizeof *s->at);
     if (!s->buffer || !s->index || !s->at)

@@ -191,8 +191,8 @@ int lm_sort_block(const struct lm_block *block, unsigned order, size_t n_words,
     while (bits < 16 && n_words > (uint64_t)1 << (2 * bits))
         bits++;
     struct sorter s = {block->tokens, order, bits, .cancel = cancel, .sink = sink};
-    s.positions = malloc((block->n + 1) * sizeof *s.positions);
-    s.pairs = malloc((block->n + 1) * sizeof *s.pairs);
+    s.positions = lm_alloc((block->n + 1) * sizeof *s.positions);
+    s.pairs = lm_alloc((block->n + 1) * sizeof *s.pairs);
     s.at = malloc((size_t)2 * sizeof *s.at << bits);
     s.tuples = malloc(TUPLES * sizeof *s.tuples);
     int status = 0;

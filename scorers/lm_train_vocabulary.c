@@ -76,13 +76,9 @@ static int add(struct lm_vocabulary *v, struct wm_str word, uint32_t hash, uint3
         status = grow_slots(v, err);
     if (status)
         return status;
-    size_t size = word.len < LM_PADDING ? LM_PADDING : word.len;
-    char *copy = wm_arena_bytes(&v->text, size);
-    if (!copy)
-        return wm_fail_nomem(err, size, "vocabulary");
-    memset(copy, 0, LM_PADDING);
-    memcpy(copy, word.ptr, word.len);
-    v->words[v->n] = (struct wm_str){copy, word.len};
+    v->words[v->n] = wm_arena_str(&v->text, word);
+    if (!v->words[v->n].ptr)
+        return wm_fail_nomem(err, word.len, "vocabulary");
     *ret = (uint32_t)v->n++;
     *look_up(v, word, hash) = (uint64_t)hash << 32 | (uint64_t)v->n;
     return 0;

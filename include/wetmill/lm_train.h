@@ -39,7 +39,7 @@
  * </s>. N-grams of text that ends with LF, their order and, but for rounding, numbers are the same.
  *
  * Memory: `memory` covers vocabulary, blocks and spools; the vocabulary (some 50 bytes a word)
- * and tables (at order 5, 85 bytes a word) must fit, the rest spills to the scratch directory. Too
+ * and tables (at order 5, 100 bytes a word) must fit, the rest spills to the scratch directory. Too
  * small is WM_E_NOMEM with the need. Counts are 64 bits.
  *
  * Limits: order 1 … WM_LM_ORDER_MAX, WM_LM_WORDS_MAX words, WM_LM_TOKEN_MAX bytes a word.
