@@ -167,7 +167,9 @@ static int put_lines(const struct jsonl *sink, struct local *local, struct wm_ba
                      struct lines *lines, struct wm_error *err)
 {
     size_t room = usual_bytes(sink, batch);
-    struct wm_buf fixed = {.ptr = wm_arena_bytes(&batch->arena, room), .cap = room, .max = room};
+    /* 1: the NUL of printf, which a buffer keeps room for */
+    struct wm_buf fixed = {
+        .ptr = wm_arena_bytes(&batch->arena, room + 1), .cap = room, .max = room};
     if (!fixed.ptr)
         return wm_fail_nomem(err, room, "lines of JSON");
     int status = put_docs(sink, local, batch, &fixed, lines->items, err);

@@ -188,6 +188,54 @@ static void test_frames(void)
     wm_buf_done(&lines);
 }
 
+/* Text that is nearly all escapes: lines become much longer than text usually does. */
+static int quote_apply(const void *shared, void *local, struct wm_batch *batch, struct wm_error *e)
+{
+    (void)shared, (void)local;
+    for (size_t i = 0; i < batch->n_docs; i++) {
+        char *text = wm_arena_bytes(&batch->arena, batch->docs[i].text.len);
+        if (!text)
+            return wm_fail(e, WM_E_NOMEM, "text");
+        for (size_t b = 0; b < batch->docs[i].text.len; b++)
+            text[b] = batch->docs[i].text.ptr[b] == '\n' ? '\n' : '\x01';
+        batch->docs[i].text.ptr = text;
+    }
+    return 0;
+}
+static const struct wm_stage quote_stage = {
+    .name = "quote", .summary = "test", .version = 1, .rewrites = true, .apply = quote_apply};
+
+static void test_escapes(void)
+{
+    struct wm_buf want = {0};
+    for (int i = 0; i < 2; i++) {
+        struct fixture f;
+        struct wm_job_result result;
+        struct wm_arena arena;
+        wm_arena_init(&arena, 1 << 16);
+        fixture_open(&f, 1, 3000);
+        fixture_add(&f, &quote_stage);
+        f.job.batch_docs = i ? 1 : 0; /* one at a time there is room enough for most */
+        CHECK_OK(wm_option_set(wm_option_find(wm_sink_jsonl.options, WM_STR("compression")),
+                               f.jsonl, WM_STR("none"), &arena, &err),
+                 err);
+        CHECK_OK(fixture_run(&f, &result, &err), err);
+        struct wm_buf part = part_of(&f, &result);
+        CHECK_U64(wm_str_count(wm_buf_str(&part), '\n'), 3000);
+        CHECK(part.len > 5 * result.parts.items[0].text_bytes);
+        if (i) {
+            CHECK(wm_str_eq(wm_buf_str(&part), wm_buf_str(&want)));
+            wm_buf_done(&part);
+        } else {
+            want = part;
+        }
+        wm_job_result_done(&result);
+        fixture_close(&f);
+        wm_arena_done(&arena);
+    }
+    wm_buf_done(&want);
+}
+
 static void test_options(void)
 {
     struct fixture f;
@@ -210,6 +258,7 @@ int main(void)
 {
     test_line();
     test_frames();
+    test_escapes();
     test_options();
     return test_summary();
 }
