@@ -2,18 +2,23 @@
 /* Training's counting phase, and the options. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 #include "tokenizer/learn.h"
 #include "tokenizer/pieces.h"
+#include "wetmill/batch.h"
 #include "wetmill/utf8.h"
 
 static const char *const splits[] = {"r50k", "cl100k", "pattern", NULL};
 
+static const char *const ties[] = {"hf", "raw-byte", NULL};
+static const char *const alphabets[] = {"all", "seen", NULL};
+
 #define OPTIONS struct wm_tokenizer_options
 
 const struct wm_option wm_tokenizer_option_table[] = {
-    WM_COUNT(OPTIONS, vocabulary, 32768, 257, BPE_MAX_IDS, "tokens",
-             "ids in all: 256 bytes, merges, special tokens"),
+    WM_COUNT(OPTIONS, vocabulary, 32768, 2, BPE_MAX_IDS, "tokens",
+             "ids in all: bytes, merges, special tokens"),
     WM_CHOICE(OPTIONS, split, splits, WM_SPLIT_CL100K,
               "how text is cut into pieces before merging"),
     WM_TEXT(OPTIONS, pattern, NULL, "PCRE2 pattern of a piece, with split: pattern"),
@@ -21,10 +26,17 @@ const struct wm_option wm_tokenizer_option_table[] = {
              "least count of a pair to merge it"),
     WM_COUNT(OPTIONS, max_token, 256, 2, BPE_MAX_TOKEN, "bytes", "longest token"),
     WM_LIST(OPTIONS, specials, "special tokens; they get the last ids; default <|endoftext|>"),
+    WM_CHOICE(OPTIONS, ties, ties, WM_TIES_HF,
+              "which of equally frequent pairs goes first: smallest ids as Hugging Face or as raw "
+              "bytes have them"),
+    WM_CHOICE(OPTIONS, alphabet, alphabets, WM_ALPHABET_ALL,
+              "bytes that get ids: all, or those seen in the corpus"),
+    WM_REAL(OPTIONS, sample, 1, 0, 1, "share",
+            "train on this share of the documents, picked by a hash of their keys"),
+    WM_COUNT(OPTIONS, seed, 0, 0, 1e15, "", "another seed picks another sample"),
     {"memory", WM_OPTION_SIZE, WM_OFFSET_(OPTIONS, memory, uint64_t), 2147483648.0, 1 << 20, 1e15,
      NULL, NULL, "bytes",
-     "most the table of distinct pieces may take; no more than half of a run's",
-     WM_OPTION_SPEED},
+     "most the table of distinct pieces may take; no more than half of a run's", WM_OPTION_SPEED},
     {0},
 };
 
@@ -130,11 +142,12 @@ int wm_trainer_new(const struct wm_tokenizer_options *options, struct wm_bpe_tra
     int status = set_pattern(trainer, options, err);
     if (!status)
         status = set_specials(trainer, &options->specials, err);
+    size_t n_bytes = options->alphabet == WM_ALPHABET_ALL ? 256 : 0;
     if (!status &&
-        (options->vocabulary > BPE_MAX_IDS || options->vocabulary < 256 + trainer->n_specials))
+        (options->vocabulary > BPE_MAX_IDS || options->vocabulary < n_bytes + trainer->n_specials))
         status = wm_fail(err, WM_E_CONFIG,
-                         "vocabulary is %" PRIu64 ", want 256 bytes + %zu special tokens to %d",
-                         options->vocabulary, trainer->n_specials, BPE_MAX_IDS);
+                         "vocabulary is %" PRIu64 ", want %zu bytes + %zu special tokens to %d",
+                         options->vocabulary, n_bytes, trainer->n_specials, BPE_MAX_IDS);
     if (!status && (options->max_token < 2 || options->max_token > BPE_MAX_TOKEN))
         status = wm_fail(err, WM_E_CONFIG, "max_token is %" PRIu64 ", want 2 to %d",
                          options->max_token, BPE_MAX_TOKEN);
@@ -154,6 +167,16 @@ void wm_trainer_free(struct wm_bpe_trainer *trainer)
     bpe_pieces_done(&trainer->pieces);
     wm_arena_done(&trainer->strings);
     free(trainer);
+}
+
+bool wm_trainer_takes(const struct wm_bpe_trainer *trainer, const struct wm_key *key)
+{
+    const struct wm_tokenizer_options *o = &trainer->options;
+    if (o->sample >= 1)
+        return true;
+    const uint64_t place[] = {key->file, key->record, key->part};
+    uint64_t hash = XXH3_64bits_withSeed(place, sizeof place, o->seed);
+    return (double)(hash >> 11) < o->sample * 0x1p53;
 }
 
 void wm_trainer_stats(const struct wm_bpe_trainer *trainer, struct wm_trainer_stats *ret)
@@ -248,12 +271,18 @@ int wm_trainer_fold(struct wm_bpe_trainer *trainer, struct wm_counter *counter,
 
 /* ---- merging ---- */
 
-static int put_bytes(struct wm_tokenizer *tok, struct wm_error *err)
+/* The alphabet, in the order that settles ties. */
+static int put_bytes(const struct wm_bpe_trainer *trainer, struct wm_tokenizer *tok,
+                     struct wm_error *err)
 {
+    const struct wm_tokenizer_options *o = &trainer->options;
     int status = 0;
     for (unsigned i = 0; i < 256 && !status; i++) {
-        char byte = (char)bpe_byte_order[i];
-        status = bpe_put_token(tok, i, (struct wm_str){&byte, 1}, BPE_TOKEN, err);
+        unsigned byte = o->ties == WM_TIES_HF ? bpe_byte_order[i] : i;
+        char c = (char)byte;
+        if (o->alphabet == WM_ALPHABET_SEEN && !trainer->pieces.seen[byte])
+            continue;
+        status = bpe_put_token(tok, tok->n_ids, (struct wm_str){&c, 1}, BPE_TOKEN, err);
     }
     return status ? status : bpe_index_tokens(tok, err);
 }
@@ -261,11 +290,16 @@ static int put_bytes(struct wm_tokenizer *tok, struct wm_error *err)
 static int learn(struct wm_bpe_trainer *trainer, struct wm_tokenizer *tok,
                  int (*on_merge)(void *, uint64_t, uint64_t), void *arg, struct wm_error *err)
 {
-    int status = put_bytes(tok, err);
+    int status = put_bytes(trainer, tok, err);
     if (status)
         return status;
+    uint64_t reserved = tok->n_ids + trainer->n_specials, wanted = trainer->options.vocabulary;
+    if (wanted < reserved)
+        return wm_fail(err, WM_E_CONFIG,
+                       "vocabulary is %" PRIu64 ", the bytes seen and special tokens are %" PRIu64,
+                       wanted, reserved);
     struct bpe_learn_options options = {
-        .n_merges = (uint32_t)(trainer->options.vocabulary - 256 - trainer->n_specials),
+        .n_merges = (uint32_t)(wanted - reserved),
         .min_frequency = trainer->options.min_frequency,
         .max_token = trainer->options.max_token,
         .forbidden = trainer->forbidden,

@@ -69,6 +69,8 @@ static int prepare(const void *state, void *local_state, struct wm_batch *batch,
     struct local *local = local_state;
     int status = 0;
     for (size_t i = 0; !status && i < batch->n_docs; i++) {
+        if (!wm_trainer_takes(shared->trainer, &batch->docs[i].key))
+            continue;
         status = wm_counter_add(local->counter, batch->docs[i].text, err);
         local->bytes += batch->docs[i].text.len;
     }

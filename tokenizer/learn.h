@@ -21,7 +21,7 @@ struct bpe_learn_options {
 };
 
 /**
- * `tok` holds the 256 bytes as ids 0–255 and nothing else; learned tokens and merges are added to
+ * `tok` holds bytes, all that occur, as ids below 256 and nothing else; learned tokens and merges are added to
  * it. `pieces` is emptied on the way. Fewer merges come when no pair is left. WM_E_LIMIT over 2^32
  * bytes of distinct pieces, WM_E_NOMEM, WM_E_CANCELLED.
  */

@@ -35,8 +35,7 @@ static int over_memory(const struct bpe_pieces *pieces, uint64_t need, struct wm
             "the table of %zu distinct pieces needs %" PRIu64 " bytes or more, memory is %" PRIu64,
             pieces->n + 1, need, pieces->memory);
     return wm_error_hint(
-        err,
-        "raise memory (a run gives it half of --memory), or train on a sample of the corpus");
+        err, "raise memory (a run gives it half of --memory), or train on a sample of the corpus");
 }
 
 static void place(struct bpe_piece *slots, size_t n_slots, struct bpe_piece piece, uint64_t hash)
@@ -84,6 +83,8 @@ static int add_new(struct bpe_pieces *pieces, struct wm_str piece, uint64_t coun
         status = wm_buf_add(&pieces->bytes, piece.ptr, piece.len, err);
     if (status)
         return status;
+    for (size_t i = 0; i < piece.len; i++)
+        pieces->seen[(unsigned char)piece.ptr[i]] = true;
     place(pieces->slots, pieces->n_slots,
           (struct bpe_piece){at, count, (uint32_t)piece.len, (uint32_t)(hash >> 32)}, hash);
     pieces->n++;

@@ -8,6 +8,7 @@
 #ifndef WETMILL_TOKENIZER_PIECES_H
 #define WETMILL_TOKENIZER_PIECES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "wetmill/buf.h"
@@ -25,6 +26,7 @@ struct bpe_pieces {
     size_t n_slots, n;
     struct wm_buf bytes;
     uint64_t memory;
+    bool seen[256]; /**< Bytes of all pieces since init, cleared ones as well. */
 };
 
 void bpe_pieces_init(struct bpe_pieces *pieces, uint64_t memory);

@@ -8,8 +8,9 @@
  * Ids are uint32_t, < wm_tokenizer_size(). decode(encode(x)) = x for every byte string x; a
  * vocabulary read from elsewhere that lacks a byte refuses a text with it (WM_E_FORMAT).
  *
- * Ids of a tokenizer we train: 0–255 the bytes in the order of their byte-mapped characters
- * (GPT-2's ids), then the merges, then the special tokens in the order given.
+ * Ids of a tokenizer we train: first the bytes — all 256, or with alphabet: seen those of the
+ * corpus — in the order of their byte-mapped characters (GPT-2's ids), with ties: raw-byte in the
+ * order of their values (tiktoken's); then the merges, then the special tokens in the order given.
  *
  * Split patterns are PCRE2 (UTF, UCP) with \s meaning the property White_Space; text that no match
  * covers is a piece as well. Hugging Face matches with Oniguruma: write \p{…} classes rather than
@@ -92,14 +93,30 @@ int wm_decode(const struct wm_tokenizer *tok, const uint32_t *ids, size_t n, boo
 
 enum wm_split { WM_SPLIT_R50K, WM_SPLIT_CL100K, WM_SPLIT_PATTERN };
 
+/** Of pairs equally frequent the smallest (left id, right id) is merged first; bytes have ids … */
+enum wm_ties {
+    WM_TIES_HF, /**< … in the order of their byte-mapped characters: Hugging Face's trainer. */
+    WM_TIES_RAW_BYTE, /**< … of their values: rustbpe, and other trainers for tiktoken. */
+};
+
+/** Which bytes have ids. */
+enum wm_alphabet {
+    WM_ALPHABET_ALL,  /**< All: every text can be encoded. */
+    WM_ALPHABET_SEEN, /**< Those of the pieces counted: a text with another one is refused. */
+};
+
 /** Options of `wetmill tokenizer train` and of the tokenizer step. */
 struct wm_tokenizer_options {
-    uint64_t vocabulary;     /**< Ids in all: 256 bytes + merges + specials. */
+    uint64_t vocabulary;     /**< Ids in all: bytes + merges + specials. */
     int split;               /**< enum wm_split */
     const char *pattern;     /**< PCRE2, with split: pattern */
     uint64_t min_frequency;  /**< Of a merged pair. */
     uint64_t max_token;      /**< Bytes of the longest token. */
     struct wm_list specials; /**< None given: <|endoftext|>. No token learned has such a name. */
+    int ties;                /**< enum wm_ties */
+    int alphabet;            /**< enum wm_alphabet */
+    double sample;           /**< Share of the documents to train on, 0 to 1. */
+    uint64_t seed;           /**< Which documents a sample has. */
     uint64_t memory;         /**< Bytes of the piece table; over it training stops with the need. */
 };
 extern const struct wm_option wm_tokenizer_option_table[];
@@ -107,15 +124,18 @@ extern const struct wm_option wm_tokenizer_option_table[];
 /**
  * Training in two phases. Counting: every thread has a counter of its own; wm_counter_add splits
  * a document into pieces and counts them; wm_trainer_fold adds a counter to the whole (any order,
- * one at a time). Merging: wm_trainer_finish learns the merges — highest count first, ties by
- * smallest (left id, right id) with byte ids in the order of their byte-mapped characters, as
- * Hugging Face's BpeTrainer — so the result depends on the multiset of documents alone.
+ * one at a time). Merging: wm_trainer_finish learns the merges — highest count first, ties as
+ * enum wm_ties says — so the result depends on the multiset of documents alone. Counts are 64 bits
+ * and include overlaps ("aaa" holds the pair a a twice), as Hugging Face's BpeTrainer has them.
  */
 struct wm_bpe_trainer;
 struct wm_counter;
+struct wm_key;
 int wm_trainer_new(const struct wm_tokenizer_options *options, struct wm_bpe_trainer **ret,
                    struct wm_error *err);
 void wm_trainer_free(struct wm_bpe_trainer *trainer);
+/** Whether the document with this key is in the sample: from key and seed alone. Any thread. */
+bool wm_trainer_takes(const struct wm_bpe_trainer *trainer, const struct wm_key *key);
 int wm_counter_new(const struct wm_bpe_trainer *trainer, struct wm_counter **ret,
                    struct wm_error *err);
 /** Bytes of invalid UTF-8 are left out. */

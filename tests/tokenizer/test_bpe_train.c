@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Training: against a naive trainer, independence of order and number of counters, options. */
 #include "bpe_helpers.h"
+#include "wetmill/batch.h"
 
 /* ---- the definition, without any bookkeeping ---- */
 
@@ -62,7 +63,7 @@ static size_t naive_words(const struct wm_tokenizer *tok, struct wm_str text,
 }
 
 static void check_naive(uint64_t seed, int split, size_t max_len, uint64_t min_frequency,
-                        uint64_t max_token)
+                        uint64_t max_token, int ties)
 {
     enum { MERGES = 60, IDS = 256 + MERGES };
     struct wm_tokenizer_options options = small_options(split, IDS + 1);
@@ -72,6 +73,7 @@ static void check_naive(uint64_t seed, int split, size_t max_len, uint64_t min_f
     struct wm_str all = {text, random_text(&seed, false, text, max_len)};
     options.min_frequency = min_frequency;
     options.max_token = max_token;
+    options.ties = ties;
     struct wm_tokenizer *tok = train_on(&options, &all, 1);
     size_t n_words = naive_words(tok, all, words);
     uint32_t n = 0, pair = 0;
@@ -90,6 +92,78 @@ static void check_naive(uint64_t seed, int split, size_t max_len, uint64_t min_f
     free(text);
     free(words);
     free(counts);
+}
+
+/* The alphabet: order and extent, and what the numbers of the merges follow from. */
+static void check_alphabet(void)
+{
+    struct wm_error err = {0};
+    struct wm_tokenizer_options options = small_options(WM_SPLIT_R50K, 257);
+    struct wm_str text = WM_STR("b\xC3\xA9\n b b");
+    struct wm_encoder *enc = NULL;
+    struct wm_ids ids = {0};
+    options.ties = WM_TIES_RAW_BYTE;
+    struct wm_tokenizer *tok = train_on(&options, &text, 1);
+    for (uint32_t id = 0; id < 256; id++)
+        CHECK_U64((unsigned char)wm_token_bytes(tok, id).ptr[0], id);
+    wm_tokenizer_free(tok);
+    for (options.ties = 0; options.ties < 2; options.ties++) {
+        options.alphabet = WM_ALPHABET_SEEN;
+        tok = train_on(&options, &text, 1);
+        const char *want = options.ties ? "\n b\xA9\xC3" : "b\xA9\xC3\n ";
+        for (uint32_t id = 0; id < 5; id++)
+            CHECK_STR(wm_token_bytes(tok, id), ((struct wm_str){want + id, 1}));
+        CHECK_STR(wm_token_bytes(tok, 5), WM_STR(" b"));
+        CHECK(wm_token_is_special(tok, wm_tokenizer_size(tok) - 1));
+        CHECK_OK(wm_encoder_new(tok, &enc, &err), err);
+        CHECK_OK(wm_encode(enc, text, 0, &ids, &err), err);
+        CHECK_FAILS(wm_encode(enc, WM_STR("a"), 0, &ids, &err), WM_E_FORMAT, err, "");
+        wm_encoder_free(enc);
+        wm_tokenizer_free(tok);
+    }
+    wm_ids_done(&ids);
+    struct wm_bpe_trainer *trainer = NULL;
+    struct wm_counter *counter = NULL;
+    options.vocabulary = 5;
+    CHECK_OK(wm_trainer_new(&options, &trainer, &err), err);
+    CHECK_OK(wm_counter_new(trainer, &counter, &err), err);
+    CHECK_OK(wm_counter_add(counter, text, &err), err);
+    CHECK_OK(wm_trainer_fold(trainer, counter, &err), err);
+    CHECK_FAILS(wm_trainer_finish(trainer, NULL, NULL, &tok, &err), WM_E_CONFIG, err,
+                "special tokens are 6");
+    wm_counter_free(counter);
+    wm_trainer_free(trainer);
+}
+
+/* A sample has about its share of documents, another one with another seed, and grows with it. */
+static void check_sample(void)
+{
+    enum { DOCS = 20000 };
+    struct wm_error err = {0};
+    struct wm_tokenizer_options options = small_options(WM_SPLIT_R50K, 300);
+    struct wm_bpe_trainer *trainers[4] = {0};
+    const double shares[4] = {0.25, 0.25, 0.5, 0};
+    size_t taken[4] = {0}, both = 0;
+    for (size_t t = 0; t < 4; t++) {
+        options.sample = shares[t];
+        options.seed = t == 1;
+        CHECK_OK(wm_trainer_new(&options, &trainers[t], &err), err);
+    }
+    for (uint32_t i = 0; i < DOCS; i++) {
+        struct wm_key key = {i % 3, i / 3, i % 2};
+        bool takes[4];
+        for (size_t t = 0; t < 4; t++)
+            taken[t] += takes[t] = wm_trainer_takes(trainers[t], &key);
+        CHECK(!takes[0] || takes[2]);
+        both += takes[0] && takes[1];
+    }
+    CHECK(taken[0] > DOCS / 5 && taken[0] < DOCS * 3 / 10);
+    CHECK(taken[1] > DOCS / 5 && taken[1] < DOCS * 3 / 10);
+    CHECK(taken[2] > DOCS * 9 / 20 && taken[2] < DOCS * 11 / 20);
+    CHECK(both > DOCS / 20 && both < DOCS / 12);
+    CHECK_U64(taken[3], 0);
+    for (size_t t = 0; t < 4; t++)
+        wm_trainer_free(trainers[t]);
 }
 
 /* Runs, where places of a pair overlap. */
@@ -263,8 +337,10 @@ int main(void)
 {
     for (uint64_t seed = 1; seed <= 40; seed++)
         check_naive(seed, (int)(seed % 2), 40 << seed % 7, seed % 3,
-                    seed % 4 ? BPE_MAX_TOKEN : 2 + seed / 4);
+                    seed % 4 ? BPE_MAX_TOKEN : 2 + seed / 4, (int)(seed / 2 % 2));
     check_runs();
+    check_alphabet();
+    check_sample();
     check_counters();
     check_options();
     check_limits();

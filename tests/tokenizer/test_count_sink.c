@@ -12,6 +12,7 @@ static const struct wm_tokenizer_options options = {
     .split = WM_SPLIT_R50K,
     .min_frequency = 2,
     .max_token = 64,
+    .sample = 1,
     .memory = 64 << 20,
 };
 
