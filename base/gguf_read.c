@@ -155,10 +155,10 @@ int wm_gguf_bool(const struct wm_gguf_pair *pair, bool *ret, struct wm_error *er
 int wm_gguf_u64(const struct wm_gguf_pair *pair, uint64_t *ret, struct wm_error *err)
 {
     enum wm_gguf_type type = pair->type;
-    bool is_signed = type == WM_GGUF_I8 || type == WM_GGUF_I16 || type == WM_GGUF_I32 ||
-                     type == WM_GGUF_I64;
-    bool is_unsigned = type == WM_GGUF_U8 || type == WM_GGUF_U16 || type == WM_GGUF_U32 ||
-                       type == WM_GGUF_U64;
+    bool is_signed =
+        type == WM_GGUF_I8 || type == WM_GGUF_I16 || type == WM_GGUF_I32 || type == WM_GGUF_I64;
+    bool is_unsigned =
+        type == WM_GGUF_U8 || type == WM_GGUF_U16 || type == WM_GGUF_U32 || type == WM_GGUF_U64;
     if (!is_signed && !is_unsigned)
         return wrong(pair, "a whole number", err);
     if (is_signed && (pair->data.ptr[pair->data.len - 1] & 0x80))

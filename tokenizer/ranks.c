@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tokenizer/ranks.h"
+#include "tokenizer/formats.h"
 
 #include <stdlib.h>
 
@@ -93,9 +93,10 @@ static int fill(struct wm_tokenizer *tok, struct wm_str file, struct wm_str patt
     if (!status)
         status = put_merges(tok, err);
     for (size_t i = 0; i < n_specials && !status; i++) {
-        status = bpe_put_token(tok, specials[i].id, wm_str_of(specials[i].name), BPE_SPECIAL, err);
+        uint32_t id = specials[i].id == BPE_NONE ? tok->n_ids : specials[i].id;
+        status = bpe_put_token(tok, id, wm_str_of(specials[i].name), BPE_SPECIAL, err);
         if (!status)
-            status = bpe_put_added(tok, specials[i].id, false, err);
+            status = bpe_put_added(tok, id, false, err);
     }
     if (!status)
         status = bpe_set_pattern(tok, pattern, err);
@@ -103,22 +104,99 @@ static int fill(struct wm_tokenizer *tok, struct wm_str file, struct wm_str patt
     return status ? status : bpe_finish(tok, err);
 }
 
+int bpe_parse_ranks(struct wm_str file, struct wm_str pattern, const struct bpe_named_id *specials,
+                    size_t n_specials, struct wm_tokenizer **ret, struct wm_error *err)
+{
+    struct wm_tokenizer *tok = NULL;
+    int status = bpe_new(&tok, err);
+    if (!status)
+        status = fill(tok, file, pattern, specials, n_specials, err);
+    if (status) {
+        wm_tokenizer_free(tok);
+        return status;
+    }
+    *ret = tok;
+    return 0;
+}
+
 int bpe_load_ranks(const char *path, struct wm_str pattern, const struct bpe_named_id *specials,
                    size_t n_specials, struct wm_tokenizer **ret, struct wm_error *err)
 {
-    struct wm_tokenizer *tok = NULL;
     struct wm_buf file;
     wm_buf_init(&file, MAX_FILE);
     int status = wm_file_load(path, &file, err);
     if (!status)
-        status = bpe_new(&tok, err);
-    if (!status)
-        status = fill(tok, wm_buf_str(&file), pattern, specials, n_specials, err);
+        status = bpe_parse_ranks(wm_buf_str(&file), pattern, specials, n_specials, ret, err);
     wm_buf_done(&file);
-    if (status) {
-        wm_tokenizer_free(tok);
-        return wm_error_where(err, "%s", path);
+    return status ? wm_error_where(err, "%s", path) : 0;
+}
+
+/* ---- writing ---- */
+
+/* Whether `derived`, which ranks alone give, merges as `tok` does. */
+static int check_same_merges(const struct wm_tokenizer *tok, const struct wm_tokenizer *derived,
+                             struct wm_error *err)
+{
+    uint32_t n = tok->n_merges < derived->n_merges ? tok->n_merges : derived->n_merges;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct bpe_merge *a = &tok->merges[i], *b = &derived->merges[i];
+        if (a->left != b->left || a->right != b->right || a->id != b->id)
+            return wm_fail(err, WM_E_FORMAT,
+                           "ranks cannot express merge %lu: it makes token %lu of %lu and %lu, the "
+                           "order of ids would make %lu of %lu and %lu",
+                           (unsigned long)i, (unsigned long)a->id, (unsigned long)a->left,
+                           (unsigned long)a->right, (unsigned long)b->id, (unsigned long)b->left,
+                           (unsigned long)b->right);
     }
-    *ret = tok;
-    return 0;
+    if (tok->n_merges != derived->n_merges)
+        return wm_fail(err, WM_E_FORMAT,
+                       "ranks cannot express %lu merges: the ids' order makes %lu",
+                       (unsigned long)tok->n_merges, (unsigned long)derived->n_merges);
+    bool needed = false;
+    int status = tok->ignore_merges ? 0 : bpe_needs_ignore_merges(tok, &needed, err);
+    if (!status && needed)
+        return wm_fail(err, WM_E_FORMAT, "ranks cannot express a token that no merge makes");
+    return status;
+}
+
+static int check_ranks(const struct wm_tokenizer *tok, struct wm_error *err)
+{
+    struct wm_tokenizer *derived = NULL;
+    for (unsigned b = 0; b < 256; b++)
+        if (tok->byte_ids[b] == BPE_NONE)
+            return wm_fail(err, WM_E_FORMAT, "ranks want a token for each byte; 0x%02X has none",
+                           b);
+    int status = bpe_new(&derived, err);
+    for (uint32_t id = 0; id < tok->n_ids && !status; id++) {
+        if (tok->kinds[id] == BPE_TOKEN)
+            status = bpe_put_token(derived, id, wm_token_bytes(tok, id), BPE_TOKEN, err);
+        else if (tok->kinds[id] == BPE_ADDED)
+            status = wm_fail(err, WM_E_FORMAT, "ranks cannot express the added token %lu",
+                             (unsigned long)id);
+    }
+    if (!status)
+        status = bpe_index_tokens(derived, err);
+    if (!status)
+        status = put_merges(derived, err);
+    if (!status)
+        status = check_same_merges(tok, derived, err);
+    wm_tokenizer_free(derived);
+    return status;
+}
+
+int bpe_format_ranks(const struct wm_tokenizer *tok, struct wm_buf *out, struct wm_error *err)
+{
+    int status = check_ranks(tok, err);
+    for (uint32_t id = 0; id < tok->n_ids && !status; id++) {
+        struct wm_str bytes = wm_token_bytes(tok, id);
+        if (tok->kinds[id] != BPE_TOKEN)
+            continue;
+        status = wm_buf_reserve(out, wm_base64_size(bytes.len), err);
+        if (status)
+            break;
+        wm_base64_encode(bytes, out->ptr + out->len);
+        out->len += wm_base64_size(bytes.len);
+        status = wm_buf_printf(out, err, " %lu\n", (unsigned long)id);
+    }
+    return status;
 }

@@ -11,7 +11,7 @@
 
 struct bpe_named_id {
     const char *name;
-    uint32_t id;
+    uint32_t id; /**< BPE_NONE: behind the last. */
 };
 
 /**

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tokenizer to tokenizer.json and tokenizer_config.json. */
 #include "tokenizer/tokenizer_json.h"
-#include "wetmill/file.h"
-#include "wetmill/json.h"
 
-enum { MAX_WRITTEN = 1 << 30 };
+#include "tokenizer/formats.h"
+#include "wetmill/json.h"
 
 static void put_text(struct wm_json_out *w, const char *key, const char *value)
 {
@@ -21,24 +20,11 @@ static void put_flag(struct wm_json_out *w, const char *key, bool value)
     wm_json_put_bool(w, value);
 }
 
-/* The name of a token in tokenizer.json, in `name` with a NUL behind. */
-static int token_name(const struct wm_tokenizer *tok, uint32_t id, struct wm_buf *name,
-                      struct wm_error *err)
-{
-    struct wm_str bytes = wm_token_bytes(tok, id);
-    name->len = 0;
-    int status = tok->kinds[id] == BPE_TOKEN ? bpe_map_bytes(bytes, name, err)
-                                             : wm_buf_add(name, bytes.ptr, bytes.len, err);
-    if (!status)
-        status = wm_buf_add(name, "", 1, err);
-    return status;
-}
-
 static void put_name(struct wm_json_out *w, const struct wm_tokenizer *tok, uint32_t id,
                      struct wm_buf *name)
 {
     if (!w->status)
-        w->status = token_name(tok, id, name, w->err);
+        w->status = bpe_mapped_name(tok, id, name, w->err);
     if (!w->status)
         wm_json_put_str(w, (struct wm_str){name->ptr, name->len - 1});
 }
@@ -117,7 +103,7 @@ static void put_model(struct wm_json_out *w, const struct wm_tokenizer *tok, str
     for (uint32_t id = 0; id < tok->n_ids && !w->status; id++) {
         if (tok->kinds[id] == BPE_HOLE)
             continue;
-        w->status = token_name(tok, id, name, w->err);
+        w->status = bpe_mapped_name(tok, id, name, w->err);
         if (w->status)
             return;
         wm_json_put_key(w, name->ptr);
@@ -140,7 +126,7 @@ int bpe_format_json(const struct wm_tokenizer *tok, struct wm_buf *out, struct w
 {
     struct wm_json_out w;
     struct wm_buf name;
-    wm_buf_init(&name, BPE_MAPPED_MAX * BPE_MAX_TOKEN + 1);
+    bpe_mapped_init(&name);
     wm_json_out_open(&w, out, err);
     wm_json_put_open(&w, '{');
     put_text(&w, "version", "1.0");
@@ -175,26 +161,4 @@ int bpe_format_config(const struct wm_tokenizer *tok, struct wm_buf *out, struct
     }
     wm_json_put_close(&w, '}');
     return w.status ? w.status : wm_buf_add(out, "\n", 1, err);
-}
-
-static int store(const struct wm_tokenizer *tok, const char *dir, const char *name,
-                 int (*format)(const struct wm_tokenizer *, struct wm_buf *, struct wm_error *),
-                 struct wm_error *err)
-{
-    char path[WM_PATH_MAX];
-    struct wm_buf text;
-    wm_buf_init(&text, MAX_WRITTEN);
-    int status = wm_path_join(path, dir, name, err);
-    if (!status)
-        status = format(tok, &text, err);
-    if (!status)
-        status = wm_file_store(path, wm_buf_str(&text), err);
-    wm_buf_done(&text);
-    return status;
-}
-
-int wm_tokenizer_save(const struct wm_tokenizer *tok, const char *dir, struct wm_error *err)
-{
-    int status = store(tok, dir, "tokenizer.json", bpe_format_json, err);
-    return status ? status : store(tok, dir, "tokenizer_config.json", bpe_format_config, err);
 }

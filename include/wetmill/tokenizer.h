@@ -31,8 +31,9 @@
 
 struct wm_tokenizer;
 
-/** Load `tokenizer.json` (a file, or a directory that holds one). WM_E_FORMAT names an unknown
- *  component; WM_E_IO. Free with wm_tokenizer_free. */
+/** Load a tokenizer in any format of wetmill/tokenizer_formats.h: a file, or a directory that holds
+ *  `tokenizer.json`, or else `vocab.json` and `merges.txt`. WM_E_FORMAT names an unknown component;
+ *  WM_E_IO; WM_E_CONFIG for ranks whose split is not known. Free with wm_tokenizer_free. */
 int wm_tokenizer_load(const char *path, struct wm_tokenizer **ret, struct wm_error *err);
 
 /** Write `tokenizer.json` and `tokenizer_config.json` into the directory `dir`, each all or nothing. */

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file tokenizer_formats.h
+ * Tokenizers in the formats of others, both ways. What a format cannot say is refused
+ * (WM_E_FORMAT), never left out in silence, but for two that are ranks or merges alone:
+ *
+ *     format      written as                                  leaves out
+ *     json        DIR/tokenizer.json, tokenizer_config.json   nothing
+ *     tiktoken    FILE: "base64(bytes) rank" a line           split, special tokens
+ *     gpt2        DIR/vocab.json, merges.txt,                 split (GPT-2's only)
+ *                 special_tokens_map.json
+ *     gguf        FILE: GGUF v3, vocabulary only              nothing; splits llama.cpp can name
+ *
+ * Reading tells them apart by content, then by name. A `.tiktoken` file called cl100k_base,
+ * o200k_base, p50k_base, p50k_edit, r50k_base or gpt2 gets its published split and special tokens;
+ * any other wants both said. Limits as in tokenizer/bpe.h; errors name file, and line or key.
+ * Threads: none of these shares state.
+ */
+#ifndef WETMILL_TOKENIZER_FORMATS_H
+#define WETMILL_TOKENIZER_FORMATS_H
+
+#include "wetmill/gguf.h"
+#include "wetmill/tokenizer.h"
+
+enum wm_tokenizer_format {
+    WM_TOKENIZER_AUTO, /**< Reading: whatever it is. Writing: by the name, see below. */
+    WM_TOKENIZER_JSON,
+    WM_TOKENIZER_TIKTOKEN,
+    WM_TOKENIZER_GPT2,
+    WM_TOKENIZER_GGUF,
+    WM_TOKENIZER_FORMATS
+};
+
+/** "auto", "json", "tiktoken", "gpt2", "gguf", NULL: by enum wm_tokenizer_format. */
+extern const char *const wm_tokenizer_format_names[WM_TOKENIZER_FORMATS + 1];
+
+/** What a file of ranks or of merges does not say of itself. Zeroed = as the file's name has it. */
+struct wm_tokenizer_hints {
+    const char *split;              /**< r50k, cl100k, o200k, llama3, qwen2, or NULL. */
+    const char *pattern;            /**< PCRE2, instead of a named split. */
+    const struct wm_list *specials; /**< They get the ids behind the last; NULL: as published. */
+};
+
+/** As wm_tokenizer_load, with hints. WM_E_CONFIG if `split` is unknown, or hints are given for a
+ *  format that says these things itself. */
+int wm_tokenizer_load_with(const char *path, const struct wm_tokenizer_hints *hints,
+                           struct wm_tokenizer **ret, struct wm_error *err);
+
+/** The format that a name to write to asks for: *.tiktoken, *.gguf, *vocab.json or *merges.txt
+ *  (gpt2), anything else json. */
+enum wm_tokenizer_format wm_tokenizer_format_of(const char *path);
+
+/**
+ * Write `tok` in `format`, each file all or nothing. For json and gpt2 `path` is a directory, or a
+ * file called tokenizer.json, vocab.json or merges.txt in it. WM_E_FORMAT if the format cannot
+ * express this tokenizer: says what.
+ */
+int wm_tokenizer_write(const struct wm_tokenizer *tok, enum wm_tokenizer_format format,
+                       const char *path, struct wm_error *err);
+
+/** The tokenizer.ggml.* pairs alone, for a model's GGUF file: with its identity, bos and eos the end
+ *  of a document, add_bos_token false. Returns w->status; errors as wm_tokenizer_write. */
+int wm_tokenizer_put_gguf(const struct wm_tokenizer *tok, struct wm_gguf_out *w);
+
+/** Name of the tokenizer's split: r50k, cl100k, …, or "pattern". */
+const char *wm_tokenizer_split_name(const struct wm_tokenizer *tok);
+
+#endif /* WETMILL_TOKENIZER_FORMATS_H */

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A tokenizer in GGUF's tokenizer.ggml.* pairs, model "gpt2", as llama.cpp reads them. What those
+ * cannot say goes into wetmill.tokenizer.*, which others pass over. */
+#include "tokenizer/formats.h"
+#include "wetmill/file.h"
+#include "wetmill/gguf.h"
+
+enum token_type { NORMAL = 1, UNKNOWN = 2, CONTROL = 3, USER_DEFINED = 4, UNUSED = 5 };
+
+#define IDENTITY "wetmill.tokenizer.identity"
+#define IGNORE_MERGES "wetmill.tokenizer.ignore_merges"
+#define NORMALIZED "wetmill.tokenizer.normalized"
+
+/* ---- writing ---- */
+
+/* llama.cpp's name of the split together with ignore_merges, which it ties to the name. */
+static int find_pre(const struct wm_tokenizer *tok, const char **ret, struct wm_error *err)
+{
+    struct wm_str pattern = bpe_pattern_text(tok->pattern);
+    bool ignore = false;
+    int status = tok->ignore_merges ? bpe_needs_ignore_merges(tok, &ignore, err) : 0;
+    if (status)
+        return status;
+    bool split_known = false;
+    for (const struct bpe_named_split *s = bpe_named_splits; s->name; s++) {
+        if (!wm_str_eq(pattern, wm_str_of(s->pattern)))
+            continue;
+        split_known = true;
+        if (s->ignore_merges == ignore) {
+            *ret = s->gguf;
+            return 0;
+        }
+    }
+    if (split_known)
+        return wm_fail(err, WM_E_FORMAT,
+                       "llama.cpp has no name for split %s with tokens that no merge makes",
+                       wm_tokenizer_split_name(tok));
+    wm_fail(err, WM_E_FORMAT, "llama.cpp has no name for this tokenizer's split pattern");
+    return wm_error_hint(err, "splits with a name: r50k, cl100k, llama3, o200k, qwen2");
+}
+
+static void put_tokens(struct wm_gguf_out *w, const struct wm_tokenizer *tok)
+{
+    struct wm_buf name;
+    bpe_mapped_init(&name);
+    wm_gguf_put_array(w, "tokenizer.ggml.tokens", WM_GGUF_STRING, tok->n_ids);
+    for (uint32_t id = 0; id < tok->n_ids && !w->status; id++) {
+        name.len = 0;
+        w->status = tok->kinds[id] == BPE_HOLE
+                        ? wm_buf_printf(&name, w->err, "[PAD%lu]%c", (unsigned long)id, 0)
+                        : bpe_mapped_name(tok, id, &name, w->err);
+        if (!w->status)
+            wm_gguf_item_str(w, (struct wm_str){name.ptr, name.len - 1});
+    }
+    wm_buf_done(&name);
+    wm_gguf_put_array(w, "tokenizer.ggml.token_type", WM_GGUF_I32, tok->n_ids);
+    for (uint32_t id = 0; id < tok->n_ids; id++)
+        wm_gguf_item_u32(w, tok->kinds[id] == BPE_TOKEN     ? NORMAL
+                            : tok->kinds[id] == BPE_SPECIAL ? CONTROL
+                            : tok->kinds[id] == BPE_ADDED   ? USER_DEFINED
+                                                            : UNUSED);
+}
+
+static void put_merges(struct wm_gguf_out *w, const struct wm_tokenizer *tok)
+{
+    struct wm_buf both;
+    wm_buf_init(&both, (size_t)2 * BPE_MAPPED_MAX * BPE_MAX_TOKEN + 1);
+    wm_gguf_put_array(w, "tokenizer.ggml.merges", WM_GGUF_STRING, tok->n_merges);
+    for (uint32_t i = 0; i < tok->n_merges && !w->status; i++) {
+        both.len = 0;
+        w->status = bpe_map_bytes(wm_token_bytes(tok, tok->merges[i].left), &both, w->err);
+        if (!w->status)
+            w->status = wm_buf_add(&both, " ", 1, w->err);
+        if (!w->status)
+            w->status = bpe_map_bytes(wm_token_bytes(tok, tok->merges[i].right), &both, w->err);
+        if (!w->status)
+            wm_gguf_item_str(w, wm_buf_str(&both));
+    }
+    wm_buf_done(&both);
+}
+
+static void put_own(struct wm_gguf_out *w, const struct wm_tokenizer *tok)
+{
+    char hex[WM_HEX128];
+    uint32_t n = 0;
+    wm_hex128(wm_tokenizer_identity(tok), hex);
+    wm_gguf_put_str(w, IDENTITY, wm_str_of(hex));
+    wm_gguf_put_bool(w, IGNORE_MERGES, tok->ignore_merges);
+    for (uint32_t i = 0; i < tok->n_added; i++)
+        n += tok->added[i].normalized;
+    if (!n)
+        return;
+    wm_gguf_put_array(w, NORMALIZED, WM_GGUF_U32, n);
+    for (uint32_t i = 0; i < tok->n_added; i++)
+        if (tok->added[i].normalized)
+            wm_gguf_item_u32(w, tok->added[i].id);
+}
+
+int wm_tokenizer_put_gguf(const struct wm_tokenizer *tok, struct wm_gguf_out *w)
+{
+    const char *pre = NULL;
+    uint32_t eod;
+    if (!w->status)
+        w->status = find_pre(tok, &pre, w->err);
+    if (w->status)
+        return w->status;
+    wm_gguf_put_str(w, "tokenizer.ggml.model", WM_STR("gpt2"));
+    wm_gguf_put_str(w, "tokenizer.ggml.pre", wm_str_of(pre));
+    put_tokens(w, tok);
+    put_merges(w, tok);
+    if (wm_tokenizer_eod(tok, &eod)) {
+        wm_gguf_put_u32(w, "tokenizer.ggml.bos_token_id", eod);
+        wm_gguf_put_u32(w, "tokenizer.ggml.eos_token_id", eod);
+    }
+    wm_gguf_put_bool(w, "tokenizer.ggml.add_bos_token", false);
+    put_own(w, tok);
+    return w->status;
+}
+
+int bpe_format_gguf(const struct wm_tokenizer *tok, struct wm_buf *out, struct wm_error *err)
+{
+    struct wm_gguf_out w;
+    wm_gguf_out_open(&w, out, err);
+    wm_gguf_put_str(&w, "general.architecture", WM_STR("gpt2"));
+    wm_gguf_put_str(&w, "general.name", WM_STR("vocabulary"));
+    int status = wm_tokenizer_put_gguf(tok, &w);
+    return status ? status : wm_gguf_out_close(&w, 0);
+}
+
+/* ---- reading ---- */
+
+struct parts {
+    struct wm_gguf_pair tokens, types, merges, normalized; /* key empty: absent */
+    struct wm_str model, pre, identity;
+    bool has_ignore_merges, ignore_merges;
+};
+
+static int take_pair(const struct wm_gguf_pair *pair, struct parts *parts, struct wm_error *err)
+{
+    const struct {
+        const char *key;
+        struct wm_gguf_pair *ret;
+        enum wm_gguf_type item;
+    } arrays[] = {
+        {"tokenizer.ggml.tokens", &parts->tokens, WM_GGUF_STRING},
+        {"tokenizer.ggml.token_type", &parts->types, WM_GGUF_I32},
+        {"tokenizer.ggml.merges", &parts->merges, WM_GGUF_STRING},
+        {NORMALIZED, &parts->normalized, WM_GGUF_U32},
+    };
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
+        if (!wm_str_eq(pair->key, wm_str_of(arrays[i].key)))
+            continue;
+        *arrays[i].ret = *pair;
+        return wm_gguf_array(pair, arrays[i].item, err);
+    }
+    if (wm_str_eq(pair->key, WM_STR("tokenizer.ggml.model")))
+        return wm_gguf_str(pair, &parts->model, err);
+    if (wm_str_eq(pair->key, WM_STR("tokenizer.ggml.pre")))
+        return wm_gguf_str(pair, &parts->pre, err);
+    if (wm_str_eq(pair->key, WM_STR(IDENTITY)))
+        return wm_gguf_str(pair, &parts->identity, err);
+    if (wm_str_eq(pair->key, WM_STR(IGNORE_MERGES))) {
+        parts->has_ignore_merges = true;
+        return wm_gguf_bool(pair, &parts->ignore_merges, err);
+    }
+    return 0;
+}
+
+static int read_parts(struct wm_str file, struct parts *parts, struct wm_error *err)
+{
+    struct wm_gguf r;
+    struct wm_gguf_pair pair;
+    int more = wm_gguf_open(&r, file, err);
+    while (!more && (more = wm_gguf_next(&r, &pair, err)) > 0)
+        more = take_pair(&pair, parts, err);
+    if (more)
+        return more;
+    if (!parts->model.ptr)
+        return wm_fail(err, WM_E_FORMAT, "there is no tokenizer.ggml.model");
+    if (!wm_str_eq(parts->model, WM_STR("gpt2")))
+        return wm_fail(err, WM_E_FORMAT, "tokenizer.ggml.model \"%.*s\" is not supported",
+                       bpe_shown(parts->model), parts->model.ptr);
+    if (!parts->pre.ptr)
+        return wm_fail(err, WM_E_FORMAT, "there is no tokenizer.ggml.pre to name the split");
+    if (!parts->tokens.key.len || !parts->merges.key.len)
+        return wm_fail(err, WM_E_FORMAT, "there is no tokenizer.ggml.%s",
+                       parts->tokens.key.len ? "merges" : "tokens");
+    if (parts->types.key.len && parts->types.n != parts->tokens.n)
+        return wm_fail(err, WM_E_FORMAT, "tokenizer.ggml.token_type has %llu items for %llu tokens",
+                       (unsigned long long)parts->types.n, (unsigned long long)parts->tokens.n);
+    return 0;
+}
+
+static int put_token(struct wm_tokenizer *tok, uint64_t id, struct wm_str name, uint32_t type,
+                     struct wm_arena *arena, struct wm_error *err)
+{
+    if (type == UNUSED)
+        return 0;
+    if (type == NORMAL)
+        return bpe_put_mapped(tok, name, id, arena, err);
+    if (type != UNKNOWN && type != CONTROL && type != USER_DEFINED)
+        return wm_fail(err, WM_E_FORMAT, "token_type %lu of token %llu is not supported",
+                       (unsigned long)type, (unsigned long long)id);
+    if (memchr(name.ptr, '\0', name.len))
+        return wm_fail(err, WM_E_FORMAT, "the special token %llu has a NUL byte",
+                       (unsigned long long)id);
+    return bpe_put_token(tok, id, name, type == USER_DEFINED ? BPE_ADDED : BPE_SPECIAL, err);
+}
+
+static int take_tokens(struct wm_tokenizer *tok, const struct parts *parts, struct wm_error *err)
+{
+    struct wm_str tokens = parts->tokens.data, types = parts->types.data;
+    struct wm_arena arena;
+    int status = 0;
+    wm_arena_init(&arena, (size_t)1 << 26);
+    for (uint64_t id = 0; id < parts->tokens.n && !status; id++) {
+        struct wm_str name = wm_gguf_next_str(&tokens);
+        uint32_t type = parts->types.key.len ? wm_gguf_next_u32(&types) : NORMAL;
+        status = put_token(tok, id, name, type, &arena, err);
+        wm_arena_reset(&arena);
+    }
+    wm_arena_done(&arena);
+    return status ? wm_error_where(err, "tokenizer.ggml.tokens") : bpe_index_tokens(tok, err);
+}
+
+static int take_merges(struct wm_tokenizer *tok, const struct parts *parts, struct wm_error *err)
+{
+    struct wm_str data = parts->merges.data, left, right;
+    struct wm_buf joined;
+    int status = 0;
+    bpe_joined_init(&joined);
+    for (uint64_t i = 0; i < parts->merges.n && !status; i++) {
+        status = bpe_cut_merge(wm_gguf_next_str(&data), &left, &right, err);
+        if (!status)
+            status = bpe_put_mapped_merge(tok, left, right, &joined, err);
+        if (status)
+            (void)wm_error_where(err, "tokenizer.ggml.merges item %llu", (unsigned long long)i);
+    }
+    wm_buf_done(&joined);
+    return status;
+}
+
+/* The ids in NORMALIZED rise, as we write them. */
+static uint32_t next_normalized(struct wm_str *data)
+{
+    return data->len ? wm_gguf_next_u32(data) : BPE_NONE;
+}
+
+static int take_added(struct wm_tokenizer *tok, const struct parts *parts, struct wm_error *err)
+{
+    struct wm_str data = parts->normalized.data;
+    uint32_t normalized = next_normalized(&data);
+    int status = 0;
+    for (uint32_t id = 0; id < tok->n_ids && !status; id++) {
+        if (tok->kinds[id] != BPE_SPECIAL && tok->kinds[id] != BPE_ADDED)
+            continue;
+        status = bpe_put_added(tok, id, id == normalized, err);
+        if (id == normalized)
+            normalized = next_normalized(&data);
+    }
+    return status;
+}
+
+static int take_split(struct wm_tokenizer *tok, const struct parts *parts, struct wm_error *err)
+{
+    for (const struct bpe_named_split *s = bpe_named_splits; s->name; s++) {
+        if (!wm_str_eq(parts->pre, wm_str_of(s->gguf)))
+            continue;
+        tok->ignore_merges = parts->has_ignore_merges ? parts->ignore_merges : s->ignore_merges;
+        return bpe_set_pattern(tok, wm_str_of(s->pattern), err);
+    }
+    return wm_fail(err, WM_E_FORMAT, "tokenizer.ggml.pre \"%.*s\" is not known",
+                   bpe_shown(parts->pre), parts->pre.ptr);
+}
+
+static int check_identity(const struct wm_tokenizer *tok, struct wm_str said, struct wm_error *err)
+{
+    char hex[WM_HEX128];
+    wm_hex128(wm_tokenizer_identity(tok), hex);
+    if (!said.ptr || wm_str_eq(said, wm_str_of(hex)))
+        return 0;
+    return wm_fail(err, WM_E_MISMATCH, "the file says it holds tokenizer %.*s, but it holds %s",
+                   bpe_shown(said), said.ptr, hex);
+}
+
+int bpe_parse_gguf(struct wm_str file, struct wm_tokenizer **ret, struct wm_error *err)
+{
+    struct parts parts = {0};
+    struct wm_tokenizer *tok = NULL;
+    int status = read_parts(file, &parts, err);
+    if (!status)
+        status = bpe_new(&tok, err);
+    if (!status)
+        status = take_tokens(tok, &parts, err);
+    if (!status)
+        status = take_merges(tok, &parts, err);
+    if (!status)
+        status = take_added(tok, &parts, err);
+    if (!status)
+        status = take_split(tok, &parts, err);
+    if (!status)
+        status = bpe_finish(tok, err);
+    if (!status)
+        status = check_identity(tok, parts.identity, err);
+    if (status) {
+        wm_tokenizer_free(tok);
+        return status;
+    }
+    *ret = tok;
+    return 0;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Splits and vocabularies that go by name. llama.cpp's names: gpt-2, dbrx (cl100k's split, merges
+ * only), llama-bpe (the same split, whole tokens first), gpt-4o, qwen2. */
+#include "tokenizer/formats.h"
+
+#define CASED_SUFFIX "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+#define CL100K_LIKE(digits)                                              \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits \
+    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+
+/* A pattern that stands twice belongs to the first. */
+const struct bpe_named_split bpe_named_splits[] = {
+    {"r50k", "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+     "gpt-2", false},
+    {"cl100k", CL100K_LIKE("\\p{N}{1,3}"), "dbrx", false},
+    {"llama3", CL100K_LIKE("\\p{N}{1,3}"), "llama-bpe", true},
+    {"o200k",
+     "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*"
+     "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+" CASED_SUFFIX
+     "|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+"
+     "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*" CASED_SUFFIX
+     "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+     "gpt-4o", false},
+    {"qwen2", CL100K_LIKE("\\p{N}"), "qwen2", false},
+    {0},
+};
+
+static const struct bpe_named_id r50k[] = {{"<|endoftext|>", 50256}};
+static const struct bpe_named_id p50k_edit[] = {{"<|endoftext|>", 50256},
+                                                {"<|fim_prefix|>", 50281},
+                                                {"<|fim_middle|>", 50282},
+                                                {"<|fim_suffix|>", 50283}};
+static const struct bpe_named_id cl100k[] = {{"<|endoftext|>", 100257},
+                                             {"<|fim_prefix|>", 100258},
+                                             {"<|fim_middle|>", 100259},
+                                             {"<|fim_suffix|>", 100260},
+                                             {"<|endofprompt|>", 100276}};
+static const struct bpe_named_id o200k[] = {{"<|endoftext|>", 199999}, {"<|endofprompt|>", 200018}};
+
+static const struct bpe_published published[] = {
+    {"r50k_base", "r50k", r50k, 1},       {"gpt2", "r50k", r50k, 1},
+    {"p50k_base", "r50k", r50k, 1},       {"p50k_edit", "r50k", p50k_edit, 4},
+    {"cl100k_base", "cl100k", cl100k, 5}, {"o200k_base", "o200k", o200k, 2},
+};
+
+const struct bpe_named_split *bpe_split_by_name(struct wm_str name)
+{
+    const struct bpe_named_split *split = bpe_named_splits;
+    while (split->name && !wm_str_eq(wm_str_of(split->name), name))
+        split++;
+    return split->name ? split : NULL;
+}
+
+const struct bpe_named_split *bpe_split_by_pattern(struct wm_str pattern)
+{
+    const struct bpe_named_split *split = bpe_named_splits;
+    while (split->name && !wm_str_eq(wm_str_of(split->pattern), pattern))
+        split++;
+    return split->name ? split : NULL;
+}
+
+const struct bpe_published *bpe_published_by_file(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct wm_str file = wm_str_of(slash ? slash + 1 : path);
+    for (size_t i = 0; i < sizeof published / sizeof *published; i++) {
+        struct wm_str name = wm_str_of(published[i].name);
+        if (wm_str_starts(file, name) && (file.len == name.len || file.ptr[name.len] == '.'))
+            return &published[i];
+    }
+    return NULL;
+}
+
+const char *wm_tokenizer_split_name(const struct wm_tokenizer *tok)
+{
+    const struct bpe_named_split *split = bpe_split_by_pattern(bpe_pattern_text(tok->pattern));
+    return split ? split->name : "pattern";
+}
