@@ -33,6 +33,14 @@ char cli_short(const char *name)
     return 0;
 }
 
+bool cli_was_given(const struct cli *cli, const char *name)
+{
+    for (size_t i = 0; i < cli->n_given; i++)
+        if (strcmp(cli->given[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
 struct parser {
     struct cli *cli;
     struct cli_binding bindings[CLI_TABLES_MAX + 1];
@@ -88,6 +96,8 @@ static int store(struct parser *p, const struct wm_option *o, void *target, stru
                  struct wm_error *err)
 {
     struct wm_arena *arena = &p->cli->run.arena;
+    if (p->cli->n_given < CLI_GIVEN_MAX && !cli_was_given(p->cli, o->name))
+        p->cli->given[p->cli->n_given++] = o;
     if (o->type == WM_OPTION_LIST || o->type == WM_OPTION_PATHS)
         return wm_option_append(o, target, value, arena, err);
     return wm_option_set(o, target, value, arena, err);

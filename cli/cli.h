@@ -18,7 +18,14 @@
 
 #include "wetmill/run.h"
 
-enum { CLI_TABLES_MAX = 8, CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_SKIPPED = 3 };
+enum {
+    CLI_TABLES_MAX = 8,
+    CLI_GIVEN_MAX = 256,
+    CLI_OK = 0,
+    CLI_FAILED = 1,
+    CLI_USAGE = 2,
+    CLI_SKIPPED = 3
+};
 
 /** Options every command takes. */
 struct cli_common {
@@ -67,6 +74,8 @@ struct cli {
     struct wm_generate_options generate;
     const char **operands;
     size_t n_operands;
+    const struct wm_option *given[CLI_GIVEN_MAX]; /**< Each once. */
+    size_t n_given;
     struct wm_cancel *cancel;
     struct wm_progress *progress;
     bool out_failed;
@@ -78,6 +87,8 @@ struct cli {
 int cli_parse(struct cli *cli, int argc, char **argv, struct wm_error *err);
 /** The common options' table. */
 extern const struct wm_option cli_common_table[];
+/** Was the option given, whatever its value? */
+bool cli_was_given(const struct cli *cli, const char *name);
 /** Single letter of an option name, or 0. */
 char cli_short(const char *name);
 
@@ -85,14 +96,16 @@ char cli_short(const char *name);
 
 void cli_help(const struct cli *cli, FILE *to);
 void cli_overview(FILE *to);
-/** Is `word` the first of the command's two words? */
-bool cli_in_group(const struct cli_command *command, const char *word);
-/** The commands of a group: "corpus". */
-void cli_group(const char *word, FILE *to);
+/** Does the command's name go on where `words` end? "corpus build" is in group "corpus". */
+bool cli_in_group(const struct cli_command *command, const char *words);
+/** The commands of a group: "corpus", "corpus hashes". */
+void cli_group(const char *words, FILE *to);
 void cli_version(FILE *to);
 /** man page, completions, markdown: for the build. Exit code. */
 int cli_generate(const char *what, FILE *to);
 void cli_print_options(const struct wm_option *table, FILE *to);
+/** Is it this option of table `b` that is set by its name? Not if an earlier table has the name. */
+bool cli_is_reached(const struct cli_binding *bindings, size_t b, const struct wm_option *option);
 
 /* ---- terminal.c ---- */
 

@@ -66,6 +66,8 @@ static int run_build(struct cli *cli)
     if (!status)
         status = cli_take_paths(cli, 0, &err);
     if (!status)
+        status = wm_run_take_profile(&cli->run, &err);
+    if (!status)
         status = add_stages(cli, &err);
     if (!status) {
         cli_progress_begin(cli);

@@ -66,28 +66,27 @@ static int set_profile(struct cli *cli, int profile, struct wm_error *err)
 /* What was given on the command line stands above the file. */
 static int load(struct cli *cli, struct wm_error *err)
 {
-    struct wm_run_options given = cli->run.options, defaults;
+    struct wm_run_options given = cli->run.options;
     struct wm_run file;
-    wm_options_default(wm_run_option_table, &defaults);
-    int status = given.profile == defaults.profile ? 0 : set_profile(cli, given.profile, err);
+    int status = cli_was_given(cli, "profile") ? set_profile(cli, given.profile, err) : 0;
     if (status)
         return status;
     status = wm_run_load(cli->operands[0], cli->options.set.items, cli->options.set.n, &file, err);
     if (status)
         return status;
-    if (given.output)
+    if (cli_was_given(cli, "output"))
         file.options.output = given.output;
-    if (given.rejects)
+    if (cli_was_given(cli, "rejects"))
         file.options.rejects = given.rejects;
-    if (given.jobs != defaults.jobs)
+    if (cli_was_given(cli, "jobs"))
         file.options.jobs = given.jobs;
-    if (given.memory != defaults.memory)
+    if (cli_was_given(cli, "memory"))
         file.options.memory = given.memory;
-    if (given.limit != defaults.limit)
+    if (cli_was_given(cli, "limit"))
         file.options.limit = given.limit;
-    if (given.max_bad_files != defaults.max_bad_files)
+    if (cli_was_given(cli, "max_bad_files"))
         file.options.max_bad_files = given.max_bad_files;
-    if (given.max_bad_records != defaults.max_bad_records)
+    if (cli_was_given(cli, "max_bad_records"))
         file.options.max_bad_records = given.max_bad_records;
     cli->file = cli->run; /* its arena holds the command line's strings */
     cli->run = file;

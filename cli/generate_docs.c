@@ -42,21 +42,25 @@ static size_t tables_of(const struct cli_command *command,
     return n;
 }
 
+static void man_option(const struct wm_option *o, FILE *to)
+{
+    (void)fputs(".TP\n.B ", to);
+    if (cli_short(o->name))
+        (void)fprintf(to, "\\-%c, ", cli_short(o->name));
+    (void)fputs("\\-\\-", to);
+    for (const char *c = o->name; *c; c++)
+        (void)fputs(*c == '_' ? "\\-" : (char[]){*c, 0}, to);
+    (void)fputc('\n', to);
+    put_roff(o->help, to);
+    if (o->unit && *o->unit)
+        (void)fprintf(to, " (%s)", o->unit);
+    (void)fputc('\n', to);
+}
+
 static void man_options(const struct wm_option *table, FILE *to)
 {
-    for (const struct wm_option *o = table; o->name; o++) {
-        (void)fputs(".TP\n.B ", to);
-        if (cli_short(o->name))
-            (void)fprintf(to, "\\-%c, ", cli_short(o->name));
-        (void)fputs("\\-\\-", to);
-        for (const char *c = o->name; *c; c++)
-            (void)fputs(*c == '_' ? "\\-" : (char[]){*c, 0}, to);
-        (void)fputc('\n', to);
-        put_roff(o->help, to);
-        if (o->unit && *o->unit)
-            (void)fprintf(to, " (%s)", o->unit);
-        (void)fputc('\n', to);
-    }
+    for (const struct wm_option *o = table; o->name; o++)
+        man_option(o, to);
 }
 
 static void man_commands(FILE *to)
@@ -74,7 +78,9 @@ static void man_commands(FILE *to)
         put_roff(c->examples, to);
         (void)fputs("\n.fi\n", to);
         for (size_t b = 0; b < n; b++)
-            man_options(bindings[b].table, to);
+            for (const struct wm_option *o = bindings[b].table; o->name; o++)
+                if (cli_is_reached(bindings, b, o))
+                    man_option(o, to);
         if (c->notes) {
             (void)fputs(".PP\n", to);
             put_roff(c->notes, to);

@@ -84,6 +84,14 @@ void cli_print_options(const struct wm_option *table, FILE *to)
         print_option(o, to);
 }
 
+bool cli_is_reached(const struct cli_binding *bindings, size_t b, const struct wm_option *option)
+{
+    for (size_t before = 0; before < b; before++)
+        if (wm_option_find(bindings[before].table, wm_str_of(option->name)))
+            return false;
+    return true;
+}
+
 static void usage_line(const struct cli_command *c, FILE *to)
 {
     (void)fprintf(to, "wetmill %s%s%s%s", c->name, c->bind ? " [options]" : "",
@@ -101,7 +109,9 @@ void cli_help(const struct cli *cli, FILE *to)
     usage_line(c, to);
     (void)fputs("\n\nOptions:\n", to);
     for (size_t b = 0; b < n; b++)
-        cli_print_options(bindings[b].table, to);
+        for (const struct wm_option *o = bindings[b].table; o->name; o++)
+            if (cli_is_reached(bindings, b, o))
+                print_option(o, to);
     cli_print_options(cli_common_table, to);
     if (c->notes)
         (void)fprintf(to, "\n%s\n", c->notes);
@@ -117,24 +127,24 @@ void cli_overview(FILE *to)
                 "Commands:\n",
                 to);
     for (size_t i = 0; cli_commands[i]; i++)
-        (void)fprintf(to, "  %-18s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
+        (void)fprintf(to, "  %-20s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
     (void)fputs(
         "\nwetmill COMMAND --help tells the options of one. --version names the libraries.\n", to);
 }
 
-bool cli_in_group(const struct cli_command *command, const char *word)
+bool cli_in_group(const struct cli_command *command, const char *words)
 {
-    size_t len = strlen(word);
-    return strncmp(command->name, word, len) == 0 && command->name[len] == ' ';
+    size_t len = strlen(words);
+    return strncmp(command->name, words, len) == 0 && command->name[len] == ' ';
 }
 
-void cli_group(const char *word, FILE *to)
+void cli_group(const char *words, FILE *to)
 {
     (void)fputs("Commands:\n", to);
     for (size_t i = 0; cli_commands[i]; i++)
-        if (cli_in_group(cli_commands[i], word))
-            (void)fprintf(to, "  %-18s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
-    (void)fprintf(to, "\nwetmill %s COMMAND --help tells the options of one.\n", word);
+        if (cli_in_group(cli_commands[i], words))
+            (void)fprintf(to, "  %-20s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
+    (void)fprintf(to, "\nwetmill %s COMMAND --help tells the options of one.\n", words);
 }
 
 void cli_version(FILE *to)

@@ -33,12 +33,30 @@ static int match(const struct cli_command *command, int argc, char **argv)
     return words;
 }
 
-static bool any_in_group(const char *word)
+static bool any_in_group(const char *words)
 {
     bool any = false;
     for (size_t i = 0; cli_commands[i]; i++)
-        any |= cli_in_group(cli_commands[i], word);
+        any |= cli_in_group(cli_commands[i], words);
     return any;
+}
+
+enum { GROUP_MAX = 64 };
+
+/* The longest run of first words that names a group, "corpus hashes", joined in `group`: how many. */
+static int match_group(int argc, char **argv, char group[GROUP_MAX])
+{
+    char joined[GROUP_MAX] = "";
+    size_t len = 0;
+    *group = '\0';
+    for (int i = 0; i < argc; i++) {
+        int n = snprintf(joined + len, sizeof joined - len, "%s%s", i ? " " : "", argv[i]);
+        if (n < 0 || (size_t)n >= sizeof joined - len || !any_in_group(joined))
+            return i;
+        len += (size_t)n;
+        memcpy(group, joined, len + 1);
+    }
+    return argc;
 }
 
 static bool is_help(const char *word)
@@ -55,25 +73,27 @@ static int unknown_command(int argc, char **argv)
         names[n] = cli_commands[n]->name;
         n++;
     }
-    char both[128];
-    const char *second = argc > 1 && argv[1][0] != '-' ? argv[1] : "";
-    (void)snprintf(both, sizeof both, "%s%s%s", argv[0], *second ? " " : "", second);
-    bool group = any_in_group(argv[0]);
+    char group[GROUP_MAX], both[128];
+    int words = match_group(argc, argv, group);
+    const char *next = argc > words && argv[words][0] != '-' ? argv[words] : "";
+    const char *second = !words && argc > 1 && argv[1][0] != '-' ? argv[1] : "";
+    (void)snprintf(both, sizeof both, "%s%s%s%s%s", group, words && *next ? " " : "", next,
+                   *second ? " " : "", second);
     struct cli cli = {0};
     struct wm_error err = {0};
-    if (group && !*second) {
-        wm_fail(&err, WM_E_CONFIG, "\"%s\" wants a second word", argv[0]);
-        (void)wm_error_hint(&err, "wetmill %s --help lists them", argv[0]);
+    if (words && !*next) {
+        wm_fail(&err, WM_E_CONFIG, "\"%s\" wants a %s word", group, words > 1 ? "third" : "second");
+        (void)wm_error_hint(&err, "wetmill %s --help lists them", group);
         return cli_fail(&cli, &err);
     }
-    wm_fail(&err, WM_E_CONFIG, "there is no command \"%s\"", group ? both : argv[0]);
+    wm_fail(&err, WM_E_CONFIG, "there is no command \"%s\"", words ? both : argv[0]);
     const char *nearest = wm_nearest(wm_str_of(both), names, n);
-    if (!nearest)
+    if (!nearest && !words)
         nearest = wm_nearest(wm_str_of(argv[0]), names, n);
     if (nearest)
         (void)wm_error_hint(&err, "did you mean \"%s\"?", nearest);
     else
-        (void)wm_error_hint(&err, "wetmill --help lists the commands");
+        (void)wm_error_hint(&err, "wetmill %s%s--help lists the commands", group, words ? " " : "");
     return cli_fail(&cli, &err);
 }
 
@@ -128,9 +148,10 @@ int main(int argc, char **argv)
         if (words)
             return run_command(cli_commands[i], argc - skip - words, argv + skip + words);
     }
-    bool asks = argc - skip < 2 ? help : is_help(argv[skip + 1]);
-    if (asks && any_in_group(argv[skip])) {
-        cli_group(argv[skip], stdout);
+    char group[GROUP_MAX];
+    int words = match_group(argc - skip, argv + skip, group);
+    if (words && (words == argc - skip ? help : is_help(argv[skip + words]))) {
+        cli_group(group, stdout);
         return CLI_OK;
     }
     return unknown_command(argc - skip, argv + skip);

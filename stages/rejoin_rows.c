@@ -201,8 +201,9 @@ static int pack(struct wm_rejoin_rows *rows, struct wm_str bytes, size_t size,
         uint32_t first = get_le(bytes.ptr + i * size, size), count = 0;
         if (first < end || first == UINT32_MAX)
             return wm_fail(err, WM_E_FORMAT, "its line ids do not rise");
-        for (; i < n && get_le(bytes.ptr + i * size, size) == first + count; i++)
-            count++;
+        for (; i < n && first + count < UINT32_MAX; i++, count++)
+            if (get_le(bytes.ptr + i * size, size) != first + count)
+                break;
         used += put_varint(packed + used, first - end);
         used += put_varint(packed + used, count);
         end = first + count;
@@ -314,7 +315,7 @@ static int read_rows(struct wm_rejoin_rows *rows, struct wm_stream *stream,
         wm_arena_reset(&scratch);
         more = add_row(rows, line.body, wide, &scratch, err);
         if (more) {
-            (void)wm_error_where(err, "row %ju", (uintmax_t)line.ordinal + 1);
+            (void)wm_error_where(err, "%s: row %ju", report->path, (uintmax_t)line.ordinal + 1);
             break;
         }
     }

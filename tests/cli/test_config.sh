@@ -47,6 +47,11 @@ record http://a/ 'one line of text' >x.wet
 yaml 'version: 1\noutput: o\ninput: {paths: [x.wet]}\ncorpus: {stages: [normalize]}\n'
 expect 0 'min_lines|version: 1' "$w" run c.yaml --print-config
 cp out.txt printed.yaml
+printf 'profile: ccnet\n' | cat c.yaml - >p.yaml
+expect 0 '^  profile: ccnet' "$w" run p.yaml --print-config
+expect 0 '^  profile: strict' "$w" run p.yaml --profile strict --print-config
+printf 'jobs: 3\n' | cat c.yaml - >p.yaml
+expect 0 '^jobs: 0' "$w" run p.yaml -j 0 --print-config
 expect 0 'corpus +archives' "$w" run c.yaml --explain
 holds 'explaining writes nothing' test ! -e o
 expect 0 'corpus' "$w" run printed.yaml --dry-run

@@ -59,6 +59,16 @@ expect 2 'profile strict.*wanted.*profile ccnet' "$w" corpus hashes merge -o no 
 expect 2 'strict.hashes' "$w" corpus hashes build -o no -s paragraph-dedup:profile=ccnet:known=strict.hashes a.wet.gz
 [ ! -e no ] || fail "something was written"
 
+# --profile is that of the source as well: to cc_net titles are no lines of the text
+for i in a b c; do
+    body=$(printf 'Title %s\nline %s\nmenu' $i $i)
+    printf 'WARC/1.0\r\nWARC-Type: conversion\r\nWARC-Target-URI: http://%s/\r\nWARC-Date: 2019-01-01T00:00:00Z\r\n' $i
+    printf 'WARC-Record-ID: <urn:uuid:%s>\r\nWARC-Refers-To: <urn:uuid:r>\r\nWARC-Block-Digest: sha1:%s\r\n' $i $i
+    printf 'Content-Type: text/plain\r\nContent-Length: %s\r\n\r\n%s\n\r\n\r\n' $((${#body} + 1)) "$body"
+done >titles.wet
+expect 0 '^4 hashes of the lines of 3' "$w" corpus hashes build -o whole.hashes --profile ccnet titles.wet
+expect 0 '^7 hashes of the lines of 3' "$w" corpus hashes build -o stage.hashes -s paragraph-dedup:profile=ccnet titles.wet
+
 # damage, and what is no set
 for at in 3 9 20 50 70 76 84 92 100; do
     cp a.hashes bad.hashes

@@ -13,6 +13,10 @@ expect 2 'did you mean "generate"' "$w" generat model 'a prompt'
 expect 0 'corpus sample ' "$w" corpus --help
 expect 0 'shards trace ' "$w" help shards
 expect 2 'wants a second word' "$w" shards
+expect 0 'corpus hashes merge ' "$w" corpus hashes --help
+expect 0 'corpus hashes info ' "$w" help corpus hashes
+expect 2 'wants a third word' "$w" corpus hashes
+expect 2 'did you mean "corpus hashes merge"' "$w" corpus hashes mege x
 expect 2 'unknown option --outptu' "$w" corpus build --outptu x y
 expect 2 'did you mean --output' "$w" corpus build --outptu x y
 expect 2 'jobs is "many"' "$w" corpus build -j many -o o x
@@ -31,10 +35,13 @@ expect 2 'nowhere: no model here: there is no config.json' "$w" generate nowhere
 expect 2 'nowhere: no shards here: there is no shards.json' "$w" train nowhere -o o
 expect 2 'hint: name one shard, such as nowhere/train_00000' "$w" shards trace nowhere 5
 for c in run 'corpus build' 'corpus head' 'corpus sample' stages 'tokenizer train' 'tokenizer encode' \
-    'tokenizer decode' 'shards build' 'shards inspect' 'shards verify' 'shards trace' 'lm train' 'lm score' 'lm convert' train generate; do
+    'tokenizer decode' 'shards build' 'shards inspect' 'shards verify' 'shards trace' 'lm train' 'lm score' 'lm convert' 'lm cutoffs' \
+    'corpus hashes build' 'corpus hashes merge' 'corpus hashes info' train generate; do
     # shellcheck disable=SC2086
     expect 0 'Examples:' "$w" $c --help
 done
+checks=$((checks + 1))
+[ "$("$w" corpus build --help | grep -c -e ' --profile ')" = 1 ] || fail 'an option is listed as often as tables have it'
 expect 0 'line-repeat' "$w" stages
 expect 0 'max-share' "$w" stages line-repeat
 expect 2 'did you mean "line-repeat"' "$w" stages line-repaet

@@ -152,6 +152,7 @@ static void test_refused(void)
         {"{\"line_ids\":\"AAAAAA==\"}", "rise", WM_E_FORMAT},
         {"{\"line_ids\":\"AgABAA==\"}", "rise", WM_E_FORMAT},
         {"{\"line_ids32\":\"/////w==\"}", "rise", WM_E_FORMAT},
+        {"{\"line_ids32\":\"/v////////8AAAAA\"}", "rise", WM_E_FORMAT},
         {"{\"line_ids32\":\"AAA=\"}", "base64", WM_E_FORMAT},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -162,7 +163,7 @@ static void test_refused(void)
         wm_rejoin_init(&all, 1 << 24);
         CHECK_FAILS(wm_rejoin_load(&all, in_top("rows.jsonl"), false, &err), bad[i].status, err,
                     bad[i].words);
-        CHECK_(strstr(err.where, "row 2"), "%s", err.where);
+        CHECK_(strstr(err.where, "rows.jsonl: row 2"), "%s", err.where);
         wm_rejoin_done(&all);
     }
     struct fixture f;
