@@ -41,6 +41,11 @@ struct cli_options {
     const char *tokenizer, *root, *only;
     uint64_t count, seed, memory;
     int unit; /**< tokenizer encode: 0 file, 1 lines, 2 json */
+    /* tokenizer convert, inspect */
+    int format; /**< enum wm_tokenizer_format */
+    const char *split, *pattern, *against;
+    struct wm_list special, corpus;
+    bool json;
 };
 
 /** A table and where its values go. */

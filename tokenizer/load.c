@@ -69,7 +69,7 @@ static int no_hints(const struct wm_tokenizer_hints *hints, struct wm_error *err
     if (!has_hints(hints))
         return 0;
     wm_fail(err, WM_E_CONFIG, "this file says itself how it splits and which tokens are special");
-    return wm_error_hint(err, "leave --split, --pattern and --specials out");
+    return wm_error_hint(err, "leave --split, --pattern and --special out");
 }
 
 /* ---- one format each ---- */
