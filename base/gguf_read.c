@@ -40,7 +40,7 @@ static int take(struct wm_gguf *r, uint64_t len, struct wm_str *ret, struct wm_e
 
 static int take_le(struct wm_gguf *r, size_t bytes, uint64_t *ret, struct wm_error *err)
 {
-    struct wm_str s;
+    struct wm_str s = {0};
     int status = take(r, bytes, &s, err);
     if (!status)
         *ret = get_le(s.ptr, bytes);
