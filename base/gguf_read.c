@@ -61,7 +61,7 @@ static int take_type(struct wm_gguf *r, struct wm_str key, enum wm_gguf_type *re
 
 static int skip_strings(struct wm_gguf *r, uint64_t n, struct wm_error *err)
 {
-    struct wm_str s;
+    struct wm_str s = {0};
     uint64_t len = 0;
     int status = 0;
     for (uint64_t i = 0; i < n && !status; i++) {
