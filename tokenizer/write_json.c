@@ -60,13 +60,11 @@ static void put_byte_level(struct wm_json_out *w, bool prefix_space, bool use_re
     wm_json_put_close(w, '}');
 }
 
+/* GPT-2's split too is written as a pattern: transformers.js's own copy of it, for ByteLevel with
+ * use_regex, takes U+FEFF for a space. */
 static void put_pre_tokenizer(struct wm_json_out *w, struct wm_str pattern)
 {
     wm_json_put_key(w, "pre_tokenizer");
-    if (wm_str_eq(pattern, wm_str_of(bpe_named_patterns[WM_SPLIT_R50K]))) {
-        put_byte_level(w, false, true);
-        return;
-    }
     wm_json_put_open(w, '{');
     put_text(w, "type", "Sequence");
     wm_json_put_key(w, "pretokenizers");
