@@ -32,56 +32,27 @@ static int put_lines(struct wm_tokenizer *tok, struct wm_str rest, struct wm_err
     return status;
 }
 
-/* Merge `bytes` by rank until two parts are left, and give their lengths' boundary; 0 if the parts
- * never come together. */
-static size_t last_boundary(const struct wm_tokenizer *tok, struct wm_str bytes, uint32_t *starts)
-{
-    size_t n = bytes.len;
-    for (size_t i = 0; i <= n; i++)
-        starts[i] = (uint32_t)i;
-    while (n > 2) {
-        uint32_t best = BPE_NONE;
-        size_t at = 0;
-        for (size_t i = 0; i + 1 < n; i++) {
-            struct wm_str joined = {bytes.ptr + starts[i], starts[i + 2] - starts[i]};
-            uint32_t rank = bpe_find(tok, joined);
-            if (rank < best) {
-                best = rank;
-                at = i;
-            }
-        }
-        if (best == BPE_NONE)
-            return 0;
-        memmove(starts + at + 1, starts + at + 2, (n - at - 1) * sizeof *starts);
-        n--;
-    }
-    return starts[1];
-}
-
+/* Each token's merge is what the merges of lower rank leave of its bytes, if that is two parts. Of
+ * more parts, or with a byte that has no token, it is reached only as a whole piece. */
 static int put_merges(struct wm_tokenizer *tok, struct wm_error *err)
 {
-    enum { MERGED_TOKEN_MAX = 1024 }; /* bytes; finding a merge takes time ∝ the square */
-    uint32_t starts[MERGED_TOKEN_MAX + 1];
-    for (uint32_t id = 0; id < tok->n_ids; id++) {
+    struct bpe_scratch scratch = {0};
+    struct wm_ids parts = {0};
+    int status = 0;
+    for (uint32_t id = 0; id < tok->n_ids && !status; id++) {
         struct wm_str bytes = wm_token_bytes(tok, id);
         if (bytes.len < 2)
             continue;
-        if (bytes.len > MERGED_TOKEN_MAX)
-            return wm_fail(err, WM_E_LIMIT, "token %lu has %zu bytes, over the limit of %d",
-                           (unsigned long)id, bytes.len, MERGED_TOKEN_MAX);
-        size_t boundary = last_boundary(tok, bytes, starts);
-        if (!boundary)
-            continue;
-        uint32_t left = bpe_find(tok, (struct wm_str){bytes.ptr, boundary});
-        uint32_t right = bpe_find(tok, (struct wm_str){bytes.ptr + boundary, bytes.len - boundary});
-        int status = left == BPE_NONE || right == BPE_NONE
-                         ? wm_fail(err, WM_E_FORMAT, "a byte of token %lu has no token of its own",
-                                   (unsigned long)id)
-                         : bpe_add_merge(tok, left, right, id, err);
-        if (status)
-            return status;
+        parts.n = 0;
+        status = bpe_merge_piece(tok, &scratch, bytes, &parts, err);
+        if (status == WM_E_FORMAT)
+            status = 0;
+        else if (!status && parts.n == 2)
+            status = bpe_add_merge(tok, parts.ids[0], parts.ids[1], id, err);
     }
-    return 0;
+    bpe_scratch_done(&scratch);
+    wm_ids_done(&parts);
+    return status;
 }
 
 static int fill(struct wm_tokenizer *tok, struct wm_str file, struct wm_str pattern,
