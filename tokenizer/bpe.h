@@ -13,6 +13,7 @@
 #ifndef WETMILL_TOKENIZER_BPE_H
 #define WETMILL_TOKENIZER_BPE_H
 
+#include "tokenizer/direct.h"
 #include "tokenizer/split.h"
 #include "wetmill/tokenizer.h"
 
@@ -41,7 +42,8 @@ struct bpe_merge {
     uint32_t left, right, id;
 };
 
-/** Open-addressing table (left, right) → rank and id of the merge. */
+/** Open-addressing table (left, right) → rank and id of the merge. Most pairs that are looked up
+ *  are no merge: `filter` says so for nearly all of them, from memory that stays in the cache. */
 struct bpe_pair_slot {
     uint32_t left, right, rank, id; /**< rank BPE_NONE: empty */
 };
@@ -49,6 +51,13 @@ struct bpe_pairs {
     struct bpe_pair_slot *slots;
     unsigned shift; /**< 64 − log2(slots) */
     size_t n_slots, n;
+    uint64_t *filter;      /**< One bit for each hash, 1 if it is some merge's. */
+    unsigned filter_shift; /**< 64 − log2(bits) */
+};
+
+/** How a token comes about; for bytes left is BPE_NONE and order 0. */
+struct bpe_origin {
+    uint32_t left, right, order; /**< order: rank + 1 */
 };
 
 /** Open-addressing table token bytes → id; the bytes are the tokenizer's. */
@@ -70,11 +79,16 @@ struct wm_tokenizer {
     struct bpe_token *tokens; /**< [cap_ids], n_ids in use */
     uint8_t *kinds;           /**< [cap_ids] enum bpe_kind */
     uint32_t n_ids, cap_ids;
+    bool has_bytes;           /**< None of byte_ids is BPE_NONE. */
     uint32_t byte_ids[256];   /**< Id of every byte; BPE_NONE if the vocabulary lacks it. */
     struct bpe_merge *merges; /**< [n_merges] by rank */
     uint32_t n_merges, cap_merges;
     struct bpe_pairs pairs;
     struct bpe_index index;  /**< Tokens that are not special. */
+    struct bpe_direct direct;     /**< Pieces of up to 15 bytes that are one token. */
+    uint32_t *byte_pairs;         /**< [256 · 256] rank of the merge of two bytes, or BPE_NONE. */
+    struct bpe_origin *origins;   /**< [n_ids], or NULL if a token may come about in two ways. */
+    uint32_t max_token;           /**< Bytes of the longest one that is not special. */
     bool ignore_merges;      /**< A piece that is a token needs no merging (tiktoken, LLaMA 3). */
     struct bpe_added *added; /**< [n_added] by id */
     uint32_t n_added, cap_added;
@@ -119,6 +133,9 @@ uint32_t bpe_index_find(const struct bpe_index *index, const struct wm_tokenizer
 int bpe_pairs_put(struct bpe_pairs *pairs, uint32_t left, uint32_t right, uint32_t rank,
                   uint32_t id, struct wm_error *err);
 
+/** After the last merge: filter, byte_pairs, origins, max_token. */
+int bpe_tables_finish(struct wm_tokenizer *tok, struct wm_error *err);
+
 /** Mixes a pair of ids to 64 bits. */
 static inline uint64_t bpe_pair_hash(uint32_t left, uint32_t right)
 {
@@ -127,20 +144,25 @@ static inline uint64_t bpe_pair_hash(uint32_t left, uint32_t right)
     return h * UINT64_C(0xD6E8FEB86659FD93);
 }
 
-/** Rank of the merge of (left, right), or BPE_NONE. */
-static inline uint32_t bpe_rank(const struct bpe_pairs *pairs, uint32_t left, uint32_t right)
+/** The merge of (left, right), or NULL. Works from bpe_finish on. */
+static inline const struct bpe_pair_slot *bpe_merge_of(const struct bpe_pairs *pairs, uint32_t left,
+                                                       uint32_t right)
 {
-    if (!pairs->n)
-        return BPE_NONE;
-    size_t i = bpe_pair_hash(left, right) >> pairs->shift;
-    for (;; i = (i + 1) & (pairs->n_slots - 1)) {
+    uint64_t hash = bpe_pair_hash(left, right), bit = hash >> pairs->filter_shift;
+    if (!(pairs->filter[bit / 64] >> bit % 64 & 1))
+        return NULL;
+    for (size_t i = hash >> pairs->shift;; i = (i + 1) & (pairs->n_slots - 1)) {
         const struct bpe_pair_slot *slot = &pairs->slots[i];
-        if (slot->rank == BPE_NONE || (slot->left == left && slot->right == right))
-            return slot->rank;
+        if (slot->left == left && slot->right == right)
+            return slot;
+        if (slot->rank == BPE_NONE)
+            return NULL;
     }
 }
 
 /* ---- piece.c: the merging of one piece ---- */
+
+enum { BPE_SHORT_PIECE = 64 }; /**< Bytes; the quadratic way is faster up to about here. */
 
 /** Working memory, reused; free with bpe_scratch_done. Zeroed = empty. */
 struct bpe_scratch {
@@ -155,6 +177,22 @@ int bpe_ids_reserve(struct wm_ids *ids, size_t more, struct wm_error *err);
 /** Append the ids of one piece: its bytes, merged by rank, leftmost first among equals. */
 int bpe_merge_piece(const struct wm_tokenizer *tok, struct bpe_scratch *scratch,
                     struct wm_str piece, struct wm_ids *ids, struct wm_error *err);
+
+/** The same for 1 to BPE_SHORT_PIECE bytes that all have tokens; `ret` has room for as many ids.
+ *  Returns how many. */
+size_t bpe_merge_short(const struct wm_tokenizer *tok, struct wm_str piece, uint32_t *ret);
+
+/* ---- piece_heap.c, piece_windows.c: long pieces ---- */
+
+/** Any length, any tokenizer: O(n log n). */
+int bpe_merge_heap(const struct wm_tokenizer *tok, struct bpe_scratch *scratch, struct wm_str piece,
+                   struct wm_ids *ids, struct wm_error *err);
+/** Where tok->origins is: any length, in time ∝ n for nearly any text. */
+int bpe_merge_windows(const struct wm_tokenizer *tok, struct bpe_scratch *scratch,
+                      struct wm_str piece, struct wm_ids *ids, struct wm_error *err);
+/** Where tok->origins is: whether tokens `left` and `right`, each what its bytes merge to, are also
+ *  what the bytes of both merge to. */
+bool bpe_stays_apart(const struct wm_tokenizer *tok, uint32_t left, uint32_t right);
 
 /* ---- bytes.c: bytes as the characters tokenizer.json writes them with ---- */
 

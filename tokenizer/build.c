@@ -76,9 +76,11 @@ int bpe_index_tokens(struct wm_tokenizer *tok, struct wm_error *err)
                            (unsigned long)other, (unsigned long)id);
         bpe_index_put(&tok->index, tok, id);
     }
+    tok->has_bytes = true;
     for (unsigned b = 0; b < 256; b++) {
         char byte = (char)b;
         tok->byte_ids[b] = bpe_find(tok, (struct wm_str){&byte, 1});
+        tok->has_bytes = tok->has_bytes && tok->byte_ids[b] != BPE_NONE;
     }
     return 0;
 }
@@ -225,5 +227,9 @@ static int take_identity(struct wm_tokenizer *tok, struct wm_error *err)
 int bpe_finish(struct wm_tokenizer *tok, struct wm_error *err)
 {
     int status = index_added(tok, err);
+    if (!status)
+        status = bpe_tables_finish(tok, err);
+    if (!status)
+        status = bpe_direct_init(tok, err);
     return status ? status : take_identity(tok, err);
 }

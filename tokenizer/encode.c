@@ -15,9 +15,10 @@
 #include "wetmill/utf8.h"
 
 enum {
-    CACHE_LINES = 1 << 15,
+    CACHE_LINES = 1 << 14,
     CACHED_BYTES = 30, /* of a piece */
     CACHED_IDS = 8,
+    BLOCK = 64, /* pieces looked up at a time */
 };
 
 /* What a piece came to last time; 64 bytes, so that one miss fetches all. */
@@ -27,10 +28,18 @@ struct cache_line {
     uint32_t ids[CACHED_IDS];
 };
 
+/* Pieces on their way to ids: those with keys are on their way to the cache meanwhile. */
+struct block {
+    uint32_t ends[BLOCK];
+    struct bpe_key keys[BLOCK];
+    uint64_t hashes[BLOCK];
+};
+
 struct wm_encoder {
     const struct wm_tokenizer *tok;
     struct bpe_splitter *splitter;
     struct cache_line *cache; /* [CACHE_LINES] */
+    struct block block;
     struct bpe_scratch scratch;
 };
 
@@ -69,7 +78,7 @@ void wm_encoder_free(struct wm_encoder *enc)
 static int encode_new_piece(struct wm_encoder *enc, struct wm_str piece, struct wm_ids *ids,
                             struct wm_error *err)
 {
-    if (enc->tok->ignore_merges) {
+    if (enc->tok->ignore_merges && piece.len <= enc->tok->max_token) {
         uint32_t id = bpe_find(enc->tok, piece);
         if (id != BPE_NONE) {
             int status = bpe_ids_reserve(ids, 1, err);
@@ -81,12 +90,13 @@ static int encode_new_piece(struct wm_encoder *enc, struct wm_str piece, struct 
     return bpe_merge_piece(enc->tok, &enc->scratch, piece, ids, err);
 }
 
-static int encode_piece(struct wm_encoder *enc, struct wm_str piece, struct wm_ids *ids,
-                        struct wm_error *err)
+/* A piece that has been asked for among the short tokens, in vain. */
+static int encode_piece(struct wm_encoder *enc, struct wm_str piece, uint64_t hash,
+                        struct wm_ids *ids, struct wm_error *err)
 {
     if (piece.len > CACHED_BYTES)
         return encode_new_piece(enc, piece, ids, err);
-    struct cache_line *line = &enc->cache[XXH3_64bits(piece.ptr, piece.len) & (CACHE_LINES - 1)];
+    struct cache_line *line = &enc->cache[hash & (CACHE_LINES - 1)];
     if (line->len == piece.len && memcmp(line->bytes, piece.ptr, piece.len) == 0) {
         int status = bpe_ids_reserve(ids, CACHED_IDS, err);
         if (status)
@@ -96,7 +106,9 @@ static int encode_piece(struct wm_encoder *enc, struct wm_str piece, struct wm_i
         return 0;
     }
     size_t before = ids->n;
-    int status = encode_new_piece(enc, piece, ids, err);
+    int status = piece.len > BPE_DIRECT_MAX
+                     ? encode_new_piece(enc, piece, ids, err)
+                     : bpe_merge_piece(enc->tok, &enc->scratch, piece, ids, err);
     if (status || ids->n - before > CACHED_IDS)
         return status;
     line->len = (uint8_t)piece.len;
@@ -104,6 +116,42 @@ static int encode_piece(struct wm_encoder *enc, struct wm_str piece, struct wm_i
     memcpy(line->bytes, piece.ptr, piece.len);
     memcpy(line->ids, ids->ids + before, line->n_ids * sizeof *line->ids);
     return 0;
+}
+
+/* ---- a block of pieces ---- */
+
+/* The `n` pieces of block.ends, the first of which begins at `start`; text.ptr is where ends are
+ * counted from. `*ret_last` is the place in `ids` where the last piece's ids begin. */
+static int encode_block(struct wm_encoder *enc, struct wm_str text, size_t start, int n,
+                        struct wm_ids *ids, size_t *ret_last, struct wm_error *err)
+{
+    struct block *b = &enc->block;
+    const struct bpe_direct *direct = &enc->tok->direct;
+    size_t at = start;
+    for (int i = 0; i < n; at = b->ends[i++]) {
+        size_t len = b->ends[i] - at;
+        if (len > BPE_DIRECT_MAX) {
+            b->hashes[i] = len <= CACHED_BYTES ? XXH3_64bits(text.ptr + at, len) : 0;
+            continue;
+        }
+        b->keys[i] = bpe_key(text.ptr + at, len, text.ptr + text.len);
+        b->hashes[i] = bpe_key_hash(b->keys[i]);
+        __builtin_prefetch(bpe_direct_bucket(direct, b->hashes[i]));
+    }
+    int status = bpe_ids_reserve(ids, BLOCK, err);
+    at = start;
+    for (int i = 0; i < n && !status; at = b->ends[i++]) {
+        size_t len = b->ends[i] - at;
+        *ret_last = ids->n;
+        uint32_t id = BPE_NONE;
+        if (len <= BPE_DIRECT_MAX)
+            id = bpe_direct_find(direct, bpe_direct_bucket(direct, b->hashes[i]), b->keys[i]);
+        if (id == BPE_NONE)
+            status = encode_piece(enc, (struct wm_str){text.ptr + at, len}, b->hashes[i], ids, err);
+        else if (ids->n < ids->cap || !(status = bpe_ids_reserve(ids, BLOCK, err)))
+            ids->ids[ids->n++] = id;
+    }
+    return status;
 }
 
 /* ---- text without added tokens ---- */
@@ -122,17 +170,17 @@ static bool all_space(const struct wm_tokenizer *tok, uint32_t id)
 static int encode_valid(struct wm_encoder *enc, struct wm_str text, struct wm_ids *ids,
                         size_t *ret_last, struct wm_error *err)
 {
-    struct wm_str piece;
-    int more;
+    int n;
+    size_t start = 0;
     *ret_last = ids->n;
     bpe_split(enc->splitter, text);
-    while ((more = bpe_next_piece(enc->splitter, &piece, err)) > 0) {
-        *ret_last = ids->n;
-        int status = encode_piece(enc, piece, ids, err);
+    while ((n = bpe_next_pieces(enc->splitter, enc->block.ends, BLOCK, err)) > 0) {
+        int status = encode_block(enc, text, start, n, ids, ret_last, err);
         if (status)
             return status;
+        start = enc->block.ends[n - 1];
     }
-    return more;
+    return n;
 }
 
 static int encode_plain(struct wm_encoder *enc, struct wm_str text, struct wm_ids *ids,

@@ -240,3 +240,12 @@ int bpe_next_piece(struct bpe_splitter *s, struct wm_str *ret, struct wm_error *
     s->search = s->text.len;
     return s->done < s->text.len ? give(s, s->text.len, ret) : 0;
 }
+
+int bpe_next_pieces(struct bpe_splitter *s, uint32_t *ends, int max, struct wm_error *err)
+{
+    struct wm_str piece;
+    int n = 0, more = 1;
+    while (n < max && (more = bpe_next_piece(s, &piece, err)) > 0)
+        ends[n++] = (uint32_t)s->done;
+    return more < 0 && n == 0 ? more : n;
+}

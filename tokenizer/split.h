@@ -9,6 +9,7 @@
 #define WETMILL_TOKENIZER_SPLIT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "wetmill/error.h"
 #include "wetmill/str.h"
@@ -33,5 +34,9 @@ void bpe_splitter_free(struct bpe_splitter *splitter);
 void bpe_split(struct bpe_splitter *splitter, struct wm_str text);
 /** Next piece (never empty): 1, or 0 at the end. WM_E_LIMIT where matching takes too many steps. */
 int bpe_next_piece(struct bpe_splitter *splitter, struct wm_str *ret, struct wm_error *err);
+
+/** Ends of the next pieces, counted from the text's start, into `ends` [max]: how many, 0 at the
+ *  text's end. WM_E_LIMIT, once the pieces before have been taken, as above. */
+int bpe_next_pieces(struct bpe_splitter *splitter, uint32_t *ends, int max, struct wm_error *err);
 
 #endif /* WETMILL_TOKENIZER_SPLIT_H */

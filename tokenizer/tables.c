@@ -103,3 +103,83 @@ int bpe_pairs_put(struct bpe_pairs *pairs, uint32_t left, uint32_t right, uint32
         pairs_put(pairs, (struct bpe_pair_slot){left, right, rank, id});
     return status;
 }
+
+/* ---- what merging looks up ---- */
+
+/* At least 16 bits for each merge: one look-up in 16 of pairs that are none gets past it. */
+static int make_filter(struct bpe_pairs *pairs, struct wm_error *err)
+{
+    size_t words = 16;
+    pairs->filter_shift = 64 - 10;
+    for (; words * 4 < pairs->n; words *= 2)
+        pairs->filter_shift--;
+    pairs->filter = calloc(words, sizeof *pairs->filter);
+    if (!pairs->filter)
+        return wm_fail_nomem(err, words * sizeof *pairs->filter, "filter of merges");
+    for (size_t i = 0; i < pairs->n_slots; i++) {
+        const struct bpe_pair_slot *slot = &pairs->slots[i];
+        uint64_t bit = bpe_pair_hash(slot->left, slot->right) >> pairs->filter_shift;
+        if (slot->rank != BPE_NONE)
+            pairs->filter[bit / 64] |= UINT64_C(1) << bit % 64;
+    }
+    return 0;
+}
+
+static int make_byte_pairs(struct wm_tokenizer *tok, struct wm_error *err)
+{
+    enum { PAIRS = 256 * 256 };
+    tok->byte_pairs = malloc(PAIRS * sizeof *tok->byte_pairs);
+    if (!tok->byte_pairs)
+        return wm_fail_nomem(err, PAIRS * sizeof *tok->byte_pairs, "table of byte pairs");
+    memset(tok->byte_pairs, 0xFF, PAIRS * sizeof *tok->byte_pairs);
+    for (uint32_t i = 0; i < tok->n_merges; i++) {
+        const struct bpe_merge *merge = &tok->merges[i];
+        struct wm_str left = wm_token_bytes(tok, merge->left);
+        struct wm_str right = wm_token_bytes(tok, merge->right);
+        if (left.len != 1 || right.len != 1)
+            continue;
+        unsigned a = (unsigned char)left.ptr[0], b = (unsigned char)right.ptr[0];
+        if (tok->byte_ids[a] == merge->left && tok->byte_ids[b] == merge->right)
+            tok->byte_pairs[a << 8 | b] = i; /* a pair named again has the later rank */
+    }
+    return 0;
+}
+
+/* Origins are of use where every token comes from one merge, of tokens that come from merges of
+ * lower rank: piece_windows.c says why. */
+static int make_origins(struct wm_tokenizer *tok, struct wm_error *err)
+{
+    struct bpe_origin *origins = malloc((tok->n_ids + (size_t)1) * sizeof *origins);
+    bool usable = true;
+    if (!origins)
+        return wm_fail_nomem(err, tok->n_ids * sizeof *origins, "origins of tokens");
+    for (uint32_t id = 0; id < tok->n_ids; id++)
+        origins[id] = (struct bpe_origin){BPE_NONE, BPE_NONE, 0};
+    for (uint32_t i = 0; i < tok->n_merges && usable; i++) {
+        const struct bpe_merge *merge = &tok->merges[i];
+        struct bpe_origin *origin = &origins[merge->id];
+        const struct bpe_origin *parts[2] = {&origins[merge->left], &origins[merge->right]};
+        usable = origin->order == 0 && wm_token_bytes(tok, merge->id).len > 1;
+        for (int k = 0; k < 2; k++) /* of a rank before this one, or a byte */
+            usable = usable && (parts[k]->order || wm_token_bytes(tok, k ? merge->right
+                                                                        : merge->left).len == 1);
+        *origin = (struct bpe_origin){merge->left, merge->right, i + 1};
+    }
+    if (tok->pairs.n != tok->n_merges) /* a pair named twice */
+        usable = false;
+    tok->origins = usable ? origins : NULL;
+    if (!usable)
+        free(origins);
+    return 0;
+}
+
+int bpe_tables_finish(struct wm_tokenizer *tok, struct wm_error *err)
+{
+    for (uint32_t id = 0; id < tok->n_ids; id++)
+        if (tok->kinds[id] != BPE_SPECIAL && tok->tokens[id].len > tok->max_token)
+            tok->max_token = tok->tokens[id].len;
+    int status = make_filter(&tok->pairs, err);
+    if (!status)
+        status = make_byte_pairs(tok, err);
+    return status ? status : make_origins(tok, err);
+}

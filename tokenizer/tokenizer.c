@@ -13,6 +13,10 @@ void wm_tokenizer_free(struct wm_tokenizer *tok)
     free(tok->kinds);
     free(tok->merges);
     free(tok->pairs.slots);
+    free(tok->pairs.filter);
+    free(tok->byte_pairs);
+    free(tok->origins);
+    free(tok->direct.buckets);
     free(tok->index.slots);
     free(tok->added);
     free(tok->added_index.slots);
