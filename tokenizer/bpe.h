@@ -84,11 +84,11 @@ struct wm_tokenizer {
     struct bpe_merge *merges; /**< [n_merges] by rank */
     uint32_t n_merges, cap_merges;
     struct bpe_pairs pairs;
-    struct bpe_index index;  /**< Tokens that are not special. */
-    struct bpe_direct direct;     /**< Pieces of up to 15 bytes that are one token. */
-    uint32_t *byte_pairs;         /**< [256 · 256] rank of the merge of two bytes, or BPE_NONE. */
-    struct bpe_origin *origins;   /**< [n_ids], or NULL if a token may come about in two ways. */
-    uint32_t max_token;           /**< Bytes of the longest one that is not special. */
+    struct bpe_index index;     /**< Tokens that are not special. */
+    struct bpe_direct direct;   /**< Pieces of up to 15 bytes that are one token. */
+    uint32_t *byte_pairs;       /**< [256 · 256] rank of the merge of two bytes, or BPE_NONE. */
+    struct bpe_origin *origins; /**< [n_ids], or NULL if a token may come about in two ways. */
+    uint32_t max_token;         /**< Bytes of the longest one that is not special. */
     bool ignore_merges;      /**< A piece that is a token needs no merging (tiktoken, LLaMA 3). */
     struct bpe_added *added; /**< [n_added] by id */
     uint32_t n_added, cap_added;
@@ -124,6 +124,9 @@ uint32_t bpe_find(const struct wm_tokenizer *tok, struct wm_str bytes);
 uint32_t bpe_find_added(const struct wm_tokenizer *tok, struct wm_str name);
 
 /* ---- tables.c ---- */
+
+/** Memory for a table read at random, on huge pages where there are any; free() it. NULL: none. */
+void *bpe_table_alloc(size_t bytes);
 
 int bpe_index_init(struct bpe_index *index, size_t n, struct wm_error *err);
 /** The first of two tokens with the same bytes stays. The table must have room. */
@@ -162,7 +165,10 @@ static inline const struct bpe_pair_slot *bpe_merge_of(const struct bpe_pairs *p
 
 /* ---- piece.c: the merging of one piece ---- */
 
-enum { BPE_SHORT_PIECE = 64 }; /**< Bytes; the quadratic way is faster up to about here. */
+enum {
+    BPE_SHORT_PIECE = 64, /**< Bytes; the quadratic way is faster up to about here. */
+    BPE_GROUP = 8,        /**< Pieces merged side by side. */
+};
 
 /** Working memory, reused; free with bpe_scratch_done. Zeroed = empty. */
 struct bpe_scratch {
@@ -181,6 +187,9 @@ int bpe_merge_piece(const struct wm_tokenizer *tok, struct bpe_scratch *scratch,
 /** The same for 1 to BPE_SHORT_PIECE bytes that all have tokens; `ret` has room for as many ids.
  *  Returns how many. */
 size_t bpe_merge_short(const struct wm_tokenizer *tok, struct wm_str piece, uint32_t *ret);
+/** The same for n ≤ BPE_GROUP pieces side by side: while one waits for memory another goes on. */
+void bpe_merge_group(const struct wm_tokenizer *tok, const struct wm_str *pieces, size_t n,
+                     uint32_t (*ret)[BPE_SHORT_PIECE], size_t *ret_n);
 
 /* ---- piece_heap.c, piece_windows.c: long pieces ---- */
 

@@ -72,9 +72,9 @@ int bpe_direct_init(struct wm_tokenizer *tok, struct wm_error *err)
         n += tok->kinds[id] != BPE_HOLE && tok->tokens[id].len <= BPE_DIRECT_MAX;
     direct->n_buckets = n / 2 + 16; /* two thirds full */
     size_t size = direct->n_buckets * sizeof *direct->buckets;
-    void *buckets = NULL;
-    if (posix_memalign(&buckets, sizeof *direct->buckets, size) != 0)
+    direct->buckets = bpe_table_alloc(size);
+    if (!direct->buckets)
         return wm_fail_nomem(err, size, "table of short tokens");
-    direct->buckets = memset(buckets, 0, size);
+    memset(direct->buckets, 0, size);
     return fill(tok, err);
 }

@@ -42,8 +42,8 @@ int bpe_direct_init(struct wm_tokenizer *tok, struct wm_error *err);
 /** The key of `len` (1 to 15) bytes at `at`; reads no further than `end`. */
 static inline struct bpe_key bpe_key(const char *at, size_t len, const char *end)
 {
-    static const unsigned char masks[2 * BPE_KEY_BYTES] = {
-        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+    static const unsigned char masks[2 * BPE_KEY_BYTES] = {255, 255, 255, 255, 255, 255, 255, 255,
+                                                           255, 255, 255, 255, 255, 255, 255, 255};
     char bytes[BPE_KEY_BYTES] = {0};
     struct bpe_key key, mask;
     if (end - at >= BPE_KEY_BYTES) {

@@ -15,7 +15,7 @@
 #include "wetmill/utf8.h"
 
 enum {
-    CACHE_LINES = 1 << 14,
+    CACHE_LINES = 1 << 15,
     CACHED_BYTES = 30, /* of a piece */
     CACHED_IDS = 8,
     BLOCK = 64, /* pieces looked up at a time */
@@ -33,6 +33,7 @@ struct block {
     uint32_t ends[BLOCK];
     struct bpe_key keys[BLOCK];
     uint64_t hashes[BLOCK];
+    uint32_t found[BLOCK]; /* the one token it is, or BPE_NONE */
 };
 
 struct wm_encoder {
@@ -51,14 +52,13 @@ int wm_encoder_new(const struct wm_tokenizer *tok, struct wm_encoder **ret, stru
     enc->tok = tok;
     int status = bpe_splitter_new(tok->pattern, &enc->splitter, err);
     size_t size = CACHE_LINES * sizeof *enc->cache;
-    void *cache = NULL;
-    if (!status && posix_memalign(&cache, sizeof *enc->cache, size) != 0)
+    if (!status && !(enc->cache = bpe_table_alloc(size)))
         status = wm_fail_nomem(err, size, "encoder's cache");
     if (status) {
         wm_encoder_free(enc);
         return status;
     }
-    enc->cache = memset(cache, 0, size);
+    memset(enc->cache, 0, size);
     *ret = enc;
     return 0;
 }
@@ -90,35 +90,115 @@ static int encode_new_piece(struct wm_encoder *enc, struct wm_str piece, struct 
     return bpe_merge_piece(enc->tok, &enc->scratch, piece, ids, err);
 }
 
+static struct cache_line *cache_line(struct wm_encoder *enc, uint64_t hash)
+{
+    return &enc->cache[hash & (CACHE_LINES - 1)];
+}
+
+static bool is_cached(const struct cache_line *line, struct wm_str piece)
+{
+    return line->len == piece.len && memcmp(line->bytes, piece.ptr, piece.len) == 0;
+}
+
+static void put_cached(struct cache_line *line, struct wm_str piece, const uint32_t *ids, size_t n)
+{
+    if (n > CACHED_IDS)
+        return;
+    line->len = (uint8_t)piece.len;
+    line->n_ids = (uint8_t)n;
+    memcpy(line->bytes, piece.ptr, piece.len);
+    memcpy(line->ids, ids, n * sizeof *ids);
+}
+
 /* A piece that has been asked for among the short tokens, in vain. */
 static int encode_piece(struct wm_encoder *enc, struct wm_str piece, uint64_t hash,
                         struct wm_ids *ids, struct wm_error *err)
 {
+    struct cache_line *line = cache_line(enc, hash);
+    size_t before = ids->n;
     if (piece.len > CACHED_BYTES)
         return encode_new_piece(enc, piece, ids, err);
-    struct cache_line *line = &enc->cache[hash & (CACHE_LINES - 1)];
-    if (line->len == piece.len && memcmp(line->bytes, piece.ptr, piece.len) == 0) {
-        int status = bpe_ids_reserve(ids, CACHED_IDS, err);
-        if (status)
-            return status;
-        memcpy(ids->ids + ids->n, line->ids, sizeof line->ids);
-        ids->n += line->n_ids;
-        return 0;
-    }
-    size_t before = ids->n;
-    int status = piece.len > BPE_DIRECT_MAX
-                     ? encode_new_piece(enc, piece, ids, err)
-                     : bpe_merge_piece(enc->tok, &enc->scratch, piece, ids, err);
-    if (status || ids->n - before > CACHED_IDS)
+    if (!is_cached(line, piece)) {
+        int status = piece.len > BPE_DIRECT_MAX
+                         ? encode_new_piece(enc, piece, ids, err)
+                         : bpe_merge_piece(enc->tok, &enc->scratch, piece, ids, err);
+        if (!status)
+            put_cached(line, piece, ids->ids + before, ids->n - before);
         return status;
-    line->len = (uint8_t)piece.len;
-    line->n_ids = (uint8_t)(ids->n - before);
-    memcpy(line->bytes, piece.ptr, piece.len);
-    memcpy(line->ids, ids->ids + before, line->n_ids * sizeof *line->ids);
+    }
+    int status = bpe_ids_reserve(ids, CACHED_IDS, err);
+    if (status)
+        return status;
+    memcpy(ids->ids + ids->n, line->ids, sizeof line->ids);
+    ids->n += line->n_ids;
     return 0;
 }
 
 /* ---- a block of pieces ---- */
+
+static struct wm_str block_piece(const struct block *b, struct wm_str text, size_t start, int i)
+{
+    size_t at = i ? b->ends[i - 1] : start;
+    return (struct wm_str){text.ptr + at, b->ends[i] - at};
+}
+
+/* Merge up to BPE_GROUP pieces of the block into the cache. */
+static void merge_group(struct wm_encoder *enc, const struct wm_str *pieces, const uint64_t *hashes,
+                        size_t n)
+{
+    uint32_t ids[BPE_GROUP][BPE_SHORT_PIECE];
+    size_t n_ids[BPE_GROUP];
+    bpe_merge_group(enc->tok, pieces, n, ids, n_ids);
+    for (size_t i = 0; i < n; i++)
+        put_cached(cache_line(enc, hashes[i]), pieces[i], ids[i], n_ids[i]);
+}
+
+static bool is_long_token(const struct wm_encoder *enc, struct wm_str piece)
+{
+    return piece.len > BPE_DIRECT_MAX && enc->tok->ignore_merges &&
+           bpe_find(enc->tok, piece) != BPE_NONE;
+}
+
+/* Look up the short tokens among the block's pieces, and get most of the others into the cache. */
+static void prepare_block(struct wm_encoder *enc, struct wm_str text, size_t start, int n)
+{
+    struct block *b = &enc->block;
+    const struct bpe_direct *direct = &enc->tok->direct;
+    struct wm_str missing[BPE_GROUP];
+    uint64_t hashes[BPE_GROUP];
+    size_t n_missing = 0;
+    for (int i = 0; i < n; i++) {
+        struct wm_str piece = block_piece(b, text, start, i);
+        if (piece.len > BPE_DIRECT_MAX) {
+            b->hashes[i] = piece.len <= CACHED_BYTES ? XXH3_64bits(piece.ptr, piece.len) : 0;
+            continue;
+        }
+        b->keys[i] = bpe_key(piece.ptr, piece.len, text.ptr + text.len);
+        b->hashes[i] = bpe_key_hash(b->keys[i]);
+        __builtin_prefetch(bpe_direct_bucket(direct, b->hashes[i]));
+    }
+    for (int i = 0; i < n; i++) {
+        b->found[i] = BPE_NONE;
+        if (block_piece(b, text, start, i).len <= BPE_DIRECT_MAX)
+            b->found[i] =
+                bpe_direct_find(direct, bpe_direct_bucket(direct, b->hashes[i]), b->keys[i]);
+        if (b->found[i] == BPE_NONE)
+            __builtin_prefetch(cache_line(enc, b->hashes[i]));
+    }
+    for (int i = 0; i < n && enc->tok->has_bytes; i++) {
+        struct wm_str piece = block_piece(b, text, start, i);
+        if (b->found[i] != BPE_NONE || piece.len > CACHED_BYTES ||
+            is_cached(cache_line(enc, b->hashes[i]), piece) || is_long_token(enc, piece))
+            continue;
+        missing[n_missing] = piece;
+        hashes[n_missing++] = b->hashes[i];
+        if (n_missing == BPE_GROUP) {
+            merge_group(enc, missing, hashes, n_missing);
+            n_missing = 0;
+        }
+    }
+    merge_group(enc, missing, hashes, n_missing);
+}
 
 /* The `n` pieces of block.ends, the first of which begins at `start`; text.ptr is where ends are
  * counted from. `*ret_last` is the place in `ids` where the last piece's ids begin. */
@@ -126,30 +206,14 @@ static int encode_block(struct wm_encoder *enc, struct wm_str text, size_t start
                         struct wm_ids *ids, size_t *ret_last, struct wm_error *err)
 {
     struct block *b = &enc->block;
-    const struct bpe_direct *direct = &enc->tok->direct;
-    size_t at = start;
-    for (int i = 0; i < n; at = b->ends[i++]) {
-        size_t len = b->ends[i] - at;
-        if (len > BPE_DIRECT_MAX) {
-            b->hashes[i] = len <= CACHED_BYTES ? XXH3_64bits(text.ptr + at, len) : 0;
-            continue;
-        }
-        b->keys[i] = bpe_key(text.ptr + at, len, text.ptr + text.len);
-        b->hashes[i] = bpe_key_hash(b->keys[i]);
-        __builtin_prefetch(bpe_direct_bucket(direct, b->hashes[i]));
-    }
+    prepare_block(enc, text, start, n);
     int status = bpe_ids_reserve(ids, BLOCK, err);
-    at = start;
-    for (int i = 0; i < n && !status; at = b->ends[i++]) {
-        size_t len = b->ends[i] - at;
+    for (int i = 0; i < n && !status; i++) {
         *ret_last = ids->n;
-        uint32_t id = BPE_NONE;
-        if (len <= BPE_DIRECT_MAX)
-            id = bpe_direct_find(direct, bpe_direct_bucket(direct, b->hashes[i]), b->keys[i]);
-        if (id == BPE_NONE)
-            status = encode_piece(enc, (struct wm_str){text.ptr + at, len}, b->hashes[i], ids, err);
+        if (b->found[i] == BPE_NONE)
+            status = encode_piece(enc, block_piece(b, text, start, i), b->hashes[i], ids, err);
         else if (ids->n < ids->cap || !(status = bpe_ids_reserve(ids, BLOCK, err)))
-            ids->ids[ids->n++] = id;
+            ids->ids[ids->n++] = b->found[i];
     }
     return status;
 }

@@ -63,16 +63,12 @@ _Static_assert(BPE_MAX_IDS <= 1 << (31 - PLACE_BITS), "ranks of merges");
 struct short_piece {
     int32_t pairs[BPE_SHORT_PIECE];
     uint32_t ids[BPE_SHORT_PIECE], made[BPE_SHORT_PIECE]; /* made: by the pair here */
+    uint64_t alive;
+    unsigned padded;       /* places, a multiple of 4 */
+    int asked[2];          /* places whose pairs are being looked up, or -1 */
+    uint32_t neighbour[2]; /* the other token of the pair */
+    size_t slot[2];        /* where its search begins */
 };
-
-static void look_up(const struct wm_tokenizer *tok, struct short_piece *s, unsigned left,
-                    unsigned right)
-{
-    const struct bpe_pair_slot *slot = bpe_merge_of(&tok->pairs, s->ids[left], s->ids[right]);
-    s->pairs[left] = slot ? (int32_t)(slot->rank << PLACE_BITS | left) : NO_PAIR;
-    if (slot)
-        s->made[left] = slot->id;
-}
 
 /* Least of pairs [n], n a multiple of 4. */
 static int32_t least(const int32_t *pairs, unsigned n)
@@ -93,6 +89,9 @@ static void begin(const struct wm_tokenizer *tok, struct short_piece *s, struct 
 {
     const unsigned char *bytes = (const unsigned char *)piece.ptr;
     unsigned n = (unsigned)piece.len, i = 0;
+    s->alive = UINT64_MAX >> (BPE_SHORT_PIECE - n);
+    s->padded = (n + 3) & ~3u;
+    s->asked[0] = s->asked[1] = -1;
     for (; i + 1 < n; i++) {
         uint32_t rank = tok->byte_pairs[bytes[i] << 8 | bytes[i + 1]];
         s->ids[i] = tok->byte_ids[bytes[i]];
@@ -106,30 +105,89 @@ static void begin(const struct wm_tokenizer *tok, struct short_piece *s, struct 
     while (i % 4);
 }
 
+static void ask(const struct wm_tokenizer *tok, struct short_piece *s, int which, unsigned left,
+                unsigned right)
+{
+    s->asked[which] = (int)left;
+    s->neighbour[which] = s->ids[right];
+    s->slot[which] = bpe_pair_hash(s->ids[left], s->ids[right]) >> tok->pairs.shift;
+    __builtin_prefetch(&tok->pairs.slots[s->slot[which]]);
+}
+
+static void answer(const struct wm_tokenizer *tok, struct short_piece *s, int which)
+{
+    if (s->asked[which] < 0)
+        return;
+    const struct bpe_pairs *pairs = &tok->pairs;
+    unsigned at = (unsigned)s->asked[which];
+    uint32_t left = s->ids[at], right = s->neighbour[which];
+    const struct bpe_pair_slot *slot = &pairs->slots[s->slot[which]];
+    while (slot->rank != BPE_NONE && !(slot->left == left && slot->right == right))
+        if (++slot == pairs->slots + pairs->n_slots)
+            slot = pairs->slots;
+    s->asked[which] = -1;
+    s->made[at] = slot->id;
+    s->pairs[at] = slot->rank == BPE_NONE ? NO_PAIR : (int32_t)(slot->rank << PLACE_BITS | at);
+}
+
+/* The next merge; what it makes necessary to look up is asked for. False if there is none. */
+static bool merge_next(const struct wm_tokenizer *tok, struct short_piece *s)
+{
+    answer(tok, s, 0);
+    answer(tok, s, 1);
+    int32_t pair = least(s->pairs, s->padded);
+    if (pair == NO_PAIR)
+        return false;
+    unsigned at = (unsigned)pair % BPE_SHORT_PIECE;
+    uint64_t behind = s->alive & UINT64_MAX << 1 << at;
+    unsigned right = (unsigned)__builtin_ctzll(behind);
+    s->ids[at] = s->made[at];
+    s->pairs[at] = s->pairs[right] = NO_PAIR;
+    s->alive &= ~(UINT64_C(1) << right);
+    behind &= behind - 1;
+    uint64_t before = s->alive & ~(UINT64_MAX << at);
+    if (behind)
+        ask(tok, s, 0, at, (unsigned)__builtin_ctzll(behind));
+    if (before)
+        ask(tok, s, 1, 63 - (unsigned)__builtin_clzll(before), at);
+    return true;
+}
+
+static size_t take(const struct short_piece *s, uint32_t *ret)
+{
+    size_t n = 0;
+    for (uint64_t alive = s->alive; alive; alive &= alive - 1)
+        ret[n++] = s->ids[__builtin_ctzll(alive)];
+    return n;
+}
+
 size_t bpe_merge_short(const struct wm_tokenizer *tok, struct wm_str piece, uint32_t *ret)
 {
     struct short_piece s;
-    unsigned n = (unsigned)piece.len, padded = (n + 3) & ~3u;
-    uint64_t alive = n == 64 ? UINT64_MAX : (UINT64_C(1) << n) - 1;
     begin(tok, &s, piece);
-    for (int32_t pair; (pair = least(s.pairs, padded)) != NO_PAIR;) {
-        unsigned at = (unsigned)pair % BPE_SHORT_PIECE;
-        uint64_t behind = alive & UINT64_MAX << 1 << at;
-        unsigned right = (unsigned)__builtin_ctzll(behind);
-        s.ids[at] = s.made[at];
-        s.pairs[at] = s.pairs[right] = NO_PAIR;
-        alive &= ~(UINT64_C(1) << right);
-        behind &= behind - 1;
-        uint64_t before = alive & ~(UINT64_MAX << at);
-        if (behind)
-            look_up(tok, &s, at, (unsigned)__builtin_ctzll(behind));
-        if (before)
-            look_up(tok, &s, 63 - (unsigned)__builtin_clzll(before), at);
+    while (merge_next(tok, &s))
+        ;
+    return take(&s, ret);
+}
+
+void bpe_merge_group(const struct wm_tokenizer *tok, const struct wm_str *pieces, size_t n,
+                     uint32_t (*ret)[BPE_SHORT_PIECE], size_t *ret_n)
+{
+    struct short_piece s[BPE_GROUP];
+    unsigned char active[BPE_GROUP];
+    for (size_t i = 0; i < n; i++) {
+        begin(tok, &s[i], pieces[i]);
+        active[i] = (unsigned char)i;
     }
-    size_t left = 0;
-    for (; alive; alive &= alive - 1)
-        ret[left++] = s.ids[__builtin_ctzll(alive)];
-    return left;
+    for (size_t left = n; left;)
+        for (size_t k = 0; k < left;) {
+            if (merge_next(tok, &s[active[k]]))
+                k++;
+            else
+                active[k] = active[--left];
+        }
+    for (size_t i = 0; i < n; i++)
+        ret_n[i] = take(&s[i], ret[i]);
 }
 
 int bpe_merge_piece(const struct wm_tokenizer *tok, struct bpe_scratch *scratch,

@@ -9,7 +9,6 @@
 
 #include "tokenizer/bpe.h"
 
-
 static void heap_down(uint64_t *heap, size_t n, size_t i)
 {
     uint64_t moving = heap[i];
@@ -122,4 +121,3 @@ int bpe_merge_heap(const struct wm_tokenizer *tok, struct bpe_scratch *s, struct
         ids->ids[ids->n++] = s->symbols[i];
     return 0;
 }
-

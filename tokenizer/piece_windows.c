@@ -19,8 +19,9 @@
 #include "tokenizer/bpe.h"
 
 enum {
-    UNTAKEN = 2,     /* tokens at a window's end */
-    WORK_PER_BYTE = 16, /* bytes of windows for each byte of the piece, before the heap takes over */
+    UNTAKEN = 2, /* tokens at a window's end */
+    WORK_PER_BYTE =
+        16, /* bytes of windows for each byte of the piece, before the heap takes over */
 };
 
 bool bpe_stays_apart(const struct wm_tokenizer *tok, uint32_t left, uint32_t right)

@@ -4,6 +4,24 @@
 #include "tokenizer/bpe.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+
+void *bpe_table_alloc(size_t bytes)
+{
+    enum { LINE = 64, HUGE_PAGE = 2 << 20 };
+    size_t align = bytes < HUGE_PAGE ? LINE : HUGE_PAGE;
+    void *table = NULL;
+    if (bytes > SIZE_MAX - align)
+        return NULL;
+    bytes = (bytes + align - 1) / align * align;
+    if (posix_memalign(&table, align, bytes) != 0)
+        return NULL;
+#ifdef MADV_HUGEPAGE
+    if (align == HUGE_PAGE)
+        (void)madvise(table, bytes, MADV_HUGEPAGE); /* only a wish */
+#endif
+    return table;
+}
 
 static size_t slots_for(size_t n)
 {
@@ -18,7 +36,7 @@ static size_t slots_for(size_t n)
 int bpe_index_init(struct bpe_index *index, size_t n, struct wm_error *err)
 {
     size_t n_slots = slots_for(n + 1);
-    struct bpe_index_slot *slots = malloc(n_slots * sizeof *slots);
+    struct bpe_index_slot *slots = bpe_table_alloc(n_slots * sizeof *slots);
     if (!slots)
         return wm_fail_nomem(err, n_slots * sizeof *slots, "token index");
     memset(slots, 0xFF, n_slots * sizeof *slots);
@@ -83,7 +101,7 @@ static int pairs_grow(struct bpe_pairs *pairs, struct wm_error *err)
     bigger.shift = 64;
     for (size_t n = bigger.n_slots; n > 1; n /= 2)
         bigger.shift--;
-    bigger.slots = malloc(bigger.n_slots * sizeof *bigger.slots);
+    bigger.slots = bpe_table_alloc(bigger.n_slots * sizeof *bigger.slots);
     if (!bigger.slots)
         return wm_fail_nomem(err, bigger.n_slots * sizeof *bigger.slots, "table of merges");
     memset(bigger.slots, 0xFF, bigger.n_slots * sizeof *bigger.slots);
@@ -113,9 +131,10 @@ static int make_filter(struct bpe_pairs *pairs, struct wm_error *err)
     pairs->filter_shift = 64 - 10;
     for (; words * 4 < pairs->n; words *= 2)
         pairs->filter_shift--;
-    pairs->filter = calloc(words, sizeof *pairs->filter);
+    pairs->filter = bpe_table_alloc(words * sizeof *pairs->filter);
     if (!pairs->filter)
         return wm_fail_nomem(err, words * sizeof *pairs->filter, "filter of merges");
+    memset(pairs->filter, 0, words * sizeof *pairs->filter);
     for (size_t i = 0; i < pairs->n_slots; i++) {
         const struct bpe_pair_slot *slot = &pairs->slots[i];
         uint64_t bit = bpe_pair_hash(slot->left, slot->right) >> pairs->filter_shift;
@@ -128,7 +147,7 @@ static int make_filter(struct bpe_pairs *pairs, struct wm_error *err)
 static int make_byte_pairs(struct wm_tokenizer *tok, struct wm_error *err)
 {
     enum { PAIRS = 256 * 256 };
-    tok->byte_pairs = malloc(PAIRS * sizeof *tok->byte_pairs);
+    tok->byte_pairs = bpe_table_alloc(PAIRS * sizeof *tok->byte_pairs);
     if (!tok->byte_pairs)
         return wm_fail_nomem(err, PAIRS * sizeof *tok->byte_pairs, "table of byte pairs");
     memset(tok->byte_pairs, 0xFF, PAIRS * sizeof *tok->byte_pairs);
@@ -161,8 +180,8 @@ static int make_origins(struct wm_tokenizer *tok, struct wm_error *err)
         const struct bpe_origin *parts[2] = {&origins[merge->left], &origins[merge->right]};
         usable = origin->order == 0 && wm_token_bytes(tok, merge->id).len > 1;
         for (int k = 0; k < 2; k++) /* of a rank before this one, or a byte */
-            usable = usable && (parts[k]->order || wm_token_bytes(tok, k ? merge->right
-                                                                        : merge->left).len == 1);
+            usable = usable && (parts[k]->order ||
+                                wm_token_bytes(tok, k ? merge->right : merge->left).len == 1);
         *origin = (struct bpe_origin){merge->left, merge->right, i + 1};
     }
     if (tok->pairs.n != tok->n_merges) /* a pair named twice */

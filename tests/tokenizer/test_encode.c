@@ -58,6 +58,159 @@ static void test_against_naive(void)
     }
 }
 
+static void check_same(const struct wm_ids *got, const struct wm_ids *want, const char *what)
+{
+    CHECK_(got->n == want->n && memcmp(got->ids, want->ids, got->n * sizeof *got->ids) == 0,
+           "%s: %zu ids, want %zu", what, got->n, want->n);
+}
+
+/* Long pieces: in windows as with the heap. Runs of tokens make borders move over whole windows. */
+static void test_windows(void)
+{
+    enum { LONGEST = 6000 };
+    struct wm_error err = {0};
+    static char text[LONGEST];
+    uint64_t state = 3;
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        struct wm_tokenizer_options options = small_options(WM_SPLIT_CL100K, 300 + 150 * seed);
+        struct wm_tokenizer *tok = random_tokenizer(seed, &options);
+        struct bpe_scratch scratch = {0};
+        struct wm_ids got = {0}, want = {0};
+        CHECK(tok->origins != NULL);
+        for (int round = 0; round < 60; round++) {
+            size_t n =
+                round % 3 ? random_text(&state, true, text, LONGEST) : LONGEST - (size_t)round;
+            size_t kinds = 1 + (size_t)round % 4;
+            for (size_t i = 0; i < n && round % 3 == 0; i++)
+                text[i] = "abht"[random_below(&state, kinds)];
+            if (n <= BPE_SHORT_PIECE)
+                continue;
+            got.n = want.n = 0;
+            CHECK_OK(bpe_ids_reserve(&got, BPE_SHORT_PIECE, &err), err);
+            CHECK_OK(bpe_merge_windows(tok, &scratch, (struct wm_str){text, n}, &got, &err), err);
+            CHECK_OK(bpe_merge_heap(tok, &scratch, (struct wm_str){text, n}, &want, &err), err);
+            check_same(&got, &want, "windows");
+        }
+        bpe_scratch_done(&scratch);
+        wm_ids_done(&got);
+        wm_ids_done(&want);
+        wm_tokenizer_free(tok);
+    }
+}
+
+/* Two tokens stay apart if and only if their joined bytes are encoded as the two. */
+static void test_stays_apart(void)
+{
+    struct wm_error err = {0};
+    struct wm_tokenizer_options options = small_options(WM_SPLIT_CL100K, 420);
+    struct wm_tokenizer *tok = random_tokenizer(21, &options);
+    struct bpe_scratch scratch = {0};
+    struct wm_ids ids = {0};
+    struct wm_buf joined;
+    wm_buf_init(&joined, 1 << 16);
+    size_t n_apart = 0;
+    CHECK(tok->origins != NULL);
+    for (uint32_t a = 0; a < tok->n_ids; a++) {
+        for (uint32_t b = a % 7; b < tok->n_ids; b += 3) {
+            struct wm_str left = wm_token_bytes(tok, a), right = wm_token_bytes(tok, b);
+            joined.len = ids.n = 0;
+            if (wm_token_is_special(tok, a) || wm_token_is_special(tok, b))
+                continue;
+            CHECK_OK(wm_buf_add(&joined, left.ptr, left.len, &err), err);
+            CHECK_OK(wm_buf_add(&joined, right.ptr, right.len, &err), err);
+            CHECK_OK(bpe_merge_heap(tok, &scratch, wm_buf_str(&joined), &ids, &err), err);
+            bool apart = ids.n == 2 && ids.ids[0] == a && ids.ids[1] == b;
+            CHECK(bpe_stays_apart(tok, a, b) == apart);
+            n_apart += apart;
+        }
+    }
+    CHECK(n_apart > 1000);
+    wm_buf_done(&joined);
+    wm_ids_done(&ids);
+    bpe_scratch_done(&scratch);
+    wm_tokenizer_free(tok);
+}
+
+/* A token that two merges make: windows cannot be used, and are not. */
+static void test_two_origins(void)
+{
+    static const struct wm_str merged[] = {{"ab", 2}, {"bc", 2}, {"abc", 3}};
+    static const uint32_t merges[][3] = {
+        {'b', 'c', 257}, {'a', 'b', 256}, {256, 'c', 258}, {'a', 257, 258}};
+    struct wm_error err = {0};
+    struct wm_tokenizer *tok = NULL;
+    struct bpe_scratch scratch = {0};
+    struct wm_ids got = {0}, want = {0};
+    char text[200];
+    uint64_t state = 5;
+    CHECK_OK(bpe_new(&tok, &err), err);
+    for (unsigned i = 0; i < 256; i++) {
+        char byte = (char)i;
+        CHECK_OK(bpe_put_token(tok, i, (struct wm_str){&byte, 1}, BPE_TOKEN, &err), err);
+    }
+    for (uint32_t i = 0; i < 3; i++)
+        CHECK_OK(bpe_put_token(tok, 256 + i, merged[i], BPE_TOKEN, &err), err);
+    CHECK_OK(bpe_index_tokens(tok, &err), err);
+    for (size_t i = 0; i < 4; i++)
+        CHECK_OK(bpe_add_merge(tok, merges[i][0], merges[i][1], merges[i][2], &err), err);
+    CHECK_OK(bpe_set_pattern(tok, WM_STR("\\w+"), &err), err);
+    CHECK_OK(bpe_finish(tok, &err), err);
+    CHECK(tok->origins == NULL);
+    for (int round = 0; round < 50; round++) {
+        for (size_t i = 0; i < sizeof text; i++)
+            text[i] = "abc"[random_below(&state, 3)];
+        got.n = want.n = 0;
+        CHECK_OK(bpe_merge_piece(tok, &scratch, (struct wm_str){text, sizeof text}, &got, &err),
+                 err);
+        naive_piece(tok, (struct wm_str){text, sizeof text}, &want);
+        check_same(&got, &want, "two origins");
+    }
+    bpe_scratch_done(&scratch);
+    wm_ids_done(&got);
+    wm_ids_done(&want);
+    wm_tokenizer_free(tok);
+}
+
+/* Blocks of pieces, table of short tokens and cache against piece by piece, both for tokens taken
+ * whole and for tokens that must come from merges. */
+static void test_blocks(void)
+{
+    struct wm_error err = {0};
+    static char text[20000];
+    uint64_t state = 8;
+    for (int whole = 0; whole < 2; whole++) {
+        struct wm_tokenizer_options options = small_options(WM_SPLIT_CL100K, 700);
+        struct wm_tokenizer *tok = random_tokenizer(13, &options);
+        struct wm_encoder *enc = NULL;
+        struct bpe_splitter *splitter = NULL;
+        struct wm_ids got = {0}, want = {0};
+        struct wm_str piece;
+        tok->ignore_merges = whole;
+        CHECK_OK(wm_encoder_new(tok, &enc, &err), err);
+        CHECK_OK(bpe_splitter_new(tok->pattern, &splitter, &err), err);
+        for (int round = 0; round < 30; round++) {
+            struct wm_str all = {text, random_text(&state, false, text, sizeof text)};
+            got.n = want.n = 0;
+            CHECK_OK(wm_encode(enc, all, 0, &got, &err), err);
+            bpe_split(splitter, all);
+            while (bpe_next_piece(splitter, &piece, &err) > 0) {
+                uint32_t id = whole ? bpe_find(tok, piece) : BPE_NONE;
+                CHECK_OK(bpe_ids_reserve(&want, 1, &err), err);
+                if (id != BPE_NONE)
+                    want.ids[want.n++] = id;
+                else
+                    naive_piece(tok, piece, &want);
+            }
+            check_same(&got, &want, "blocks");
+        }
+        bpe_splitter_free(splitter);
+        wm_encoder_free(enc);
+        wm_ids_done(&got);
+        wm_ids_done(&want);
+        wm_tokenizer_free(tok);
+    }
+}
+
 static void check_round_trip(const struct wm_tokenizer *tok, struct wm_encoder *enc,
                              struct wm_str text, unsigned flags)
 {
@@ -300,6 +453,10 @@ static void test_long_pieces(void)
 int main(void)
 {
     test_against_naive();
+    test_windows();
+    test_stays_apart();
+    test_two_origins();
+    test_blocks();
     test_round_trips();
     test_specials();
     test_invalid();
