@@ -142,6 +142,11 @@ extern const struct wm_option cli_plan_table[];
 int cli_need(const char *dir, const char *file, const char *what, struct wm_error *err);
 /** Operands from the given one on become run.input.paths. */
 int cli_take_paths(struct cli *cli, size_t first, struct wm_error *err);
+/** Read run.input and call `take` for every document in order until it returns non-zero; < 0 is an
+ *  error. Damage is shown; `*ret_skipped`: there was some. */
+int cli_each_document(struct cli *cli,
+                      int (*take)(void *arg, const struct wm_doc *, struct wm_error *), void *arg,
+                      bool *ret_skipped, struct wm_error *err);
 /** -o DIR becomes the place of step `id`, which is then the only step of cli->run. */
 int cli_take_output(struct cli *cli, enum wm_step_id id, struct wm_error *err);
 /** Run the steps of cli->run up to `last`, print steps and summary. Exit code. */

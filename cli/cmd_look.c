@@ -84,10 +84,9 @@ static bool say_damage(struct cli *cli, const struct wm_reader *reader)
     return n > 0;
 }
 
-/* Call `take` for every document in order until it returns non-zero. */
-static int for_each(struct cli *cli,
-                    int (*take)(void *arg, const struct wm_doc *, struct wm_error *), void *arg,
-                    bool *ret_skipped, struct wm_error *err)
+int cli_each_document(struct cli *cli,
+                      int (*take)(void *arg, const struct wm_doc *, struct wm_error *), void *arg,
+                      bool *ret_skipped, struct wm_error *err)
 {
     struct wm_inputs inputs = {0};
     struct wm_batch batch = {0};
@@ -141,7 +140,7 @@ static int run_head(struct cli *cli)
     bool skipped = false;
     int status = cli_take_paths(cli, 0, &err);
     if (!status)
-        status = for_each(cli, take_head, &head, &skipped, &err);
+        status = cli_each_document(cli, take_head, &head, &skipped, &err);
     return status ? cli_fail(cli, &err) : skipped ? CLI_SKIPPED : CLI_OK;
 }
 
@@ -205,7 +204,7 @@ static int run_sample(struct cli *cli)
     s.picks = calloc(cli->options.count + 1, sizeof *s.picks);
     int status = s.picks ? cli_take_paths(cli, 0, &err) : wm_fail_nomem(&err, 0, "sample");
     if (!status)
-        status = for_each(cli, take_sample, &s, &skipped, &err);
+        status = cli_each_document(cli, take_sample, &s, &skipped, &err);
     if (s.n)
         qsort(s.picks, s.n, sizeof *s.picks, compare_keys);
     for (size_t i = 0; i < s.n; i++) {

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file tokenizer_usage.h
+ * What a tokenizer does with a corpus: how often each token comes, and by language the documents,
+ * bytes, words and tokens. A word is a run without white space (the property White_Space, Unicode
+ * 14); where a script writes no spaces, read bytes per token instead.
+ *
+ * Special tokens' names in the text count as text. One thread; the result does not depend on the
+ * order of the documents.
+ */
+#ifndef WETMILL_TOKENIZER_USAGE_H
+#define WETMILL_TOKENIZER_USAGE_H
+
+#include "wetmill/tokenizer.h"
+
+enum {
+    WM_USAGE_NAME = 32,        /**< Bytes of a language's name with NUL; a longer one is "other". */
+    WM_USAGE_LANGUAGES = 1024, /**< Names told apart; what comes later is "other". */
+};
+
+struct wm_usage_language {
+    char name[WM_USAGE_NAME];
+    uint64_t documents, bytes, words, tokens;
+};
+
+struct wm_usage;
+
+/** `tok` must outlive it. */
+int wm_usage_new(const struct wm_tokenizer *tok, struct wm_usage **ret, struct wm_error *err);
+void wm_usage_free(struct wm_usage *usage); /**< NULL is fine. */
+
+/** Count one document; an empty `language` is "unknown". Errors as wm_encode; nothing of the
+ *  document is counted then. */
+int wm_usage_add(struct wm_usage *usage, struct wm_str language, struct wm_str text,
+                 struct wm_error *err);
+
+/** Times that token `id` came; 0 for an id out of range. */
+uint64_t wm_usage_count(const struct wm_usage *usage, uint32_t id);
+
+/** [*ret_n] languages by name, borrowed. */
+const struct wm_usage_language *wm_usage_languages(const struct wm_usage *usage, size_t *ret_n);
+
+#endif /* WETMILL_TOKENIZER_USAGE_H */
