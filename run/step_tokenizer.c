@@ -37,11 +37,10 @@ static int on_merge(void *arg, uint64_t done, uint64_t total)
     return ctx->hooks && ctx->hooks->cancel ? wm_cancel_check(ctx->hooks->cancel, &err) : 0;
 }
 
-/* --memory is for everything: the table of pieces gets no more than half of it. */
-static uint64_t table_memory(const struct wm_step_context *ctx)
+/* --memory is for everything: reading and counting go on at the same time. */
+static uint64_t trainer_memory(const struct wm_step_context *ctx)
 {
-    uint64_t most = ctx->memory / 2, given = ctx->run->tokenizer.memory;
-    return given < most ? given : most;
+    return ctx->memory / 4 * 3;
 }
 
 /* One pass over the documents; counts of all workers are folded into the trainer. */
@@ -51,7 +50,7 @@ static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inp
     struct wm_chain chain;
     struct wm_job job;
     struct wm_job_result result = {0};
-    struct wm_count_sink counts = {.trainer = trainer, .memory = table_memory(ctx)};
+    struct wm_count_sink counts = {.trainer = trainer, .memory = trainer_memory(ctx)};
     wm_chain_init(&chain);
     wm_step_job(ctx, &job);
     job.label = "tokenizer: count";
@@ -88,13 +87,28 @@ static int add_facts(const struct wm_bpe_trainer *trainer, const struct wm_token
     return status;
 }
 
+/* Not a fact of the result: another --memory spills otherwise. */
+static void say_spilled(const struct wm_step_context *ctx, const struct wm_bpe_trainer *trainer)
+{
+    struct wm_trainer_stats stats;
+    char text[32];
+    wm_trainer_stats(trainer, &stats);
+    if (stats.spilled)
+        wm_step_say(ctx,
+                    "spilled %s to scratch files (%llu bytes), merged from disk in %llu rounds",
+                    wm_format_bytes(stats.spilled, text, sizeof text),
+                    (unsigned long long)stats.spilled, (unsigned long long)stats.rounds);
+}
+
 static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
 {
     struct wm_inputs inputs = {0};
     struct wm_bpe_trainer *trainer = NULL;
     struct wm_tokenizer *tok = NULL;
     struct wm_tokenizer_options options = ctx->run->tokenizer;
-    options.memory = table_memory(ctx);
+    options.memory = trainer_memory(ctx);
+    options.n_counters = ctx->n_workers;
+    options.scratch = ctx->work_dir;
     int status = wm_corpus_inputs(ctx->run, &inputs, err);
     if (!status)
         status = wm_trainer_new(&options, &trainer, err);
@@ -105,6 +119,8 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
             wm_progress_start(ctx->hooks->progress, "tokenizer: merge", "merges", 0);
         status = wm_trainer_finish(trainer, on_merge, ctx, &tok, err);
     }
+    if (!status)
+        say_spilled(ctx, trainer);
     if (!status && wm_tokenizer_size(tok) < ctx->run->tokenizer.vocabulary)
         wm_step_say(ctx, "the corpus yields only %u of %llu vocabulary entries",
                     wm_tokenizer_size(tok), (unsigned long long)ctx->run->tokenizer.vocabulary);
@@ -120,7 +136,7 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
 
 static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struct wm_error *err)
 {
-    struct wm_count_sink counts = {.memory = table_memory(ctx)};
+    struct wm_count_sink counts = {.memory = trainer_memory(ctx)};
     int status = wm_step_predict(ctx, &wm_sink_count, &counts, ret, err);
     ret->disk = ctx->run->tokenizer.vocabulary * 64;
     (void)snprintf(ret->note, sizeof ret->note, "vocabulary %llu",

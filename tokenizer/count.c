@@ -6,6 +6,7 @@
 
 #include "tokenizer/learn.h"
 #include "tokenizer/pieces.h"
+#include "tokenizer/rounds.h"
 #include "wetmill/batch.h"
 #include "wetmill/utf8.h"
 
@@ -34,9 +35,6 @@ const struct wm_option wm_tokenizer_option_table[] = {
     WM_REAL(OPTIONS, sample, 1, 0, 1, "share",
             "train on this share of the documents, picked by a hash of their keys"),
     WM_COUNT(OPTIONS, seed, 0, 0, 1e15, "", "another seed picks another sample"),
-    {"memory", WM_OPTION_SIZE, WM_OFFSET_(OPTIONS, memory, uint64_t), 2147483648.0, 1 << 20, 1e15,
-     NULL, NULL, "bytes",
-     "most the table of distinct pieces may take; no more than half of a run's", WM_OPTION_SPEED},
     {0},
 };
 
@@ -44,6 +42,7 @@ struct wm_bpe_trainer {
     struct wm_tokenizer_options options; /* pattern and specials are not the caller's any more */
     struct bpe_pattern *pattern;
     struct bpe_pieces pieces;
+    struct bpe_spill *spill; /* what did not fit in pieces, or in a counter */
     struct wm_trainer_stats stats;
     struct wm_arena strings;
     struct wm_str *specials;  /* [n_specials] names */
@@ -55,6 +54,7 @@ struct wm_bpe_trainer {
 struct wm_counter {
     struct bpe_splitter *splitter;
     struct bpe_pieces pieces;
+    struct bpe_spill *spill; /* the trainer's */
     uint64_t documents, bytes, n_pieces;
 };
 
@@ -137,9 +137,17 @@ int wm_trainer_new(const struct wm_tokenizer_options *options, struct wm_bpe_tra
     if (!trainer)
         return wm_fail_nomem(err, sizeof *trainer, "tokenizer training");
     trainer->options = *options;
+    trainer->options.scratch = NULL; /* the caller's */
+    if (!options->memory)
+        trainer->options.memory = UINT64_MAX;
     wm_arena_init(&trainer->strings, SIZE_MAX);
-    bpe_pieces_init(&trainer->pieces, options->memory);
-    int status = set_pattern(trainer, options, err);
+    bpe_pieces_init(&trainer->pieces, trainer->options.memory / 2);
+    trainer->spill = calloc(1, sizeof *trainer->spill);
+    int status = trainer->spill ? bpe_spill_init(trainer->spill, options->scratch,
+                                                 trainer->options.memory, err)
+                                : wm_fail_nomem(err, sizeof *trainer->spill, "tokenizer training");
+    if (!status)
+        status = set_pattern(trainer, options, err);
     if (!status)
         status = set_specials(trainer, &options->specials, err);
     size_t n_bytes = options->alphabet == WM_ALPHABET_ALL ? 256 : 0;
@@ -165,6 +173,9 @@ void wm_trainer_free(struct wm_bpe_trainer *trainer)
         return;
     bpe_pattern_free(trainer->pattern);
     bpe_pieces_done(&trainer->pieces);
+    if (trainer->spill)
+        bpe_spill_done(trainer->spill);
+    free(trainer->spill);
     wm_arena_done(&trainer->strings);
     free(trainer);
 }
@@ -192,7 +203,9 @@ int wm_counter_new(const struct wm_bpe_trainer *trainer, struct wm_counter **ret
     struct wm_counter *counter = calloc(1, sizeof *counter);
     if (!counter)
         return wm_fail_nomem(err, sizeof *counter, "counting pieces");
-    bpe_pieces_init(&counter->pieces, trainer->options.memory);
+    unsigned n = trainer->options.n_counters ? trainer->options.n_counters : 1;
+    bpe_pieces_init(&counter->pieces, trainer->options.memory / 4 / n);
+    counter->spill = trainer->spill;
     int status = bpe_splitter_new(trainer->pattern, &counter->splitter, err);
     if (status) {
         wm_counter_free(counter);
@@ -211,13 +224,31 @@ void wm_counter_free(struct wm_counter *counter)
     free(counter);
 }
 
+bool wm_counter_is_full(const struct wm_counter *counter)
+{
+    return bpe_pieces_half_full(&counter->pieces);
+}
+
+/* Add to a table; one that is full is spilled first. */
+static int add_or_spill(struct bpe_pieces *pieces, struct bpe_spill *spill, struct wm_str piece,
+                        uint64_t count, struct wm_error *err)
+{
+    int status = bpe_pieces_add(pieces, piece, count, err);
+    if (status != BPE_PIECES_FULL)
+        return status;
+    status = bpe_spill_table(spill, pieces, err);
+    if (!status)
+        status = bpe_pieces_add(pieces, piece, count, err);
+    return status == BPE_PIECES_FULL ? bpe_pieces_too_long(pieces, piece, err) : status;
+}
+
 static int count_valid(struct wm_counter *counter, struct wm_str text, struct wm_error *err)
 {
     struct wm_str piece;
     int more;
     bpe_split(counter->splitter, text);
     while ((more = bpe_next_piece(counter->splitter, &piece, err)) > 0) {
-        int status = bpe_pieces_add(&counter->pieces, piece, 1, err);
+        int status = add_or_spill(&counter->pieces, counter->spill, piece, 1, err);
         if (status)
             return status;
         counter->n_pieces++;
@@ -255,11 +286,13 @@ int wm_trainer_fold(struct wm_bpe_trainer *trainer, struct wm_counter *counter,
         const struct bpe_piece *piece = &counter->pieces.slots[i];
         if (!piece->count)
             continue;
-        int status = bpe_pieces_add(&trainer->pieces, bpe_piece_bytes(&counter->pieces, piece),
-                                    piece->count, err);
+        int status = add_or_spill(&trainer->pieces, trainer->spill,
+                                  bpe_piece_bytes(&counter->pieces, piece), piece->count, err);
         if (status)
             return status;
     }
+    for (size_t i = 0; i < 256; i++)
+        trainer->pieces.seen[i] |= counter->pieces.seen[i];
     trainer->stats.documents += counter->documents;
     trainer->stats.bytes += counter->bytes;
     trainer->stats.pieces += counter->n_pieces;
@@ -287,6 +320,39 @@ static int put_bytes(const struct wm_bpe_trainer *trainer, struct wm_tokenizer *
     return status ? status : bpe_index_tokens(tok, err);
 }
 
+/* Whether all pieces are in memory and can be merged there. */
+static bool fits(const struct wm_bpe_trainer *trainer)
+{
+    const struct bpe_pieces *pieces = &trainer->pieces;
+    uint64_t memory = trainer->options.memory;
+    uint64_t n_symbols = (uint64_t)pieces->bytes.len + pieces->n + 1;
+    uint64_t table = pieces->n_slots * sizeof *pieces->slots + pieces->bytes.cap;
+    uint64_t vocabulary = bpe_rounds_floor(trainer->options.vocabulary) - bpe_rounds_floor(0);
+    return !trainer->stats.spilled && n_symbols < BPE_NONE - 1 &&
+           table + n_symbols * sizeof(uint32_t) <= memory &&
+           bpe_learn_memory(n_symbols) + vocabulary <= memory;
+}
+
+static int learn_merges(struct wm_bpe_trainer *trainer, struct wm_tokenizer *tok,
+                        struct bpe_learn_options *options, struct wm_error *err)
+{
+    bool full;
+    uint64_t last;
+    trainer->stats.spilled = trainer->spill->spilled;
+    if (fits(trainer))
+        return bpe_learn(tok, &trainer->pieces, false, options, &full, &last, err);
+    struct bpe_rounds_stats rounds = {0};
+    options->memory = trainer->options.memory;
+    int status = bpe_spill_table(trainer->spill, &trainer->pieces, err);
+    bpe_pieces_done(&trainer->pieces);
+    if (!status)
+        status = bpe_learn_rounds(tok, trainer->spill, options, &rounds, err);
+    trainer->stats.distinct_pieces = rounds.pieces;
+    trainer->stats.spilled = trainer->spill->spilled + rounds.spilled;
+    trainer->stats.rounds = rounds.rounds;
+    return status;
+}
+
 static int learn(struct wm_bpe_trainer *trainer, struct wm_tokenizer *tok,
                  int (*on_merge)(void *, uint64_t, uint64_t), void *arg, struct wm_error *err)
 {
@@ -307,7 +373,7 @@ static int learn(struct wm_bpe_trainer *trainer, struct wm_tokenizer *tok,
         .on_merge = on_merge,
         .arg = arg,
     };
-    status = bpe_learn(tok, &trainer->pieces, &options, err);
+    status = learn_merges(trainer, tok, &options, err);
     for (size_t i = 0; i < trainer->n_specials && !status; i++) {
         uint32_t id = tok->n_ids;
         status = bpe_put_token(tok, id, trainer->specials[i], BPE_SPECIAL, err);

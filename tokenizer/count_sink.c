@@ -6,7 +6,7 @@
 
 /* A worker folds after this much text: so that its table stays small beside the trainer's, and
  * folding (a few percent of counting) does not make the others wait. */
-enum { FOLD_TEXT = 16 << 20, COUNTER_MEMORY = 64 << 20 };
+enum { FOLD_TEXT = 16 << 20 };
 
 struct wm_count_lock {
     pthread_mutex_t mutex;
@@ -42,8 +42,9 @@ static void sink_close(void *state)
 static size_t memory(const void *state, unsigned n_workers, unsigned n_tasks_at_once)
 {
     const struct wm_count_sink *shared = state;
+    (void)n_workers;
     (void)n_tasks_at_once;
-    return (size_t)shared->memory + n_workers * (size_t)COUNTER_MEMORY;
+    return (size_t)shared->memory;
 }
 
 static int open_local(const void *state, void *local_state, struct wm_error *err)
@@ -73,6 +74,8 @@ static int prepare(const void *state, void *local_state, struct wm_batch *batch,
             continue;
         status = wm_counter_add(local->counter, batch->docs[i].text, err);
         local->bytes += batch->docs[i].text.len;
+        if (!status && wm_counter_is_full(local->counter))
+            status = fold(shared, local, err);
     }
     uint64_t most = shared->fold_text ? shared->fold_text : FOLD_TEXT;
     return status || local->bytes < most ? status : fold(shared, local, err);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The distinct pieces stand one after the other in `symbols`, a slot a byte, with an end mark
- * before, between and after them. A token's id stands at its first and at its last byte, NONE
- * between, so both neighbours of a token are found from token lengths alone. Pieces are ordered by
- * falling count: a place's weight is found among few spans.
+ * before, between and after them — a symbol is a byte, or a token that was there before. A new
+ * token's id stands at its first and at its last symbol, NONE between, so both neighbours of a token
+ * are found from widths alone. Pieces are ordered by falling count: a place's weight is found among
+ * few spans.
  *
  * A pair's count only falls after the merge that brought its newer token: nothing later adds to
  * it. Hence a pair below the least frequency is dropped at once, and a heap of counts that may be
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 
 #include "tokenizer/pair_table.h"
+#include "tokenizer/piece_file.h"
 
 #define NONE BPE_NONE        /* inside a token */
 #define END (UINT32_MAX - 1) /* between pieces */
@@ -46,46 +48,51 @@ struct side {
 struct learner {
     struct wm_tokenizer *tok;
     const struct bpe_learn_options *options;
-    uint64_t least; /* count */
+    uint64_t least;   /* count */
+    uint64_t last;    /* count of the last pair taken */
+    uint32_t *widths; /* [n_ids] symbols of a token */
+    bool full;
     uint32_t *symbols;
     size_t n_symbols;
     struct span *spans;
     size_t n_spans;
     struct bpe_pair_table table;
-    uint32_t *first_places; /* of all pairs of bytes, one block */
+    uint32_t *first_places; /* [n_places] of all pairs at first, one block */
+    size_t n_places;
     struct side left, right;
 };
 
 /* ---- laying the pieces out ---- */
 
-static int by_falling_count(const void *a, const void *b)
+/* Bytes a piece's symbols are written with, at most (exactly where they are bytes). */
+static uint64_t count_symbols(const struct bpe_pieces *pieces, bool symbols)
 {
-    const struct bpe_piece *x = a, *y = b;
-    if (x->count != y->count)
-        return x->count > y->count ? -1 : 1;
-    return (x->at > y->at) - (x->at < y->at);
-}
-
-/* Only pieces of two bytes or more, to the front; returns how many. */
-static size_t gather(struct bpe_pieces *pieces, uint64_t *ret_symbols)
-{
-    size_t n = 0;
-    *ret_symbols = 1;
-    for (size_t i = 0; i < pieces->n_slots; i++) {
-        if (!pieces->slots[i].count || pieces->slots[i].len < 2)
-            continue;
-        *ret_symbols += (uint64_t)pieces->slots[i].len + 1;
-        pieces->slots[n++] = pieces->slots[i];
+    uint64_t n = 1;
+    for (size_t i = 0; i < pieces->n; i++) {
+        struct wm_str bytes = bpe_piece_bytes(pieces, &pieces->slots[i]);
+        n += 1 + (symbols ? 0 : bytes.len);
+        for (size_t k = 0; symbols && k < bytes.len; k++)
+            n += (unsigned char)bytes.ptr[k] < 0x80; /* where a number ends */
     }
-    if (n)
-        qsort(pieces->slots, n, sizeof *pieces->slots, by_falling_count);
     return n;
 }
 
-static int lay_out(struct learner *l, struct bpe_pieces *pieces, struct wm_error *err)
+static void lay_out_piece(struct learner *l, struct wm_str piece, bool symbols)
 {
-    uint64_t n_symbols;
-    size_t n = gather(pieces, &n_symbols);
+    const unsigned char *at = (const unsigned char *)piece.ptr, *end = at + piece.len;
+    while (at && at < end) {
+        uint64_t id = symbols ? 0 : l->tok->byte_ids[*at];
+        at = symbols ? bpe_get_varint(at, end, &id) : at + 1;
+        l->symbols[l->n_symbols++] = (uint32_t)id;
+    }
+    l->symbols[l->n_symbols++] = END;
+}
+
+static int lay_out(struct learner *l, struct bpe_pieces *pieces, bool symbols, struct wm_error *err)
+{
+    bpe_pieces_sort_by_count(pieces);
+    uint64_t n_symbols = count_symbols(pieces, symbols);
+    size_t n = pieces->n;
     if (n_symbols >= END)
         return wm_fail(err, WM_E_LIMIT, "the distinct pieces have %" PRIu64 " bytes, want < 2^32",
                        n_symbols);
@@ -98,10 +105,7 @@ static int lay_out(struct learner *l, struct bpe_pieces *pieces, struct wm_error
         return wm_fail_nomem(err, (size_t)n_symbols * sizeof *l->symbols, "pieces to merge");
     l->symbols[l->n_symbols++] = END;
     for (size_t i = 0; i < n; i++) {
-        struct wm_str bytes = bpe_piece_bytes(pieces, &pieces->slots[i]);
-        for (size_t k = 0; k < bytes.len; k++)
-            l->symbols[l->n_symbols++] = l->tok->byte_ids[(unsigned char)bytes.ptr[k]];
-        l->symbols[l->n_symbols++] = END;
+        lay_out_piece(l, bpe_piece_bytes(pieces, &pieces->slots[i]), symbols);
         if (i + 1 == n || pieces->slots[i].count != pieces->slots[i + 1].count)
             l->spans[l->n_spans++] = (struct span){pieces->slots[i].count, (uint32_t)l->n_symbols};
     }
@@ -125,14 +129,53 @@ static size_t span_of(const struct learner *l, size_t from, uint32_t place)
     return low;
 }
 
-/* ---- the pairs of bytes ---- */
+/* Bytes; not to be confused with symbols. */
+static uint32_t length(const struct learner *l, uint32_t token)
+{
+    return l->tok->tokens[token].len;
+}
+
+/* ---- the pairs there are at first ---- */
 
 struct first_pair {
     uint64_t count;
-    uint32_t n_places, start;
+    uint32_t left, right, n_places, start;
 };
 
-static void count_first(struct learner *l, struct first_pair *first)
+/* Open addressing; with symbols that are bytes, all pairs in their order. */
+struct first_pairs {
+    struct first_pair *slots;
+    size_t n_slots, n;
+    bool direct;
+};
+
+static struct first_pair *find_first(const struct first_pairs *first, uint32_t a, uint32_t b)
+{
+    if (first->direct)
+        return &first->slots[a << 8 | b];
+    size_t mask = first->n_slots - 1, i = (size_t)(bpe_pair_hash(a, b) >> 32) & mask;
+    while (first->slots[i].n_places && (first->slots[i].left != a || first->slots[i].right != b))
+        i = (i + 1) & mask;
+    return &first->slots[i];
+}
+
+static int grow_first(struct first_pairs *first, struct wm_error *err)
+{
+    struct first_pairs old = *first;
+    first->n_slots = old.n_slots ? old.n_slots * 2 : 1 << 16;
+    first->slots = calloc(first->n_slots, sizeof *first->slots);
+    if (!first->slots) {
+        *first = old;
+        return wm_fail_nomem(err, old.n_slots * 2 * sizeof *old.slots, "table of pairs");
+    }
+    for (size_t i = 0; i < old.n_slots; i++)
+        if (old.slots[i].n_places)
+            *find_first(first, old.slots[i].left, old.slots[i].right) = old.slots[i];
+    free(old.slots);
+    return 0;
+}
+
+static int count_first(const struct learner *l, struct first_pairs *first, struct wm_error *err)
 {
     for (size_t i = 1, span = 0; i + 1 < l->n_symbols; i++) {
         uint32_t a = l->symbols[i], b = l->symbols[i + 1];
@@ -140,44 +183,65 @@ static void count_first(struct learner *l, struct first_pair *first)
             span++;
         if (a == END || b == END)
             continue;
-        first[a << 8 | b].count += l->spans[span].weight;
-        first[a << 8 | b].n_places++;
+        struct first_pair *pair = find_first(first, a, b);
+        pair->count += l->spans[span].weight;
+        pair->left = a;
+        pair->right = b;
+        if (pair->n_places++ == 0 && ++first->n > first->n_slots / 2 && !first->direct) {
+            int status = grow_first(first, err);
+            if (status)
+                return status;
+        }
     }
+    return 0;
 }
 
-static void place_first(struct learner *l, struct first_pair *first)
+static void place_first(struct learner *l, struct first_pairs *first)
 {
     uint32_t start = 0;
-    for (size_t pair = 0; pair < 1 << 16; pair++) {
-        first[pair].start = start;
-        start += first[pair].n_places;
+    for (size_t i = 0; i < first->n_slots; i++) {
+        first->slots[i].start = start;
+        start += first->slots[i].n_places;
     }
     for (size_t i = 1; i + 1 < l->n_symbols; i++) {
         uint32_t a = l->symbols[i], b = l->symbols[i + 1];
         if (a != END && b != END)
-            l->first_places[first[a << 8 | b].start++] = (uint32_t)i;
+            l->first_places[find_first(first, a, b)->start++] = (uint32_t)i;
     }
 }
 
-static int first_pairs(struct learner *l, struct wm_error *err)
+static int enter_first(struct learner *l, const struct first_pairs *first, struct wm_error *err)
 {
-    struct first_pair *first = calloc(1 << 16, sizeof *first);
-    l->first_places = malloc(l->n_symbols * sizeof *l->first_places);
     int status = 0;
-    if (!first || !l->first_places)
-        status = wm_fail_nomem(err, l->n_symbols * sizeof *l->first_places, "places of pairs");
-    if (!status) {
-        count_first(l, first);
-        place_first(l, first);
-    }
-    for (uint32_t pair = 0; !status && pair < 1 << 16; pair++) {
-        const struct first_pair *f = &first[pair];
-        if (f->count < l->least || l->options->max_token < 2)
+    for (size_t i = 0; !status && i < first->n_slots; i++) {
+        const struct first_pair *f = &first->slots[i];
+        if (f->count < l->least ||
+            (uint64_t)length(l, f->left) + length(l, f->right) > l->options->max_token)
             continue;
-        status = bpe_pair_put(&l->table, pair >> 8, pair & 0xFF, f->count,
+        status = bpe_pair_put(&l->table, f->left, f->right, f->count,
                               l->first_places + f->start - f->n_places, f->n_places, false, err);
     }
-    free(first);
+    return status;
+}
+
+static int first_pairs(struct learner *l, bool symbols, struct wm_error *err)
+{
+    struct first_pairs first = {.direct = !symbols};
+    int status = grow_first(&first, err);
+    if (!status)
+        status = count_first(l, &first, err);
+    if (!status) {
+        for (size_t i = 0; i < first.n_slots; i++)
+            l->n_places += first.slots[i].n_places;
+        l->first_places = malloc((l->n_places + 1) * sizeof *l->first_places);
+        if (!l->first_places)
+            status = wm_fail_nomem(err, l->n_places * sizeof *l->first_places, "places of pairs");
+    }
+    if (!status) {
+        place_first(l, &first);
+        status = enter_first(l, &first, err);
+    }
+    free(first.slots);
     return status;
 }
 
@@ -212,20 +276,15 @@ static int see(struct side *side, uint32_t token, uint32_t place, uint64_t weigh
     return 0;
 }
 
-static uint32_t length(const struct learner *l, uint32_t token)
-{
-    return l->tok->tokens[token].len;
-}
-
 /* Merge the pair at `place` into `id` if it still stands there, and note what that changes. */
 static int merge_at(struct learner *l, const struct bpe_merge *merge, uint32_t place,
                     uint64_t weight, struct wm_error *err)
 {
     uint32_t *symbols = l->symbols;
-    uint32_t second = place + length(l, merge->left), id = merge->id;
+    uint32_t second = place + l->widths[merge->left], id = merge->id;
     if (symbols[place] != merge->left || symbols[second] != merge->right)
         return 0;
-    uint32_t end = second + length(l, merge->right);
+    uint32_t end = second + l->widths[merge->right];
     uint32_t before = symbols[place - 1], after = symbols[end];
     symbols[second - 1] = symbols[second] = NONE;
     symbols[place] = symbols[end - 1] = id;
@@ -239,7 +298,7 @@ static int merge_at(struct learner *l, const struct bpe_merge *merge, uint32_t p
         touch(&l->left, before)->removed += weight;
     }
     if (before != END && length(l, before) <= room)
-        status = see(&l->left, before, place - length(l, before), weight, err);
+        status = see(&l->left, before, place - l->widths[before], weight, err);
     if (after != END)
         touch(&l->right, after)->removed += weight;
     if (!status && after != END && length(l, after) <= room)
@@ -326,10 +385,28 @@ static int learn_one(struct learner *l, struct bpe_pair pair, struct wm_buf *byt
     if (status || is_forbidden(l->options, wm_buf_str(bytes)))
         return status;
     struct bpe_merge merge = {pair.left, pair.right, tok->n_ids};
+    l->widths[merge.id] = l->widths[merge.left] + l->widths[merge.right];
     status = bpe_put_token(tok, merge.id, wm_buf_str(bytes), BPE_TOKEN, err);
     if (!status)
         status = bpe_add_merge(tok, merge.left, merge.right, merge.id, err);
     return status ? status : merge_pair(l, &merge, pair, err);
+}
+
+int bpe_learn_report(const struct wm_tokenizer *tok, const struct bpe_learn_options *options,
+                     struct wm_error *err)
+{
+    if (options->on_merge && options->on_merge(options->arg, tok->n_merges, options->n_merges))
+        return wm_fail(err, WM_E_CANCELLED, "cancelled after %lu merges",
+                       (unsigned long)tok->n_merges);
+    return 0;
+}
+
+static uint64_t memory_used(const struct learner *l)
+{
+    return (uint64_t)l->n_symbols * sizeof *l->symbols +
+           (uint64_t)l->n_places * sizeof *l->first_places + l->n_spans * sizeof *l->spans +
+           bpe_pair_table_memory(&l->table) +
+           (uint64_t)(l->left.cap_seen + l->right.cap_seen) * sizeof *l->left.seen;
 }
 
 static int learn_all(struct learner *l, struct wm_error *err)
@@ -343,13 +420,16 @@ static int learn_all(struct learner *l, struct wm_error *err)
         struct bpe_pair pair;
         if (!bpe_pair_pop(&l->table, &pair))
             break;
+        l->last = pair.count;
         status = learn_one(l, pair, &bytes, err);
         if (pair.owned)
             free(pair.places);
-        if (!status && o->on_merge && l->tok->n_merges % CALL_EVERY == 0 &&
-            o->on_merge(o->arg, l->tok->n_merges, o->n_merges))
-            status = wm_fail(err, WM_E_CANCELLED, "cancelled after %lu merges",
-                             (unsigned long)l->tok->n_merges);
+        if (!status && l->tok->n_merges % CALL_EVERY == 0)
+            status = bpe_learn_report(l->tok, o, err);
+        if (o->memory && memory_used(l) > o->memory) {
+            l->full = true;
+            break;
+        }
     }
     wm_buf_done(&bytes);
     return status;
@@ -369,26 +449,39 @@ static void side_done(struct side *side)
     free(side->seen);
 }
 
-int bpe_learn(struct wm_tokenizer *tok, struct bpe_pieces *pieces,
-              const struct bpe_learn_options *options, struct wm_error *err)
+static int learner_init(struct learner *l, struct wm_error *err)
+{
+    size_t n_old = l->tok->n_ids, n_ids = n_old + l->options->n_merges - l->tok->n_merges + 1;
+    l->least = l->options->min_frequency ? l->options->min_frequency : 1;
+    l->widths = malloc(n_ids * sizeof *l->widths);
+    if (!l->widths)
+        return wm_fail_nomem(err, n_ids * sizeof *l->widths, "merging");
+    for (size_t i = 0; i < n_old; i++)
+        l->widths[i] = 1;
+    int status = bpe_pair_table_init(&l->table, err);
+    if (!status)
+        status = side_init(&l->left, n_ids, err);
+    return status ? status : side_init(&l->right, n_ids, err);
+}
+
+int bpe_learn(struct wm_tokenizer *tok, struct bpe_pieces *pieces, bool symbols,
+              const struct bpe_learn_options *options, bool *ret_full, uint64_t *ret_last,
+              struct wm_error *err)
 {
     struct learner l = {.tok = tok, .options = options};
-    l.least = options->min_frequency ? options->min_frequency : 1;
-    size_t n_ids = (size_t)tok->n_ids + options->n_merges + 1;
-    int status = bpe_pair_table_init(&l.table, err);
+    int status = learner_init(&l, err);
     if (!status)
-        status = side_init(&l.left, n_ids, err);
-    if (!status)
-        status = side_init(&l.right, n_ids, err);
-    if (!status)
-        status = lay_out(&l, pieces, err);
+        status = lay_out(&l, pieces, symbols, err);
     if (!status && l.n_spans)
-        status = first_pairs(&l, err);
+        status = first_pairs(&l, symbols, err);
     if (!status)
         status = learn_all(&l, err);
+    *ret_full = l.full;
+    *ret_last = l.last;
     bpe_pair_table_done(&l.table);
     side_done(&l.left);
     side_done(&l.right);
+    free(l.widths);
     free(l.symbols);
     free(l.spans);
     free(l.first_places);

@@ -91,6 +91,18 @@ int bpe_pair_table_init(struct bpe_pair_table *table, struct wm_error *err)
     return grow(table, err);
 }
 
+/* With what malloc adds. */
+static uint64_t places_memory(uint32_t n_places)
+{
+    return (uint64_t)n_places * sizeof(uint32_t) + 2 * sizeof(void *);
+}
+
+uint64_t bpe_pair_table_memory(const struct bpe_pair_table *table)
+{
+    return table->held + table->n_slots * sizeof *table->slots +
+           table->cap_heap * sizeof *table->heap;
+}
+
 void bpe_pair_table_done(struct bpe_pair_table *table)
 {
     for (size_t i = 0; i < table->n_slots; i++)
@@ -115,6 +127,7 @@ int bpe_pair_put(struct bpe_pair_table *table, uint32_t left, uint32_t right, ui
     table->slots[find(table, left, right)] =
         (struct bpe_pair){count, left, right, places, n_places, owned};
     table->n++;
+    table->held += owned ? places_memory(n_places) : 0;
     return 0;
 }
 
@@ -144,8 +157,10 @@ void bpe_pair_lower(struct bpe_pair_table *table, uint32_t left, uint32_t right,
         pair->count -= by;
         return;
     }
-    if (pair->owned)
+    if (pair->owned) {
         free(pair->places);
+        table->held -= places_memory(pair->n_places);
+    }
     erase(table, i);
 }
 
@@ -165,6 +180,7 @@ bool bpe_pair_pop(struct bpe_pair_table *table, struct bpe_pair *ret)
         if (!count)
             continue;
         *ret = table->slots[i];
+        table->held -= ret->owned ? places_memory(ret->n_places) : 0;
         erase(table, i);
         return true;
     }

@@ -28,7 +28,11 @@ struct bpe_pair_table {
     size_t n_slots, n;
     struct bpe_pair_entry *heap; /**< Counts as they were when entered. */
     size_t n_heap, cap_heap;
+    uint64_t held; /**< Bytes of owned places. */
 };
+
+/** Bytes the table takes, places it owns included. */
+uint64_t bpe_pair_table_memory(const struct bpe_pair_table *table);
 
 int bpe_pair_table_init(struct bpe_pair_table *table, struct wm_error *err);
 void bpe_pair_table_done(struct bpe_pair_table *table);

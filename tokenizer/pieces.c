@@ -14,6 +14,22 @@ void bpe_pieces_init(struct bpe_pieces *pieces, uint64_t memory)
     wm_buf_init(&pieces->bytes, memory < SIZE_MAX / 2 ? (size_t)memory : SIZE_MAX / 2);
 }
 
+int bpe_pieces_init_fixed(struct bpe_pieces *pieces, uint64_t memory, struct wm_error *err)
+{
+    size_t n_slots = FIRST_SLOTS;
+    bpe_pieces_init(pieces, memory);
+    while (n_slots * 2 * sizeof *pieces->slots <= memory / 5 * 4)
+        n_slots *= 2;
+    pieces->slots = calloc(n_slots, sizeof *pieces->slots);
+    if (!pieces->slots)
+        return wm_fail_nomem(err, n_slots * sizeof *pieces->slots, "table of pieces");
+    pieces->n_slots = n_slots;
+    pieces->fixed = true;
+    uint64_t rest = memory - n_slots * sizeof *pieces->slots;
+    pieces->bytes.max = (size_t)rest;
+    return wm_buf_reserve(&pieces->bytes, (size_t)rest, err);
+}
+
 void bpe_pieces_done(struct bpe_pieces *pieces)
 {
     free(pieces->slots);
@@ -29,13 +45,17 @@ void bpe_pieces_clear(struct bpe_pieces *pieces)
     pieces->bytes.len = 0;
 }
 
-static int over_memory(const struct bpe_pieces *pieces, uint64_t need, struct wm_error *err)
+int bpe_pieces_too_long(const struct bpe_pieces *pieces, struct wm_str piece, struct wm_error *err)
 {
     wm_fail(err, WM_E_NOMEM,
-            "the table of %zu distinct pieces needs %" PRIu64 " bytes or more, memory is %" PRIu64,
-            pieces->n + 1, need, pieces->memory);
-    return wm_error_hint(
-        err, "raise memory (a run gives it half of --memory), or train on a sample of the corpus");
+            "a piece of %zu bytes needs a table of more than %" PRIu64 " bytes, memory is less",
+            piece.len, pieces->memory);
+    return wm_error_hint(err, "raise --memory, or split texts into shorter pieces");
+}
+
+uint32_t bpe_piece_tag(struct wm_str piece)
+{
+    return (uint32_t)(XXH3_64bits(piece.ptr, piece.len) >> 32);
 }
 
 static void place(struct bpe_piece *slots, size_t n_slots, struct bpe_piece piece, uint64_t hash)
@@ -63,18 +83,32 @@ static int grow(struct bpe_pieces *pieces, struct wm_error *err)
     return 0;
 }
 
-/* Old and new slots are held at once while the table grows. The need is reckoned as if they always
- * were, so that the same pieces fit or do not fit in whatever order they come. */
+/* Old and new slots are held at once while the table grows, and the buffer of bytes may be twice
+ * as large as what it holds. The need is reckoned as if it always were so, so that the same pieces
+ * fit or do not fit in whatever order they come. */
+static bool has_room(const struct bpe_pieces *pieces, size_t n_slots, size_t len)
+{
+    if (pieces->fixed)
+        return n_slots == pieces->n_slots && len <= pieces->bytes.max - pieces->bytes.len;
+    uint64_t need =
+        n_slots * sizeof *pieces->slots / 2 * 3 + 2 * ((uint64_t)pieces->bytes.len + len);
+    return need <= pieces->memory;
+}
+
+bool bpe_pieces_half_full(const struct bpe_pieces *pieces)
+{
+    uint64_t used = pieces->n_slots * sizeof *pieces->slots / 2 * 3 + 2 * pieces->bytes.len;
+    bool grows = pieces->n >= pieces->n_slots / 8 * 5;
+    return used > pieces->memory / 2 && grows;
+}
+
 static int add_new(struct bpe_pieces *pieces, struct wm_str piece, uint64_t count, uint64_t hash,
                    struct wm_error *err)
 {
     bool full = pieces->n >= pieces->n_slots / 4 * 3;
-    uint64_t n_slots = !full             ? pieces->n_slots
-                       : pieces->n_slots ? pieces->n_slots * 2
-                                         : FIRST_SLOTS;
-    uint64_t need = n_slots * sizeof *pieces->slots / 2 * 3 + pieces->bytes.len + piece.len;
-    if (need > pieces->memory)
-        return over_memory(pieces, need, err);
+    size_t n_slots = !full ? pieces->n_slots : pieces->n_slots ? pieces->n_slots * 2 : FIRST_SLOTS;
+    if (!has_room(pieces, n_slots, piece.len))
+        return BPE_PIECES_FULL;
     if (piece.len > UINT32_MAX)
         return wm_fail(err, WM_E_LIMIT, "a piece of %zu bytes", piece.len);
     size_t at = pieces->bytes.len;

@@ -26,17 +26,46 @@ struct bpe_pieces {
     size_t n_slots, n;
     struct wm_buf bytes;
     uint64_t memory;
+    bool fixed;     /**< All memory was taken at the start; slots do not grow. */
     bool seen[256]; /**< Bytes of all pieces since init, cleared ones as well. */
 };
 
+enum { BPE_PIECES_FULL = 1 };
+
 void bpe_pieces_init(struct bpe_pieces *pieces, uint64_t memory);
+/** A table that takes its `memory` now and never copies itself. WM_E_NOMEM. */
+int bpe_pieces_init_fixed(struct bpe_pieces *pieces, uint64_t memory, struct wm_error *err);
 void bpe_pieces_done(struct bpe_pieces *pieces);
 /** Forget all pieces; keeps its memory. */
 void bpe_pieces_clear(struct bpe_pieces *pieces);
-/** Add `count` ≥ 1 to `piece`. WM_E_NOMEM with the need if the table would outgrow its memory;
- *  WM_E_LIMIT if a count overflows. */
+/** Add `count` ≥ 1 to `piece`. BPE_PIECES_FULL, and nothing is added, if the table would outgrow
+ *  its memory; WM_E_LIMIT if a count overflows. */
 int bpe_pieces_add(struct bpe_pieces *pieces, struct wm_str piece, uint64_t count,
                    struct wm_error *err);
+/** Whether half of the memory is used. */
+bool bpe_pieces_half_full(const struct bpe_pieces *pieces);
+/** The error of a piece that an empty table has no room for. */
+int bpe_pieces_too_long(const struct bpe_pieces *pieces, struct wm_str piece, struct wm_error *err);
+
+/** Which piece stands first, as runs have them: by tag, then length, then bytes. */
+static inline int bpe_piece_order(uint32_t tag_a, struct wm_str a, uint32_t tag_b, struct wm_str b)
+{
+    if (tag_a != tag_b)
+        return tag_a < tag_b ? -1 : 1;
+    if (a.len != b.len)
+        return a.len < b.len ? -1 : 1;
+    return a.len ? memcmp(a.ptr, b.ptr, a.len) : 0;
+}
+/** The tag of a piece. */
+uint32_t bpe_piece_tag(struct wm_str piece);
+
+/* What follows puts the n pieces in front, in place; the table is then only good for reading the
+ * first n slots and for bpe_pieces_clear and _done. */
+
+/** In the order of bpe_piece_order. */
+void bpe_pieces_sort_by_tag(struct bpe_pieces *pieces);
+/** Highest count first; equal ones in any order. */
+void bpe_pieces_sort_by_count(struct bpe_pieces *pieces);
 
 static inline struct wm_str bpe_piece_bytes(const struct bpe_pieces *pieces,
                                             const struct bpe_piece *piece)

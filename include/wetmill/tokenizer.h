@@ -118,7 +118,11 @@ struct wm_tokenizer_options {
     int alphabet;            /**< enum wm_alphabet */
     double sample;           /**< Share of the documents to train on, 0 to 1. */
     uint64_t seed;           /**< Which documents a sample has. */
-    uint64_t memory;         /**< Bytes of the piece table; over it training stops with the need. */
+
+    /* Not in the option table (zero the struct before the defaults): */
+    uint64_t memory;     /**< Bytes for all of training, counters included; 0: no limit. */
+    unsigned n_counters; /**< That there will be at a time; 0 counts as 1. */
+    const char *scratch; /**< Directory of scratch files; NULL: $TMPDIR, else /tmp. */
 };
 extern const struct wm_option wm_tokenizer_option_table[];
 
@@ -128,6 +132,11 @@ extern const struct wm_option wm_tokenizer_option_table[];
  * one at a time). Merging: wm_trainer_finish learns the merges — highest count first, ties as
  * enum wm_ties says — so the result depends on the multiset of documents alone. Counts are 64 bits
  * and include overlaps ("aaa" holds the pair a a twice), as Hugging Face's BpeTrainer has them.
+ *
+ * Memory holds in both phases, and changes no merge: a table that is full is written to a nameless
+ * scratch file as a sorted run, and merging goes over the pieces on disk in rounds
+ * (tokenizer/rounds.h). Least: about 200 bytes for each id of the vocabulary + 1 MiB, and 48 times
+ * the longest piece; WM_E_NOMEM names what is needed.
  */
 struct wm_bpe_trainer;
 struct wm_counter;
@@ -139,15 +148,19 @@ void wm_trainer_free(struct wm_bpe_trainer *trainer);
 bool wm_trainer_takes(const struct wm_bpe_trainer *trainer, const struct wm_key *key);
 int wm_counter_new(const struct wm_bpe_trainer *trainer, struct wm_counter **ret,
                    struct wm_error *err);
-/** Bytes of invalid UTF-8 are left out. */
+/** Bytes of invalid UTF-8 are left out. A counter whose share of memory is used up spills. */
 int wm_counter_add(struct wm_counter *counter, struct wm_str text, struct wm_error *err);
 void wm_counter_free(struct wm_counter *counter);
+/** Whether half of the counter's memory is used: time to fold. */
+bool wm_counter_is_full(const struct wm_counter *counter);
 /** Empties the counter. After a failure neither can be used further, only freed. */
 int wm_trainer_fold(struct wm_bpe_trainer *trainer, struct wm_counter *counter,
                     struct wm_error *err);
-/** What was counted so far. */
+/** What was counted so far; of what was spilled, distinct_pieces is known when all is over. */
 struct wm_trainer_stats {
     uint64_t documents, bytes, pieces, distinct_pieces, merges;
+    uint64_t spilled; /**< Bytes written to scratch files in all. */
+    uint64_t rounds;  /**< Of merging from disk; 0: in memory. */
 };
 void wm_trainer_stats(const struct wm_bpe_trainer *trainer, struct wm_trainer_stats *ret);
 /** `on_merge` (may be NULL) is called now and then with merges done and wanted; a non-zero return

@@ -15,7 +15,7 @@ expect 2 'did you mean .*vocabulary' "$w" run c.yaml
 expect 2 '\^' "$w" run c.yaml
 yaml 'version: 1\noutput: o\ntokenizer: {vocabulary: lots}\n'
 expect 2 'c.yaml:3:25: .*vocabulary is "lots"' "$w" run c.yaml
-yaml 'version: 1\noutput: o\ntokenizer: {vocabulary: 3}\n'
+yaml 'version: 1\noutput: o\ntokenizer: {vocabulary: 1}\n'
 expect 2 'c.yaml:3:25: .*vocabulary' "$w" run c.yaml
 yaml 'version: 1\nversion: 1\n'
 expect 2 'c.yaml:2:1: .*twice|duplicate' "$w" run c.yaml

@@ -79,7 +79,7 @@ static inline size_t random_text(uint64_t *state, bool wild, char *out, size_t c
 /** Options for small corpora: no least frequency, no longest token. */
 static inline struct wm_tokenizer_options small_options(int split, uint64_t vocabulary)
 {
-    struct wm_tokenizer_options options;
+    struct wm_tokenizer_options options = {0};
     wm_options_default(wm_tokenizer_option_table, &options);
     options.split = split;
     options.vocabulary = vocabulary;

@@ -261,47 +261,6 @@ static void check_limits(void)
     wm_tokenizer_free(tok);
 }
 
-/* The table of pieces keeps to its memory, whatever the order. */
-static void check_memory(void)
-{
-    struct wm_error err = {0};
-    struct wm_tokenizer_options options = small_options(WM_SPLIT_R50K, 300);
-    uint64_t need = 0;
-    static char text[1 << 18];
-    size_t n = 0;
-    uint64_t state = 4;
-    while (n + 8 < sizeof text) {
-        text[n++] = ' ';
-        for (int i = 0; i < 7; i++)
-            text[n++] = (char)('a' + random_below(&state, 26));
-    }
-    for (options.memory = 1 << 16; need == 0; options.memory += 1 << 16) {
-        struct wm_bpe_trainer *trainer = NULL;
-        struct wm_counter *counter = NULL;
-        CHECK_OK(wm_trainer_new(&options, &trainer, &err), err);
-        CHECK_OK(wm_counter_new(trainer, &counter, &err), err);
-        int whole = wm_counter_add(counter, (struct wm_str){text, n}, &err);
-        if (whole)
-            CHECK_(whole == WM_E_NOMEM && strstr(err.what, "memory is"), "%s", err.what);
-        else
-            need = options.memory;
-        wm_counter_free(counter);
-        wm_trainer_free(trainer);
-    }
-    CHECK(need > sizeof text && need < 16 * sizeof text);
-    struct wm_bpe_trainer *trainer = NULL;
-    struct wm_counter *counter = NULL;
-    options.memory = need - (1 << 16);
-    CHECK_OK(wm_trainer_new(&options, &trainer, &err), err);
-    CHECK_OK(wm_counter_new(trainer, &counter, &err), err);
-    CHECK_OK(wm_counter_add(counter, (struct wm_str){text + n / 2, n - n / 2}, &err), err);
-    CHECK_OK(wm_trainer_fold(trainer, counter, &err), err);
-    CHECK_OK(wm_counter_add(counter, (struct wm_str){text, n / 2}, &err), err);
-    CHECK_FAILS(wm_trainer_fold(trainer, counter, &err), WM_E_NOMEM, err, "memory is");
-    wm_counter_free(counter);
-    wm_trainer_free(trainer);
-}
-
 static int stop(void *arg, uint64_t done, uint64_t wanted)
 {
     uint64_t *calls = arg;
@@ -344,7 +303,6 @@ int main(void)
     check_counters();
     check_options();
     check_limits();
-    check_memory();
     check_cancel();
     return test_summary();
 }

@@ -50,7 +50,7 @@ static struct wm_tokenizer *train_by_sink(void)
     shared.memory = options.memory;
     shared.fold_text = FOLD; /* so that it happens, all the time */
     CHECK_OK(wm_sink_count.open(&shared, &env, &err), err);
-    CHECK(wm_sink_count.memory(&shared, WORKERS, 1) > options.memory);
+    CHECK(wm_sink_count.memory(&shared, WORKERS, 1) == options.memory);
     for (unsigned i = 0; i < WORKERS; i++) {
         workers[i].number = i;
         workers[i].local = calloc(1, wm_sink_count.local_size);

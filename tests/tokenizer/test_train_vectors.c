@@ -76,7 +76,7 @@ static void count_all(struct wm_bpe_trainer *trainer, const struct lines *lines,
 static struct wm_tokenizer *train(const char *path, const struct way *way, uint64_t n_merges)
 {
     struct wm_error err = {0};
-    struct wm_tokenizer_options options;
+    struct wm_tokenizer_options options = {0};
     struct wm_bpe_trainer *trainer = NULL;
     struct wm_tokenizer *tok = NULL;
     struct wm_buf text;
