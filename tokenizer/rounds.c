@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "tokenizer/cut.h"
+#include "tokenizer/remerge.h"
 
 enum {
-    SHORT = 32,           /* ids merged in place */
     REPORT_EVERY = 65536, /* pieces between two looks at whether to stop */
     MOST_BUFFER = 1 << 20,
 };
@@ -26,7 +26,7 @@ struct rounds {
     struct bpe_piece_writer writer;
     struct wm_ids ids;
     struct wm_buf bytes;
-    struct bpe_scratch scratch;
+    struct bpe_remerge scratch;
 };
 
 /* ---- pieces as ids ---- */
@@ -65,51 +65,6 @@ static int put_bytes(void *arg, struct wm_str piece, uint64_t count, struct wm_e
     return status ? status : put_ids(r, count, err);
 }
 
-/* All merges there are, in r->ids, where those of earlier rounds are done. */
-static int merge_short(struct rounds *r)
-{
-    const struct wm_tokenizer *tok = r->tok;
-    uint32_t *ids = r->ids.ids, ranks[SHORT];
-    size_t n = r->ids.n;
-    for (size_t i = 0; i + 1 < n; i++)
-        ranks[i] = bpe_rank(&tok->pairs, ids[i], ids[i + 1]);
-    while (n > 1) {
-        size_t best = 0;
-        for (size_t i = 1; i + 1 < n; i++)
-            if (ranks[i] < ranks[best])
-                best = i;
-        if (ranks[best] == BPE_NONE)
-            break;
-        ids[best] = tok->merges[ranks[best]].id;
-        n--;
-        for (size_t i = best + 1; i < n; i++) {
-            ids[i] = ids[i + 1];
-            ranks[i - 1] = ranks[i];
-        }
-        if (best + 1 < n)
-            ranks[best] = bpe_rank(&tok->pairs, ids[best], ids[best + 1]);
-        if (best > 0)
-            ranks[best - 1] = bpe_rank(&tok->pairs, ids[best - 1], ids[best]);
-    }
-    r->ids.n = n;
-    return 0;
-}
-
-/* Long ones begin again from their bytes: in O(n log n). */
-static int merge_long(struct rounds *r, struct wm_error *err)
-{
-    int status = 0;
-    r->bytes.len = 0;
-    for (size_t i = 0; !status && i < r->ids.n; i++) {
-        struct wm_str token = wm_token_bytes(r->tok, r->ids.ids[i]);
-        status = wm_buf_add(&r->bytes, token.ptr, token.len, err);
-    }
-    r->ids.n = 0;
-    if (status)
-        return status;
-    return bpe_merge_piece(r->tok, &r->scratch, wm_buf_str(&r->bytes), &r->ids, err);
-}
-
 /* Call `each` for every piece, its ids in r->ids. */
 static int read_all(struct rounds *r,
                     int (*each)(struct rounds *, void *, uint64_t, struct wm_error *), void *arg,
@@ -134,7 +89,7 @@ static int read_all(struct rounds *r,
 static int merge_and_put(struct rounds *r, void *arg, uint64_t count, struct wm_error *err)
 {
     (void)arg;
-    int status = r->ids.n > SHORT ? merge_long(r, err) : merge_short(r);
+    int status = bpe_remerge(r->tok, &r->scratch, r->ids.ids, &r->ids.n, err);
     return status ? status : put_ids(r, count, err);
 }
 
@@ -258,7 +213,7 @@ int bpe_learn_rounds(struct wm_tokenizer *tok, struct bpe_spill *spill,
         (void)close(r.fd);
     wm_ids_done(&r.ids);
     wm_buf_done(&r.bytes);
-    bpe_scratch_done(&r.scratch);
+    bpe_remerge_done(&r.scratch);
     *ret_stats = r.stats;
     return status;
 }

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Text with very many distinct pieces, to standard output: what fills a tokenizer trainer's memory.
+ *
+ *     bench_bpe_distinct BYTES [SEED] > distinct.txt
+ *     wetmill tokenizer train -o a --format text --memory 512MiB distinct.txt
+ *
+ * Lines of about 100 bytes: words of letters as frequent as in English (half of them from a list of
+ * a thousand, as in real text), hex ids, numbers, Han n-grams.. The same for the same arguments, everywhere. */
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LINE = 100, LIST = 1000, WORD_MAX = 32 };
+
+static uint64_t state;
+
+/* SplitMix64. */
+static uint64_t next(void)
+{
+    uint64_t z = (state += UINT64_C(0x9E3779B97F4A7C15));
+    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
+    return z ^ z >> 31;
+}
+
+static size_t below(size_t n)
+{
+    return (size_t)(next() % n);
+}
+
+static size_t put_letters(char *out)
+{
+    static const char letters[] =
+        "eeeeeeeeeeeetttttttttaaaaaaaaooooooooiiiiiiinnnnnnnsssssshhhhhhrrrr"
+        "rrddddlllluuucccmmmwwffggyyppbbvkjxqz";
+    size_t n = 5 + below(6);
+    for (size_t i = 0; i < n; i++)
+        out[i] = letters[below(sizeof letters - 1)];
+    return n;
+}
+
+/* Hex digits written with letters, as split patterns cut between letters and digits. */
+static size_t put_hex(char *out)
+{
+    for (size_t i = 0; i < 12; i++)
+        out[i] = (char)('a' + below(16));
+    return 12;
+}
+
+static size_t put_number(char *out)
+{
+    size_t n = 1 + below(10);
+    for (size_t i = 0; i < n; i++)
+        out[i] = (char)('0' + below(10));
+    return n;
+}
+
+static size_t put_han(char *out)
+{
+    size_t n = 2 + below(4);
+    for (size_t i = 0; i < n; i++) {
+        unsigned code = 0x4E00 + (unsigned)(below(140) * below(140)); /* few are frequent */
+        out[3 * i] = (char)(0xE0 | code >> 12);
+        out[3 * i + 1] = (char)(0x80 | (code >> 6 & 0x3F));
+        out[3 * i + 2] = (char)(0x80 | (code & 0x3F));
+    }
+    return 3 * n;
+}
+
+int main(int argc, char **argv)
+{
+    static char list[LIST][WORD_MAX];
+    static size_t lengths[LIST];
+    char line[LINE + 2 * WORD_MAX];
+    uint64_t bytes = argc > 1 ? strtoull(argv[1], NULL, 10) : 0, written = 0;
+    state = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    if (!bytes) {
+        (void)fprintf(stderr, "usage: bench_bpe_distinct BYTES [SEED]\n");
+        return 2;
+    }
+    for (size_t i = 0; i < LIST; i++)
+        lengths[i] = put_letters(list[i]);
+    while (written < bytes) {
+        size_t n = 0, pick;
+        while (n < LINE) {
+            switch (pick = below(10)) {
+            case 0:
+                n += put_number(line + n);
+                break;
+            case 1:
+                n += put_han(line + n);
+                break;
+            case 2:
+            case 3:
+                n += put_hex(line + n);
+                break;
+            case 4:
+            case 5:
+                n += put_letters(line + n);
+                break;
+            default:
+                pick = below(LIST) * below(LIST) / LIST;
+                memcpy(line + n, list[pick], lengths[pick]);
+                n += lengths[pick];
+            }
+            line[n++] = ' ';
+        }
+        line[n - 1] = '\n';
+        if (fwrite(line, 1, n, stdout) != n)
+            return 1;
+        written += n;
+    }
+    return fflush(stdout) != 0;
+}
