@@ -51,7 +51,7 @@ struct bpe_pairs {
     struct bpe_pair_slot *slots;
     unsigned shift; /**< 64 − log2(slots) */
     size_t n_slots, n;
-    uint64_t *filter;      /**< One bit for each hash, 1 if it is some merge's. */
+    uint64_t *filter; /**< From bpe_finish on: one bit for each hash, 1 if it is some merge's. */
     unsigned filter_shift; /**< 64 − log2(bits) */
 };
 
@@ -136,7 +136,11 @@ uint32_t bpe_index_find(const struct bpe_index *index, const struct wm_tokenizer
 int bpe_pairs_put(struct bpe_pairs *pairs, uint32_t left, uint32_t right, uint32_t rank,
                   uint32_t id, struct wm_error *err);
 
-/** After the last merge: filter, byte_pairs, origins, max_token. */
+/** Table of the merges of two bytes; those to come are put one by one. */
+int bpe_byte_pairs_init(struct wm_tokenizer *tok, struct wm_error *err);
+/** Merge `rank`, if it is one of two bytes. A pair named again has the later rank. */
+void bpe_byte_pairs_put(struct wm_tokenizer *tok, uint32_t rank);
+/** After the last merge: filter, origins, max_token. */
 int bpe_tables_finish(struct wm_tokenizer *tok, struct wm_error *err);
 
 /** Mixes a pair of ids to 64 bits. */
@@ -147,12 +151,12 @@ static inline uint64_t bpe_pair_hash(uint32_t left, uint32_t right)
     return h * UINT64_C(0xD6E8FEB86659FD93);
 }
 
-/** The merge of (left, right), or NULL. Works from bpe_finish on. */
+/** The merge of (left, right), or NULL. There must be some merge. */
 static inline const struct bpe_pair_slot *bpe_merge_of(const struct bpe_pairs *pairs, uint32_t left,
                                                        uint32_t right)
 {
     uint64_t hash = bpe_pair_hash(left, right), bit = hash >> pairs->filter_shift;
-    if (!(pairs->filter[bit / 64] >> bit % 64 & 1))
+    if (pairs->filter && !(pairs->filter[bit / 64] >> bit % 64 & 1))
         return NULL;
     for (size_t i = hash >> pairs->shift;; i = (i + 1) & (pairs->n_slots - 1)) {
         const struct bpe_pair_slot *slot = &pairs->slots[i];
@@ -161,6 +165,13 @@ static inline const struct bpe_pair_slot *bpe_merge_of(const struct bpe_pairs *p
         if (slot->rank == BPE_NONE)
             return NULL;
     }
+}
+
+/** Rank of the merge of (left, right), or BPE_NONE. */
+static inline uint32_t bpe_rank(const struct bpe_pairs *pairs, uint32_t left, uint32_t right)
+{
+    const struct bpe_pair_slot *slot = pairs->n ? bpe_merge_of(pairs, left, right) : NULL;
+    return slot ? slot->rank : BPE_NONE;
 }
 
 /* ---- piece.c: the merging of one piece ---- */
@@ -180,7 +191,8 @@ void bpe_scratch_done(struct bpe_scratch *scratch);
 
 int bpe_ids_reserve(struct wm_ids *ids, size_t more, struct wm_error *err);
 
-/** Append the ids of one piece: its bytes, merged by rank, leftmost first among equals. */
+/** Append the ids of one piece: its bytes, merged by rank, leftmost first among equals. Also
+ *  before bpe_finish, by the merges added so far. */
 int bpe_merge_piece(const struct wm_tokenizer *tok, struct bpe_scratch *scratch,
                     struct wm_str piece, struct wm_ids *ids, struct wm_error *err);
 

@@ -82,7 +82,7 @@ int bpe_index_tokens(struct wm_tokenizer *tok, struct wm_error *err)
         tok->byte_ids[b] = bpe_find(tok, (struct wm_str){&byte, 1});
         tok->has_bytes = tok->has_bytes && tok->byte_ids[b] != BPE_NONE;
     }
-    return 0;
+    return bpe_byte_pairs_init(tok, err);
 }
 
 int bpe_add_merge(struct wm_tokenizer *tok, uint32_t left, uint32_t right, uint32_t id,
@@ -101,7 +101,8 @@ int bpe_add_merge(struct wm_tokenizer *tok, uint32_t left, uint32_t right, uint3
     int status = bpe_pairs_put(&tok->pairs, left, right, tok->n_merges, id, err);
     if (status)
         return status;
-    tok->merges[tok->n_merges++] = (struct bpe_merge){left, right, id};
+    tok->merges[tok->n_merges] = (struct bpe_merge){left, right, id};
+    bpe_byte_pairs_put(tok, tok->n_merges++);
     return 0;
 }
 

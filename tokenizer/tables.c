@@ -144,24 +144,29 @@ static int make_filter(struct bpe_pairs *pairs, struct wm_error *err)
     return 0;
 }
 
-static int make_byte_pairs(struct wm_tokenizer *tok, struct wm_error *err)
+int bpe_byte_pairs_init(struct wm_tokenizer *tok, struct wm_error *err)
 {
     enum { PAIRS = 256 * 256 };
+    free(tok->byte_pairs);
     tok->byte_pairs = bpe_table_alloc(PAIRS * sizeof *tok->byte_pairs);
     if (!tok->byte_pairs)
         return wm_fail_nomem(err, PAIRS * sizeof *tok->byte_pairs, "table of byte pairs");
     memset(tok->byte_pairs, 0xFF, PAIRS * sizeof *tok->byte_pairs);
-    for (uint32_t i = 0; i < tok->n_merges; i++) {
-        const struct bpe_merge *merge = &tok->merges[i];
-        struct wm_str left = wm_token_bytes(tok, merge->left);
-        struct wm_str right = wm_token_bytes(tok, merge->right);
-        if (left.len != 1 || right.len != 1)
-            continue;
-        unsigned a = (unsigned char)left.ptr[0], b = (unsigned char)right.ptr[0];
-        if (tok->byte_ids[a] == merge->left && tok->byte_ids[b] == merge->right)
-            tok->byte_pairs[a << 8 | b] = i; /* a pair named again has the later rank */
-    }
+    for (uint32_t rank = 0; rank < tok->n_merges; rank++)
+        bpe_byte_pairs_put(tok, rank);
     return 0;
+}
+
+void bpe_byte_pairs_put(struct wm_tokenizer *tok, uint32_t rank)
+{
+    const struct bpe_merge *merge = &tok->merges[rank];
+    struct wm_str left = wm_token_bytes(tok, merge->left);
+    struct wm_str right = wm_token_bytes(tok, merge->right);
+    if (!tok->byte_pairs || left.len != 1 || right.len != 1)
+        return;
+    unsigned a = (unsigned char)left.ptr[0], b = (unsigned char)right.ptr[0];
+    if (tok->byte_ids[a] == merge->left && tok->byte_ids[b] == merge->right)
+        tok->byte_pairs[a << 8 | b] = rank;
 }
 
 /* Origins are of use where every token comes from one merge, of tokens that come from merges of
@@ -198,7 +203,5 @@ int bpe_tables_finish(struct wm_tokenizer *tok, struct wm_error *err)
         if (tok->kinds[id] != BPE_SPECIAL && tok->tokens[id].len > tok->max_token)
             tok->max_token = tok->tokens[id].len;
     int status = make_filter(&tok->pairs, err);
-    if (!status)
-        status = make_byte_pairs(tok, err);
     return status ? status : make_origins(tok, err);
 }
