@@ -20,7 +20,7 @@ struct stream {
 
 static int advance(struct stream *stream, struct wm_error *err)
 {
-    const unsigned char *record;
+    const unsigned char *record = NULL;
     int more = wm_spool_next(&stream->spool, &record, err);
     if (more < 0)
         return more;
