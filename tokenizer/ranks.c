@@ -32,26 +32,62 @@ static int put_lines(struct wm_tokenizer *tok, struct wm_str rest, struct wm_err
     return status;
 }
 
+/* Rank of a merge in a table that is still being filled, or BPE_NONE. */
+static uint32_t rank_of(const struct bpe_pairs *pairs, uint32_t left, uint32_t right)
+{
+    if (!pairs->n)
+        return BPE_NONE;
+    for (size_t i = bpe_pair_hash(left, right) >> pairs->shift;;
+         i = (i + 1) & (pairs->n_slots - 1)) {
+        const struct bpe_pair_slot *slot = &pairs->slots[i];
+        if (slot->rank == BPE_NONE || (slot->left == left && slot->right == right))
+            return slot->rank;
+    }
+}
+
+/* Merge the `n` ≥ 2 tokens `ids` until no merge is left; returns how many stay. `ranks` [n]. */
+static size_t merge_all(const struct wm_tokenizer *tok, uint32_t *ids, uint32_t *ranks, size_t n)
+{
+    for (size_t i = 0; i + 1 < n; i++)
+        ranks[i] = rank_of(&tok->pairs, ids[i], ids[i + 1]);
+    for (;;) {
+        size_t at = 0;
+        for (size_t i = 1; i + 1 < n; i++)
+            if (ranks[i] < ranks[at])
+                at = i;
+        if (n < 2 || ranks[at] == BPE_NONE)
+            return n;
+        ids[at] = tok->merges[ranks[at]].id;
+        memmove(ids + at + 1, ids + at + 2, (n - at - 2) * sizeof *ids);
+        memmove(ranks + at, ranks + at + 1, (n - at - 2) * sizeof *ranks);
+        n--;
+        if (at + 1 < n)
+            ranks[at] = rank_of(&tok->pairs, ids[at], ids[at + 1]);
+        if (at > 0)
+            ranks[at - 1] = rank_of(&tok->pairs, ids[at - 1], ids[at]);
+    }
+}
+
 /* Each token's merge is what the merges of lower rank leave of its bytes, if that is two parts. Of
  * more parts, or with a byte that has no token, it is reached only as a whole piece. */
 static int put_merges(struct wm_tokenizer *tok, struct wm_error *err)
 {
-    struct bpe_scratch scratch = {0};
-    struct wm_ids parts = {0};
+    enum { MERGED_TOKEN_MAX = 1024 }; /* bytes; finding a merge takes time ∝ the square */
+    uint32_t parts[MERGED_TOKEN_MAX], ranks[MERGED_TOKEN_MAX];
     int status = 0;
     for (uint32_t id = 0; id < tok->n_ids && !status; id++) {
         struct wm_str bytes = wm_token_bytes(tok, id);
-        if (bytes.len < 2)
-            continue;
-        parts.n = 0;
-        status = bpe_merge_piece(tok, &scratch, bytes, &parts, err);
-        if (status == WM_E_FORMAT)
-            status = 0;
-        else if (!status && parts.n == 2)
-            status = bpe_add_merge(tok, parts.ids[0], parts.ids[1], id, err);
+        bool known = bytes.len > 1;
+        if (bytes.len > MERGED_TOKEN_MAX)
+            return wm_fail(err, WM_E_LIMIT, "token %lu has %zu bytes, over the limit of %d",
+                           (unsigned long)id, bytes.len, MERGED_TOKEN_MAX);
+        for (size_t i = 0; i < bytes.len && known; i++) {
+            parts[i] = tok->byte_ids[(unsigned char)bytes.ptr[i]];
+            known = parts[i] != BPE_NONE;
+        }
+        if (known && merge_all(tok, parts, ranks, bytes.len) == 2)
+            status = bpe_add_merge(tok, parts[0], parts[1], id, err);
     }
-    bpe_scratch_done(&scratch);
-    wm_ids_done(&parts);
     return status;
 }
 
@@ -104,25 +140,25 @@ int bpe_load_ranks(const char *path, struct wm_str pattern, const struct bpe_nam
 
 /* ---- writing ---- */
 
-/* Whether `derived`, which ranks alone give, merges as `tok` does. */
+/* Whether `derived`, which ranks alone give, merges as `tok` does: its merges are among those of
+ * `tok`, and these make their tokens in the order of ids. What `tok` has more are other ways to the
+ * same tokens (Hugging Face's conversions list all of them), which never come up in a text. */
 static int check_same_merges(const struct wm_tokenizer *tok, const struct wm_tokenizer *derived,
                              struct wm_error *err)
 {
-    uint32_t n = tok->n_merges < derived->n_merges ? tok->n_merges : derived->n_merges;
-    for (uint32_t i = 0; i < n; i++) {
-        const struct bpe_merge *a = &tok->merges[i], *b = &derived->merges[i];
-        if (a->left != b->left || a->right != b->right || a->id != b->id)
+    for (uint32_t i = 1; i < tok->n_merges; i++)
+        if (tok->merges[i].id < tok->merges[i - 1].id)
             return wm_fail(err, WM_E_FORMAT,
-                           "ranks cannot express merge %lu: it makes token %lu of %lu and %lu, the "
-                           "order of ids would make %lu of %lu and %lu",
-                           (unsigned long)i, (unsigned long)a->id, (unsigned long)a->left,
-                           (unsigned long)a->right, (unsigned long)b->id, (unsigned long)b->left,
-                           (unsigned long)b->right);
+                           "ranks cannot express merge %lu: it makes token %lu after token %lu",
+                           (unsigned long)i, (unsigned long)tok->merges[i].id,
+                           (unsigned long)tok->merges[i - 1].id);
+    for (uint32_t i = 0; i < derived->n_merges; i++) {
+        const struct bpe_merge *m = &derived->merges[i];
+        if (!bpe_merge_of(&tok->pairs, m->left, m->right))
+            return wm_fail(err, WM_E_FORMAT,
+                           "ranks cannot express that tokens %lu and %lu do not merge to %lu",
+                           (unsigned long)m->left, (unsigned long)m->right, (unsigned long)m->id);
     }
-    if (tok->n_merges != derived->n_merges)
-        return wm_fail(err, WM_E_FORMAT,
-                       "ranks cannot express %lu merges: the ids' order makes %lu",
-                       (unsigned long)tok->n_merges, (unsigned long)derived->n_merges);
     bool needed = false;
     int status = tok->ignore_merges ? 0 : bpe_needs_ignore_merges(tok, &needed, err);
     if (!status && needed)
