@@ -6,8 +6,12 @@
 #include "cli/lm_text.h"
 #include "run/step.h"
 #include "wetmill/ngram.h"
+#include "wetmill/ucd.h"
 
 static const char *const normalizations[] = {"strict", "ccnet", "none", NULL};
+
+static const char *const unicodes[] = {
+    [WM_UNICODE_14_0] = "14.0", [WM_UNICODE_15_0] = "15.0", NULL};
 
 /* One command a process. */
 static struct options {
@@ -25,6 +29,8 @@ static const struct wm_option option_table[] = {
      normalizations, "",
      "before that, bring them to CCNet's form, a newline being a space (strict) or deleted (ccnet)",
      0},
+    {"unicode", WM_OPTION_CHOICE, WM_OFFSET_(struct options, text.unicode, int), WM_UNICODE_14_0, 0,
+     0, NULL, unicodes, "", "version of Unicode for that form; as option unicode of perplexity", 0},
     {0},
 };
 

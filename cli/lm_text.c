@@ -90,7 +90,7 @@ static int pieces_open(struct pieces *p, const struct lm_text_options *options,
                        struct wm_error *err)
 {
     *p = (struct pieces){.normalize = options->normalize};
-    wm_ccnet_init(&p->normaliser, WM_UNICODE_14_0, WM_SP_MAX_NORMALISED);
+    wm_ccnet_init(&p->normaliser, (enum wm_unicode_version)options->unicode, WM_SP_MAX_NORMALISED);
     wm_buf_init(&p->text, (size_t)1 << 31);
     int status = wm_sp_open(options->sentencepiece, &p->model, err);
     return status ? status : wm_sp_scratch_new(p->model, &p->scratch, err);

@@ -12,6 +12,7 @@ enum lm_normalize { LM_NORMALIZE_STRICT, LM_NORMALIZE_CCNET, LM_NORMALIZE_NONE }
 struct lm_text_options {
     const char *sentencepiece; /* NULL: words between white space, each line a sentence */
     int normalize;             /* enum lm_normalize; with a SentencePiece model */
+    int unicode;               /* enum wm_unicode_version, to normalise by */
 };
 
 /* Give `train` all of the operands; *ret_skipped: some input could not be read. */

@@ -51,6 +51,15 @@ checks=$((checks + 1))
 [ $code = 130 ] || [ $code = 143 ] || fail "an interrupted run gives $code"
 holds 'nothing is left after a signal' test -z "$(ls scratch)" -a ! -e cut.arpa -a -z "$(ls cut.arpa.tmp* 2>/dev/null)"
 
+# digits of the Kawi script came with Unicode 15.0
+printf '{"text":"one \xf0\x91\xbd\x92 two"}\n' >kawi.jsonl
+for unicode in 14.0 15.0; do
+    expect 0 '1 sentences' "$w" lm train -o "kawi-$unicode.arpa" --order 2 --discount-fallback --unicode $unicode \
+        --sentencepiece "$WM_SOURCE_DIR/tests/vectors/sentencepiece/unigram.model" kawi.jsonl
+done
+holds 'no digit in 14.0' grep -q $'\xf0\x91\xbd\x92' kawi-14.0.arpa
+holds 'a digit in 15.0' bash -c "! grep -q \$'\xf0\x91\xbd\x92' kawi-15.0.arpa && grep -q 0 kawi-15.0.arpa"
+
 vectors=${WETMILL_VECTORS:-$WM_SOURCE_DIR/../shared/vectors}
 if [ -e "$vectors/lm/en.sp.model" ]; then
     printf '%s\n' '{"text":"The quick brown Fox\njumps, over 12 dogs."}' '{"text":"The lazy dog."}' >docs.jsonl
