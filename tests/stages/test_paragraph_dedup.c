@@ -79,6 +79,18 @@ static void check_modes(void)
     check("scope=all;profile=strict", texts, none, files, 5);
 }
 
+/* Digits of the Kawi script came with Unicode 15.0: only from then on are these lines the same. */
+static void check_unicode(void)
+{
+    static const char *const texts[] = {"a\npage \U00011F52", "b\npage \U00011F53", "c\npage 7"};
+    static const char *const digits[] = {"a", "b", "c"};
+    check("keep=none", texts, digits, NULL, 3);
+    check("unicode=15.0", texts, digits, NULL, 3);
+    check("unicode=14.0", texts, texts, NULL, 3);
+    check("profile=ccnet;scope=all", texts, texts, NULL, 3);
+    check("profile=ccnet;scope=all;unicode=15.0", texts, digits, NULL, 3);
+}
+
 static void check_groups(void)
 {
     static const char *const texts[] = {"menu\nalpha\nbeta\nalpha", "«MENU»\ngamma", "menu", "x",
@@ -368,6 +380,7 @@ static void check_order(void)
 int main(void)
 {
     check_modes();
+    check_unicode();
     check_groups();
     check_cut();
     check_ccnet();

@@ -42,8 +42,9 @@ static double perplexity_of(struct fixture *f, struct wm_str text)
 static void open_with(struct fixture *f, const char *lm, const char *profile)
 {
     char settings[2 * WM_PATH_MAX];
-    (void)snprintf(settings, sizeof settings, "lm=%s/lm/%s;sentencepiece=%s/lm/en.sp.model;profile=%s",
-                   test_vectors(), lm, test_vectors(), profile);
+    (void)snprintf(settings, sizeof settings,
+                   "lm=%s/lm/%s;sentencepiece=%s/lm/en.sp.model;profile=%s", test_vectors(), lm,
+                   test_vectors(), profile);
     labelled_init(f, &label_language);
     fixture_add(f, "perplexity", settings);
     CHECK_OK(fixture_open(f), f->err);
@@ -94,6 +95,20 @@ static void test_strict(void)
     fixture_done(&f);
 }
 
+/* A digit of the Kawi script is 0, like any other, from Unicode 15.0 on. */
+static void test_unicode(void)
+{
+    static const char *const profiles[] = {"strict", "strict;unicode=14.0", "strict;unicode=15.0"};
+    for (size_t i = 0; i < 3; i++) {
+        struct fixture f;
+        open_with(&f, "en.arpa.bin", profiles[i]);
+        double kawi = perplexity_of(&f, WM_STR("the year \U00011F52 of the city")),
+               zero = perplexity_of(&f, WM_STR("the year 0 of the city"));
+        CHECK_((kawi == zero) == (i == 2), "%s: %g, %g", profiles[i], kawi, zero);
+        fixture_done(&f);
+    }
+}
+
 static void check_refused(const char *settings, const char *words)
 {
     struct fixture f;
@@ -119,6 +134,7 @@ int main(void)
     test_recorded("en.arpa.bin", wm_buf_str(&buf));
     test_recorded("en.trie.bin", wm_buf_str(&buf));
     test_strict();
+    test_unicode();
     wm_buf_done(&buf);
     return test_summary();
 }
