@@ -20,6 +20,7 @@
 
 enum {
     UNTAKEN = 2, /* tokens at a window's end */
+    MANY = 8,    /* tokens: the next window may be a small one again */
     WORK_PER_BYTE =
         16, /* bytes of windows for each byte of the piece, before the heap takes over */
 };
@@ -57,29 +58,28 @@ struct windows {
     size_t work, limit;   /* bytes of windows so far, and at most */
     struct wm_ids large;  /* ids of a window over BPE_SHORT_PIECE */
     struct wm_ids window; /* borrowed: those of the present window */
+    struct wm_str merged; /* whose ids `window` has */
     uint32_t small[BPE_SHORT_PIECE];
-    size_t small_n;
-    const char *small_at; /* whose window `small` is of */
-    uint32_t apart[2];    /* a pair that has just been found to stay apart */
+    uint32_t apart[2]; /* a pair that has just been found to stay apart */
 };
 
 /* Ids of the `size` bytes from `done` on. */
 static int merge_window(struct windows *w, size_t size, struct wm_error *err)
 {
     struct wm_str bytes = {w->piece.ptr + w->done, size};
-    if (size > BPE_SHORT_PIECE) {
-        w->large.n = 0;
-        int status = bpe_merge_heap(w->tok, w->scratch, bytes, &w->large, err);
-        w->window = w->large;
-        return status;
-    }
     /* In a run of one character all windows are the same. */
-    if (size < BPE_SHORT_PIECE || !w->small_at || memcmp(w->small_at, bytes.ptr, size) != 0) {
-        w->small_n = bpe_merge_short(w->tok, bytes, w->small);
-        w->small_at = size == BPE_SHORT_PIECE ? bytes.ptr : NULL;
+    if (wm_str_eq(bytes, w->merged))
+        return 0;
+    w->merged = bytes;
+    if (size <= BPE_SHORT_PIECE) {
+        size_t n = bpe_merge_short(w->tok, bytes, w->small);
+        w->window = (struct wm_ids){w->small, n, BPE_SHORT_PIECE};
+        return 0;
     }
-    w->window = (struct wm_ids){w->small, w->small_n, BPE_SHORT_PIECE};
-    return 0;
+    w->large.n = 0;
+    int status = bpe_merge_heap(w->tok, w->scratch, bytes, &w->large, err);
+    w->window = w->large;
+    return status;
 }
 
 static bool joint_holds(struct windows *w)
@@ -128,7 +128,10 @@ static int step(struct windows *w, size_t *size, struct wm_error *err)
         w->done += w->tok->tokens[w->window.ids[i]].len;
     memcpy(w->ids->ids + w->ids->n, w->window.ids, take * sizeof *w->window.ids);
     w->ids->n += take;
-    *size = take ? BPE_SHORT_PIECE : 2 * n;
+    if (take == 0)
+        *size = 2 * n;
+    else if (w->window.n > MANY)
+        *size = BPE_SHORT_PIECE;
     return 0;
 }
 
