@@ -67,8 +67,8 @@ size_t wm_perplexity_memory(const struct wm_perplexity *model)
            model->n_pieces * sizeof *model->words;
 }
 
-int wm_perplexity_scratch_new(const struct wm_perplexity *model,
-                              struct wm_perplexity_scratch **ret, struct wm_error *err)
+int wm_perplexity_scratch_new(const struct wm_perplexity *model, struct wm_perplexity_scratch **ret,
+                              struct wm_error *err)
 {
     struct wm_perplexity_scratch *scratch = calloc(1, sizeof *scratch);
     if (!scratch)
@@ -118,9 +118,10 @@ int wm_perplexity_score(const struct wm_perplexity *model, struct wm_perplexity_
                                 ? wm_ngram_word(model->lm, wm_sp_slice(&pieces, i))
                                 : model->words[pieces.ids[i]];
     wm_ngram_score(model->lm, scratch->words, pieces.n, &score, NULL, NULL);
-    *ret = (struct wm_perplexity_score){.log10 = score.log10,
-                                        .tokens = (uint64_t)pieces.n + 1,
-                                        .oov = score.oov,
-                                        .perplexity = pow(10, -score.log10 / ((double)pieces.n + 1))};
+    *ret =
+        (struct wm_perplexity_score){.log10 = score.log10,
+                                     .tokens = (uint64_t)pieces.n + 1,
+                                     .oov = score.oov,
+                                     .perplexity = pow(10, -score.log10 / ((double)pieces.n + 1))};
     return 0;
 }

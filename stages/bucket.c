@@ -77,8 +77,7 @@ static enum name judge(const struct bucket *b, const struct wm_doc *doc)
 {
     if (!wm_doc_has(doc, b->perplexity_slot) || !wm_doc_has(doc, b->language_slot))
         return ALL;
-    const struct wm_cutoff *cutoff =
-        wm_cutoffs_find(&b->table, doc->values[b->language_slot].text);
+    const struct wm_cutoff *cutoff = wm_cutoffs_find(&b->table, doc->values[b->language_slot].text);
     double perplexity = doc->values[b->perplexity_slot].real;
     if (!cutoff || isnan(cutoff->head) || isnan(cutoff->tail))
         return ALL;

@@ -80,8 +80,8 @@ static int read_heading(struct wm_str line, struct wm_arena *arena, struct wm_cu
     while (next_cell(&cells, &cell))
         n++;
     if (n < 2 || n > WM_CUTOFFS_LANGUAGES)
-        return wm_fail(err, WM_E_FORMAT, "line 1 names %zu languages, want 1 to %d",
-                       n ? n - 1 : 0, WM_CUTOFFS_LANGUAGES);
+        return wm_fail(err, WM_E_FORMAT, "line 1 names %zu languages, want 1 to %d", n ? n - 1 : 0,
+                       WM_CUTOFFS_LANGUAGES);
     int status = new_items(arena, n - 1, ret, err);
     (void)next_cell(&line, &cell);
     for (size_t i = 0; !status && i < ret->n; i++) {

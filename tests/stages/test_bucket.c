@@ -57,8 +57,9 @@ static void test_file(void)
     struct fixture f;
     char settings[2 * WM_PATH_MAX];
     const char *path = in_top("cutoffs.csv");
-    CHECK_OK(wm_file_store(path, WM_STR("percentile,en, x-y ,de\r\n10,5,,7.5\r\n90,50,,70\n"), &err),
-             err);
+    CHECK_OK(
+        wm_file_store(path, WM_STR("percentile,en, x-y ,de\r\n10,5,,7.5\r\n90,50,,70\n"), &err),
+        err);
     (void)snprintf(settings, sizeof settings, "head=10;tail=90;cutoffs=%s", path);
     open_with(&f, settings);
     CHECK_STR(bucket_of(&f, "de", 7.4), WM_STR("head"));
