@@ -37,7 +37,7 @@ struct cli_common {
 /** Options of single commands; each command lists the tables that apply. */
 struct cli_options {
     struct wm_list set, stage;
-    bool dry_run, explain, print_config, specials, count_only, full, text, verify;
+    bool dry_run, explain, print_config, specials, template, count_only, full, text, verify;
     const char *tokenizer, *root, *only;
     uint64_t count, seed, memory;
     int unit; /**< tokenizer encode: 0 file, 1 lines, 2 json */

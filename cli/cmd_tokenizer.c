@@ -14,6 +14,7 @@ static const struct wm_option encode_options[] = {
     WM_PATH(T, tokenizer, NULL, "tokenizer.json, or a directory that holds one"),
     WM_CHOICE(T, unit, units, 0, "encode the whole input, each line, or each JSON string a line"),
     WM_BOOL(T, specials, 0, "names of special tokens in the text become their ids"),
+    WM_BOOL(T, template, 0, "put the tokenizer's template, <s> say, around each text"),
     WM_BOOL(T, count_only, 0, "print the number of tokens only"),
     {0},
 };
@@ -79,7 +80,9 @@ static int encode_one(struct cli *cli, struct wm_encoder *encoder, struct wm_str
 {
     ids->n = 0;
     out->len = 0;
-    int status = wm_encode(encoder, text, cli->options.specials ? WM_ENCODE_SPECIALS : 0, ids, err);
+    unsigned flags = (cli->options.specials ? WM_ENCODE_SPECIALS : 0) |
+                     (cli->options.template ? WM_ENCODE_TEMPLATE : 0);
+    int status = wm_encode(encoder, text, flags, ids, err);
     if (!status && cli->options.count_only)
         status = wm_buf_printf(out, err, "%zu", ids->n);
     for (size_t i = 0; !status && !cli->options.count_only && i < ids->n; i++)

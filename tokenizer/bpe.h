@@ -74,6 +74,14 @@ struct bpe_added {
     bool normalized; /**< Hugging Face's flag: looked for after the others have been found. */
 };
 
+enum { BPE_MAX_TEMPLATE = 16 }; /**< Special tokens before, and behind, a text. */
+
+/** What stands around an encoded text on request: <s>, say. */
+struct bpe_template {
+    uint32_t before[BPE_MAX_TEMPLATE], after[BPE_MAX_TEMPLATE];
+    uint32_t n_before, n_after;
+};
+
 struct wm_tokenizer {
     struct wm_buf bytes;
     struct bpe_token *tokens; /**< [cap_ids], n_ids in use */
@@ -98,6 +106,7 @@ struct wm_tokenizer {
     bool added_first[256]; /**< Some name starts with this byte. */
     bool has_added[2][2];  /**< [normalized][special]: there is such a name. */
     struct bpe_pattern *pattern;
+    struct bpe_template template; /**< Set before bpe_finish. */
     XXH128_hash_t identity;
 };
 

@@ -195,6 +195,20 @@ static void hash_str(XXH3_state_t *state, struct wm_str s)
     (void)XXH3_128bits_update(state, s.ptr, s.len);
 }
 
+/* Nothing where there is no template, as before there were any. */
+static void hash_template(XXH3_state_t *state, const struct bpe_template *template)
+{
+    if (!template->n_before && !template->n_after)
+        return;
+    hash_str(state, WM_STR("template"));
+    hash_u32(state, template->n_before);
+    for (uint32_t i = 0; i < template->n_before; i++)
+        hash_u32(state, template->before[i]);
+    hash_u32(state, template->n_after);
+    for (uint32_t i = 0; i < template->n_after; i++)
+        hash_u32(state, template->after[i]);
+}
+
 static int take_identity(struct wm_tokenizer *tok, struct wm_error *err)
 {
     XXH3_state_t *state = XXH3_createState();
@@ -219,6 +233,7 @@ static int take_identity(struct wm_tokenizer *tok, struct wm_error *err)
         hash_u32(state, tok->added[i].normalized);
     }
     hash_u32(state, tok->ignore_merges);
+    hash_template(state, &tok->template);
     hash_str(state, bpe_pattern_text(tok->pattern));
     tok->identity = XXH3_128bits_digest(state);
     XXH3_freeState(state);

@@ -336,17 +336,28 @@ static int encode_second_round(struct wm_encoder *enc, struct wm_str text, bool 
     return encode_added(enc, text, true, specials, encode_rest, ids, err);
 }
 
+static int put_ids(struct wm_ids *ids, const uint32_t *more, uint32_t n, struct wm_error *err)
+{
+    int status = bpe_ids_reserve(ids, n, err);
+    for (uint32_t i = 0; i < n && !status; i++)
+        ids->ids[ids->n++] = more[i];
+    return status;
+}
+
 int wm_encode(struct wm_encoder *enc, struct wm_str text, unsigned flags, struct wm_ids *ids,
               struct wm_error *err)
 {
     if (text.len > BPE_MAX_TEXT)
         return wm_fail(err, WM_E_LIMIT, "a text of %zu bytes is over the limit of %d", text.len,
                        BPE_MAX_TEXT);
-    if (text.len == 0)
-        return 0;
+    const struct bpe_template *around = &enc->tok->template;
+    bool specials = (flags & WM_ENCODE_SPECIALS) != 0, template = (flags & WM_ENCODE_TEMPLATE) != 0;
     size_t before = ids->n;
-    bool specials = (flags & WM_ENCODE_SPECIALS) != 0;
-    int status = encode_added(enc, text, false, specials, encode_second_round, ids, err);
+    int status = template ? put_ids(ids, around->before, around->n_before, err) : 0;
+    if (!status && text.len)
+        status = encode_added(enc, text, false, specials, encode_second_round, ids, err);
+    if (!status && template)
+        status = put_ids(ids, around->after, around->n_after, err);
     if (status)
         ids->n = before;
     return status;

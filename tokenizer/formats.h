@@ -58,6 +58,18 @@ void bpe_mapped_init(struct wm_buf *name);
 /** Whether some token is not what its own bytes merge to, so that ignore_merges shows. */
 int bpe_needs_ignore_merges(const struct wm_tokenizer *tok, bool *ret, struct wm_error *err);
 
+/* ---- template.c: tokenizer.json's TemplateProcessing ---- */
+
+/** Read the raw object into tok->template; the added tokens must have been put. */
+int bpe_parse_template(struct wm_tokenizer *tok, struct wm_str raw, struct wm_arena *arena,
+                       struct wm_error *err);
+/** Member post_processor: the template, or null. */
+void bpe_put_template(struct wm_json_out *w, const struct wm_tokenizer *tok);
+static inline bool bpe_has_template(const struct wm_tokenizer *tok)
+{
+    return tok->template.n_before || tok->template.n_after;
+}
+
 /* ---- readers, from memory; path-like words in errors are left to the caller ---- */
 
 /** `.tiktoken`. */

@@ -9,6 +9,10 @@ enum token_type { NORMAL = 1, UNKNOWN = 2, CONTROL = 3, USER_DEFINED = 4, UNUSED
 
 #define IDENTITY "wetmill.tokenizer.identity"
 #define IGNORE_MERGES "wetmill.tokenizer.ignore_merges"
+#define BOS "tokenizer.ggml.bos_token_id"
+#define EOS "tokenizer.ggml.eos_token_id"
+#define ADD_BOS "tokenizer.ggml.add_bos_token"
+#define ADD_EOS "tokenizer.ggml.add_eos_token"
 #define NORMALIZED "wetmill.tokenizer.normalized"
 
 /* ---- writing ---- */
@@ -79,6 +83,21 @@ static void put_merges(struct wm_gguf_out *w, const struct wm_tokenizer *tok)
     wm_buf_done(&both);
 }
 
+/* Begin and end: the template's, else the end of a document for both. llama.cpp adds <s> by itself
+ * for some splits, so that is always said. */
+static void put_ends(struct wm_gguf_out *w, const struct wm_tokenizer *tok)
+{
+    const struct bpe_template *t = &tok->template;
+    uint32_t eod = 0;
+    bool has_eod = wm_tokenizer_eod(tok, &eod);
+    if (has_eod || t->n_before)
+        wm_gguf_put_u32(w, BOS, t->n_before ? t->before[0] : eod);
+    if (has_eod || t->n_after)
+        wm_gguf_put_u32(w, EOS, t->n_after ? t->after[0] : eod);
+    wm_gguf_put_bool(w, ADD_BOS, t->n_before != 0);
+    wm_gguf_put_bool(w, ADD_EOS, t->n_after != 0);
+}
+
 static void put_own(struct wm_gguf_out *w, const struct wm_tokenizer *tok)
 {
     char hex[WM_HEX128];
@@ -99,20 +118,18 @@ static void put_own(struct wm_gguf_out *w, const struct wm_tokenizer *tok)
 int wm_tokenizer_put_gguf(const struct wm_tokenizer *tok, struct wm_gguf_out *w)
 {
     const char *pre = NULL;
-    uint32_t eod;
     if (!w->status)
         w->status = find_pre(tok, &pre, w->err);
+    if (!w->status && (tok->template.n_before > 1 || tok->template.n_after > 1))
+        w->status = wm_fail(w->err, WM_E_FORMAT,
+                            "GGUF cannot express several tokens before or behind a text");
     if (w->status)
         return w->status;
     wm_gguf_put_str(w, "tokenizer.ggml.model", WM_STR("gpt2"));
     wm_gguf_put_str(w, "tokenizer.ggml.pre", wm_str_of(pre));
     put_tokens(w, tok);
     put_merges(w, tok);
-    if (wm_tokenizer_eod(tok, &eod)) {
-        wm_gguf_put_u32(w, "tokenizer.ggml.bos_token_id", eod);
-        wm_gguf_put_u32(w, "tokenizer.ggml.eos_token_id", eod);
-    }
-    wm_gguf_put_bool(w, "tokenizer.ggml.add_bos_token", false);
+    put_ends(w, tok);
     put_own(w, tok);
     return w->status;
 }
@@ -133,6 +150,8 @@ struct parts {
     struct wm_gguf_pair tokens, types, merges, normalized; /* key empty: absent */
     struct wm_str model, pre, identity;
     bool has_ignore_merges, ignore_merges;
+    uint64_t bos, eos;
+    bool add_bos, add_eos;
 };
 
 static int take_pair(const struct wm_gguf_pair *pair, struct parts *parts, struct wm_error *err)
@@ -157,6 +176,14 @@ static int take_pair(const struct wm_gguf_pair *pair, struct parts *parts, struc
         return wm_gguf_str(pair, &parts->model, err);
     if (wm_str_eq(pair->key, WM_STR("tokenizer.ggml.pre")))
         return wm_gguf_str(pair, &parts->pre, err);
+    if (wm_str_eq(pair->key, WM_STR(BOS)))
+        return wm_gguf_u64(pair, &parts->bos, err);
+    if (wm_str_eq(pair->key, WM_STR(EOS)))
+        return wm_gguf_u64(pair, &parts->eos, err);
+    if (wm_str_eq(pair->key, WM_STR(ADD_BOS)))
+        return wm_gguf_bool(pair, &parts->add_bos, err);
+    if (wm_str_eq(pair->key, WM_STR(ADD_EOS)))
+        return wm_gguf_bool(pair, &parts->add_eos, err);
     if (wm_str_eq(pair->key, WM_STR(IDENTITY)))
         return wm_gguf_str(pair, &parts->identity, err);
     if (wm_str_eq(pair->key, WM_STR(IGNORE_MERGES))) {
@@ -261,6 +288,28 @@ static int take_added(struct wm_tokenizer *tok, const struct parts *parts, struc
     return status;
 }
 
+static int take_template(struct wm_tokenizer *tok, const struct parts *parts, struct wm_error *err)
+{
+    const struct {
+        const char *key;
+        bool add;
+        uint64_t id;
+        uint32_t *ids, *n;
+    } ends[] = {{BOS, parts->add_bos, parts->bos, tok->template.before, &tok->template.n_before},
+                {EOS, parts->add_eos, parts->eos, tok->template.after, &tok->template.n_after}};
+    for (size_t i = 0; i < 2; i++) {
+        if (!ends[i].add)
+            continue;
+        if (ends[i].id >= tok->n_ids || tok->kinds[ends[i].id] == BPE_HOLE ||
+            tok->kinds[ends[i].id] == BPE_TOKEN)
+            return wm_fail(err, WM_E_FORMAT, "%s %llu is no special token", ends[i].key,
+                           (unsigned long long)ends[i].id);
+        ends[i].ids[0] = (uint32_t)ends[i].id;
+        *ends[i].n = 1;
+    }
+    return 0;
+}
+
 static int take_split(struct wm_tokenizer *tok, const struct parts *parts, struct wm_error *err)
 {
     for (const struct bpe_named_split *s = bpe_named_splits; s->name; s++) {
@@ -298,6 +347,8 @@ int bpe_parse_gguf(struct wm_str file, struct wm_tokenizer **ret, struct wm_erro
         status = take_added(tok, &parts, err);
     if (!status)
         status = take_split(tok, &parts, err);
+    if (!status)
+        status = take_template(tok, &parts, err);
     if (!status)
         status = bpe_finish(tok, err);
     if (!status)

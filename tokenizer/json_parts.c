@@ -194,6 +194,45 @@ static int must_be_null(const struct member *m, struct wm_arena *arena, struct w
                   : unknown(m->name, type, err);
 }
 
+/* ByteLevel, which says nothing about ids, or one template. */
+static int one_post_processor(struct wm_str raw, struct wm_arena *arena,
+                              struct wm_str *ret_template, struct wm_error *err)
+{
+    struct wm_str type;
+    int status = type_of(raw, arena, "post_processor", &type, err);
+    if (status || !wm_str_eq(type, WM_STR("TemplateProcessing")))
+        return status ? status : byte_level_or_null(raw, arena, "post_processor", err);
+    if (ret_template->len)
+        return wm_fail(err, WM_E_FORMAT, "post_processor has two templates");
+    *ret_template = raw;
+    return 0;
+}
+
+/* Absent, one, or a Sequence of them. */
+static int post_processor(struct wm_str raw, struct wm_arena *arena, struct wm_str *ret_template,
+                          struct wm_error *err)
+{
+    struct member m[] = {{"type", {0}}, {"processors", {0}}, {0}};
+    struct wm_str type, part;
+    struct wm_json r;
+    if (is_null(raw))
+        return 0;
+    int status = type_of(raw, arena, "post_processor", &type, err);
+    if (status || !wm_str_eq(type, WM_STR("Sequence")))
+        return status ? status : one_post_processor(raw, arena, ret_template, err);
+    status = members(raw, arena, "post_processor Sequence", m, err);
+    if (status)
+        return status;
+    wm_json_open(&r, m[1].raw, arena);
+    int more = wm_json_array(&r, err);
+    while (!more && (more = wm_json_item(&r, err)) > 0) {
+        more = wm_json_skip(&r, &part, err);
+        if (!more)
+            more = one_post_processor(part, arena, ret_template, err);
+    }
+    return more;
+}
+
 /* "" and null are the same here. */
 static int must_be_empty(const struct member *m, struct wm_error *err)
 {
@@ -298,7 +337,7 @@ int bpe_json_parts(struct wm_str json, struct wm_arena *arena, struct bpe_json_p
     if (!status)
         status = must_be_null(&m[NORMALIZER], arena, err);
     if (!status)
-        status = byte_level_or_null(m[POST_PROCESSOR].raw, arena, "post_processor", err);
+        status = post_processor(m[POST_PROCESSOR].raw, arena, &ret->template, err);
     if (!status)
         status = byte_level_or_null(m[DECODER].raw, arena, "decoder", err);
     if (!status)

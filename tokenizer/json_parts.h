@@ -15,6 +15,7 @@ struct bpe_json_parts {
     struct wm_str vocab;  /**< Raw object. */
     struct wm_str merges; /**< Raw array. */
     struct wm_str pattern;
+    struct wm_str template; /**< Raw TemplateProcessing, or empty. */
     bool ignore_merges;
 };
 

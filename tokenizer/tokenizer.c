@@ -63,8 +63,10 @@ bool wm_tokenizer_special(const struct wm_tokenizer *tok, struct wm_str name, ui
 
 bool wm_tokenizer_eod(const struct wm_tokenizer *tok, uint32_t *ret_id)
 {
-    if (wm_tokenizer_special(tok, WM_STR("<|endoftext|>"), ret_id))
-        return true;
+    static const char *const names[] = {"<|endoftext|>", "<|end_of_text|>", "</s>"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (wm_tokenizer_special(tok, wm_str_of(names[i]), ret_id))
+            return true;
     for (uint32_t i = 0; i < tok->n_added; i++) {
         if (wm_token_is_special(tok, tok->added[i].id)) {
             *ret_id = tok->added[i].id;

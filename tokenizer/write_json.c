@@ -133,7 +133,7 @@ int bpe_format_json(const struct wm_tokenizer *tok, struct wm_buf *out, struct w
     put_added(&w, tok);
     put_text(&w, "normalizer", NULL);
     put_pre_tokenizer(&w, bpe_pattern_text(tok->pattern));
-    put_text(&w, "post_processor", NULL);
+    bpe_put_template(&w, tok);
     wm_json_put_key(&w, "decoder");
     put_byte_level(&w, true, true);
     put_model(&w, tok, &name);
@@ -152,10 +152,11 @@ int bpe_format_config(const struct wm_tokenizer *tok, struct wm_buf *out, struct
     put_flag(&w, "add_prefix_space", false);
     put_flag(&w, "clean_up_tokenization_spaces", false);
     if (wm_tokenizer_eod(tok, &eod)) {
+        const struct bpe_template *t = &tok->template;
         wm_json_put_key(&w, "bos_token");
-        wm_json_put_str(&w, wm_token_bytes(tok, eod));
+        wm_json_put_str(&w, wm_token_bytes(tok, t->n_before ? t->before[0] : eod));
         wm_json_put_key(&w, "eos_token");
-        wm_json_put_str(&w, wm_token_bytes(tok, eod));
+        wm_json_put_str(&w, wm_token_bytes(tok, t->n_after ? t->after[0] : eod));
     }
     wm_json_put_close(&w, '}');
     return w.status ? w.status : wm_buf_add(out, "\n", 1, err);

@@ -52,7 +52,8 @@ bool wm_token_is_special(const struct wm_tokenizer *tok, uint32_t id);
 /** Id of the special token `name`; false if there is none. */
 bool wm_tokenizer_special(const struct wm_tokenizer *tok, struct wm_str name, uint32_t *ret_id);
 
-/** The end-of-document token: the special `<|endoftext|>`, else the first special. False if none. */
+/** The end-of-document token: the special `<|endoftext|>`, `<|end_of_text|>` or `</s>`, else the first
+ *  special. False if none. */
 bool wm_tokenizer_eod(const struct wm_tokenizer *tok, uint32_t *ret_id);
 
 /** XXH3-128 over token bytes by id, merges, pattern and specials: what shards, checkpoints and
@@ -67,6 +68,7 @@ void wm_encoder_free(struct wm_encoder *enc);
 
 enum wm_encode_flags {
     WM_ENCODE_SPECIALS = 1, /**< Names of special tokens in the text become their ids. */
+    WM_ENCODE_TEMPLATE = 2, /**< Put the tokenizer's template around the text: <s>, say. */
 };
 
 /** Growing list of ids. Owner frees with wm_ids_done. */

@@ -186,6 +186,118 @@ static void check_added(void)
     wm_tokenizer_free(tok);
 }
 
+/* ---- templates ---- */
+
+#define SPECIALS                                         \
+    "{\"id\":300,\"content\":\"<s>\",\"special\":true}," \
+    "{\"id\":301,\"content\":\"</s>\",\"special\":true}"
+
+/* A tokenizer.json of the bytes a and b with this post_processor. */
+static int load_template(const char *post_processor, struct wm_tokenizer **ret,
+                         struct wm_error *err)
+{
+    char json[2048];
+    (void)snprintf(json, sizeof json,
+                   "{\"added_tokens\":[" SPECIALS "],\"post_processor\":%s,\"pre_tokenizer\":"
+                   "{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
+                   "\"model\":{\"merges\":[],\"vocab\":{\"a\":0,\"b\":1}}}",
+                   post_processor);
+    put("template.json", json);
+    return wm_tokenizer_load(in_top("template.json"), ret, err);
+}
+
+#define PART(kind, id) "{\"" kind "\":{\"id\":\"" id "\",\"type_id\":0}}"
+#define NAMED(name, id) \
+    "\"" name "\":{\"id\":\"" name "\",\"ids\":[" id "],\"tokens\":[\"" name "\"]}"
+#define TEMPLATE(single, named)                                             \
+    "{\"type\":\"TemplateProcessing\",\"single\":[" single "],\"pair\":[]," \
+    "\"special_tokens\":{" named "}}"
+
+static void check_template_ids(const struct wm_tokenizer *tok, const char *text, uint32_t first,
+                               uint32_t last, size_t n)
+{
+    struct wm_error err = {0};
+    struct wm_encoder *enc = NULL;
+    struct wm_ids ids = {0};
+    CHECK_OK(wm_encoder_new(tok, &enc, &err), err);
+    CHECK_OK(wm_encode(enc, wm_str_of(text), WM_ENCODE_TEMPLATE, &ids, &err), err);
+    CHECK_U64(ids.n, n);
+    CHECK(ids.n == n && ids.ids[0] == first && ids.ids[n - 1] == last);
+    ids.n = 0;
+    CHECK_OK(wm_encode(enc, wm_str_of(text), 0, &ids, &err), err);
+    CHECK_U64(ids.n, strlen(text));
+    wm_encoder_free(enc);
+    wm_ids_done(&ids);
+}
+
+static void check_templates(void)
+{
+    const char *both = TEMPLATE(
+        PART("SpecialToken", "<s>") "," PART("Sequence", "A") "," PART("SpecialToken", "</s>"),
+        NAMED("<s>", "300") "," NAMED("</s>", "301"));
+    const struct wm_tokenizer_hints none = {0};
+    struct wm_error err = {0};
+    struct wm_tokenizer *tok = NULL, *without = NULL, *back = NULL;
+    char sequence[1024];
+    CHECK_OK(load_template(both, &tok, &err), err);
+    CHECK_OK(load_template("null", &without, &err), err);
+    CHECK(!XXH128_isEqual(wm_tokenizer_identity(tok), wm_tokenizer_identity(without)));
+    wm_tokenizer_free(without);
+    check_template_ids(tok, "ab", 300, 301, 4);
+    check_template_ids(tok, "", 300, 301, 2);
+    for (int i = 0; i < 2; i++) {
+        const char *name = i ? "template.gguf" : "template.dir";
+        CHECK_OK(wm_tokenizer_write(tok, WM_TOKENIZER_AUTO, in_top(name), &err), err);
+        CHECK_OK(wm_tokenizer_load_with(in_top(name), &none, &back, &err), err);
+        CHECK(XXH128_isEqual(wm_tokenizer_identity(tok), wm_tokenizer_identity(back)));
+        check_template_ids(back, "ba", 300, 301, 4);
+        wm_tokenizer_free(back);
+    }
+    check_cannot(tok, WM_TOKENIZER_GPT2, "around a text");
+    wm_tokenizer_free(tok);
+    (void)snprintf(sequence, sizeof sequence,
+                   "{\"type\":\"Sequence\",\"processors\":[{\"type\":\"ByteLevel\"},%s]}", both);
+    CHECK_OK(load_template(sequence, &tok, &err), err);
+    check_template_ids(tok, "a", 300, 301, 3);
+    wm_tokenizer_free(tok);
+    tok = NULL;
+    CHECK_OK(load_template(TEMPLATE(PART("SpecialToken", "<s>") "," PART(
+                                        "SpecialToken", "<s>") "," PART("Sequence", "A"),
+                                    NAMED("<s>", "300")),
+                           &tok, &err),
+             err);
+    check_cannot(tok, WM_TOKENIZER_GGUF, "several tokens");
+    wm_tokenizer_free(tok);
+}
+
+static void refuse_template(const char *post_processor, const char *words)
+{
+    struct wm_error err = {0};
+    struct wm_tokenizer *tok = NULL;
+    CHECK_FAILS(load_template(post_processor, &tok, &err), WM_E_FORMAT, err, words);
+    CHECK(tok == NULL);
+}
+
+static void check_bad_templates(void)
+{
+    refuse_template("{\"type\":\"BertProcessing\"}", "\"BertProcessing\"");
+    refuse_template(TEMPLATE(PART("Sequence", "B"), ""), "part \"Sequence\"");
+    refuse_template(TEMPLATE(PART("SpecialToken", "<s>"), NAMED("<s>", "300")), "leaves the text");
+    refuse_template(TEMPLATE(PART("Sequence", "A") "," PART("Sequence", "A"), ""), "text twice");
+    refuse_template(
+        TEMPLATE(PART("SpecialToken", "<s>") "," PART("Sequence", "A"), NAMED("<s>", "301")),
+        "not the added token");
+    refuse_template(TEMPLATE(PART("SpecialToken", "<s>") "," PART("Sequence", "A"), ""),
+                    "not the added token");
+    refuse_template(TEMPLATE(PART("SpecialToken", "a") "," PART("Sequence", "A"), NAMED("a", "0")),
+                    "not the added token");
+    refuse_template(TEMPLATE(PART("Sequence", "A"), "\"<s>\":{\"ids\":[300,301]}"), "2 ids");
+    refuse_template("{\"type\":\"TemplateProcessing\",\"odd\":1}", "\"odd\"");
+    refuse_template("{\"type\":\"Sequence\",\"processors\":[" TEMPLATE(
+                        PART("Sequence", "A"), "") "," TEMPLATE(PART("Sequence", "A"), "") "]}",
+                    "two templates");
+}
+
 /* ---- reading ---- */
 
 static void check_load_fails(const char *name, const char *text, int status, const char *words,
@@ -370,6 +482,8 @@ int main(void)
     check_rounds();
     check_refused_to_write();
     check_added();
+    check_templates();
+    check_bad_templates();
     check_bad_files();
     check_hints();
     check_gpt2_published();

@@ -219,7 +219,8 @@ static void check_refused(void)
            "\"(\"},\"behavior\":\"Isolated\"},{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
            "\"use_regex\":false}]}",
            "split pattern");
-    refuse("post_processor", "{\"type\":\"TemplateProcessing\"}", "\"TemplateProcessing\"");
+    refuse("post_processor", "{\"type\":\"TemplateProcessing\"}",
+           "TemplateProcessing leaves the text out");
     refuse("decoder", "{\"type\":\"WordPiece\"}", "decoder \"WordPiece\"");
     refuse("model", "null", "no model");
     refuse("model", "{\"type\":\"Unigram\",\"vocab\":[]}", "model \"Unigram\"");
