@@ -8,72 +8,12 @@
  * --memory covers, and of all resident memory, mapped tables included. The last figure is a hash of
  * all documents: it must be the same for every -m and -j. */
 #include <getopt.h>
-#include <pthread.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "stages/stages.h"
 #include "tests/made_lines.h"
-
-static struct {
-    pthread_t thread;
-    atomic_bool stop;
-    const char *dir;
-    uint64_t anonymous, resident, disk; /* peaks, bytes */
-} watch;
-
-static uint64_t status_field(const char *text, const char *name)
-{
-    const char *at = strstr(text, name);
-    return at ? strtoull(at + strlen(name), NULL, 10) << 10 : 0;
-}
-
-static uint64_t disk_used(const char *path)
-{
-    struct wm_arena arena;
-    struct wm_error err;
-    struct wm_stat st;
-    const char **names = NULL;
-    char below[WM_PATH_MAX];
-    size_t n = 0;
-    uint64_t sum = 0;
-    if (wm_stat(path, &st, &err))
-        return 0;
-    if (!st.is_dir)
-        return st.size;
-    wm_arena_init(&arena, 64 << 20);
-    if (!wm_list_dir(path, &arena, &names, &n, &err))
-        for (size_t i = 0; i < n; i++)
-            if (!wm_path_join(below, path, names[i], &err))
-                sum += disk_used(below);
-    wm_arena_done(&arena);
-    return sum;
-}
-
-static void look(unsigned round)
-{
-    char text[8192];
-    FILE *file = fopen("/proc/self/status", "r");
-    size_t n = file ? fread(text, 1, sizeof text - 1, file) : 0;
-    text[n] = '\0';
-    if (file)
-        (void)fclose(file);
-    uint64_t anonymous = status_field(text, "RssAnon:"), resident = status_field(text, "VmHWM:");
-    uint64_t disk = round % 50 ? 0 : disk_used(watch.dir);
-    watch.anonymous = anonymous > watch.anonymous ? anonymous : watch.anonymous;
-    watch.resident = resident > watch.resident ? resident : watch.resident;
-    watch.disk = disk > watch.disk ? disk : watch.disk;
-}
-
-static void *watch_memory(void *unused)
-{
-    struct timespec pause = {0, 10 * 1000 * 1000};
-    for (unsigned round = 1; !atomic_load(&watch.stop); round++) {
-        look(round);
-        (void)nanosleep(&pause, NULL);
-    }
-    return unused;
-}
+#include "tests/memory_watch.h"
 
 struct setup {
     const char *keep, *dir;
@@ -163,16 +103,11 @@ int main(int argc, char **argv)
     struct wm_inputs inputs = made_inputs();
     struct wm_job_result result = {0};
     double making = cost_of_making(), n_unique = (double)count_unique();
-    look(1);
-    uint64_t before = watch.anonymous;
-    watch.dir = setup.dir;
-    watch.anonymous = watch.resident = 0;
-    (void)pthread_create(&watch.thread, NULL, watch_memory, NULL);
+    watch_begin(setup.dir);
     double start = cpu_seconds();
     int status = run(&setup, &inputs, &result, &err);
     double seconds = cpu_seconds() - start - making;
-    atomic_store(&watch.stop, true);
-    (void)pthread_join(watch.thread, NULL);
+    watch_end();
     if (status)
         (void)fprintf(stderr, "%s: %s\n", err.where, err.what);
     else
@@ -181,8 +116,8 @@ int main(int argc, char **argv)
                      "%.1f MiB (%.2f)\nCPU %.0f ns a line for both passes, %ju documents kept, "
                      "hash %016llx\n",
                      setup.keep, (uintmax_t)made.n_lines, n_unique, (uintmax_t)(setup.memory >> 20),
-                     setup.n_workers, (double)(watch.anonymous - before) / (1 << 20),
-                     (double)(watch.anonymous - before) / n_unique,
+                     setup.n_workers, (double)(watch.anonymous - watch.before) / (1 << 20),
+                     (double)(watch.anonymous - watch.before) / n_unique,
                      (double)watch.resident / (1 << 20), (double)watch.disk / (1 << 20),
                      (double)watch.disk / n_unique, seconds / (double)made.n_lines * 1e9,
                      (uintmax_t)result.tally.links[0].documents_out, atomic_load(&made_sum));

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* paragraph-dedup keeps to its memory: 96 MiB and 12 bytes for each different line where all copies
+ * go, 20 where the first stays, and with a limit that limit, by partitions on disk, with the same
+ * result. bench/dedup_lines.c measures the same at any size. */
+#include "made_lines.h"
+#include "memory_watch.h"
+#include "scratch.h"
+#include "stages/stages.h"
+
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#    define SANITIZED 1
+#elif defined __has_feature
+#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#        define SANITIZED 1
+#    endif
+#endif
+
+enum {
+    FEW = 3000 * 1000, /* lines; fewer leave buffers half empty */
+    MANY = 6000 * 1000,
+    FIXED = 96 << 20,
+    LITTLE = 96 << 20, /* less than the hashes of MANY lines and a sort of them */
+};
+
+static uint64_t count_different(uint64_t n_lines)
+{
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < n_lines; i++)
+        n += made_line(i) == i;
+    return n;
+}
+
+/* Peak of anonymous memory over what there was before, in bytes; `*ret_hash` of what is kept. */
+static uint64_t run(uint64_t n_lines, const char *keep, uint64_t memory, uint64_t *ret_hash)
+{
+    made.n_lines = n_lines;
+    made.docs_in_task = MADE_DOCS_IN_TASK;
+    struct wm_inputs inputs = made_inputs();
+    struct wm_job_result result = {0};
+    struct wm_chain chain;
+    struct wm_arena arena;
+    void *shared = NULL;
+    wm_chain_init(&chain);
+    wm_arena_init(&arena, 1 << 16);
+    const struct wm_stage *stage = &wm_stage_paragraph_dedup;
+    CHECK_OK(wm_chain_add(&chain, stage, &shared, &err), err);
+    CHECK_OK(wm_option_set(wm_option_find(stage->options, WM_STR("keep")), shared, wm_str_of(keep),
+                           &arena, &err),
+             err);
+    struct wm_job job = {.inputs = &inputs,
+                         .chain = &chain,
+                         .sink = &made_sink,
+                         .dir = in_top("work"),
+                         .identity = "00000000000000000000000000000000",
+                         .n_workers = 2,
+                         .memory = memory};
+    atomic_store(&made_sum, 0);
+    CHECK_OK(wm_mkdirs(job.dir, &err), err);
+    char *dir = strdup(job.dir);
+    watch_begin(dir);
+    CHECK_OK(wm_job_run_with(&job, &made_reading, &result, &err), err);
+    watch_end();
+    CHECK_OK(wm_remove_tree(dir, &err), err);
+    free(dir);
+    wm_job_result_done(&result);
+    wm_chain_close(&chain);
+    wm_arena_done(&arena);
+    free(inputs.rows);
+    free(inputs.tasks);
+    *ret_hash = atomic_load(&made_sum);
+    return watch.anonymous > watch.before ? watch.anonymous - watch.before : 0;
+}
+
+static void check_width(const char *keep, uint64_t bytes_each)
+{
+    uint64_t hash, limited, n_few = count_different(FEW), n_many = count_different(MANY);
+    uint64_t few = run(FEW, keep, 0, &hash), many = run(MANY, keep, 0, &hash);
+    CHECK_(few <= FIXED + n_few * bytes_each, "keep %s: %ju bytes", keep, (uintmax_t)few);
+    CHECK_(many <= FIXED + n_many * bytes_each, "keep %s: %ju bytes", keep, (uintmax_t)many);
+    CHECK_(many <= few + (n_many - n_few) * bytes_each, "keep %s: from %ju to %ju bytes", keep,
+           (uintmax_t)few, (uintmax_t)many);
+    uint64_t little = run(MANY, keep, LITTLE, &limited);
+    CHECK_(little <= LITTLE, "keep %s: %ju bytes", keep, (uintmax_t)little);
+    CHECK_(watch.tables >= 2, "%ju partitions on disk", (uintmax_t)watch.tables);
+    CHECK_(watch.disk >= n_many * 8, "%ju bytes on disk", (uintmax_t)watch.disk);
+    CHECK_U64(limited, hash);
+}
+
+int main(void)
+{
+#ifdef SANITIZED
+    SKIP("memory is measured without sanitizers");
+#endif
+    if (!wm_exists("/proc/self/status"))
+        SKIP("no /proc");
+    make_top("dedup-memory");
+    made.repeats = 100 * 1000;
+    check_width("none", 12);
+    check_width("first", 20);
+    CHECK_OK(wm_remove_tree(top, &err), err);
+    return test_summary();
+}
