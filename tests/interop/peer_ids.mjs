@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ids that others give with a tokenizer file of ours, compared with ours.
-//   node peer_ids.mjs PEER TOKENIZER STRINGS OURS [SPLIT-PATTERN SPECIALS] [--but=REGEX]
+//   node peer_ids.mjs PEER TOKENIZER STRINGS OURS [SPLIT-PATTERN SPECIALS] [--but=REGEX] [--template]
 // PEER: tokenizers, transformers, tiktoken or node-llama-cpp, found from the working directory.
 // STRINGS: a JSON string a line; OURS: a line of ids for each, names of special tokens recognised.
 // tiktoken is told pattern and specials ({name: id} as JSON), which its files do not hold.
 // --but: what the peer is known to read otherwise; strings that match it may differ, and are counted.
-// Exit 77: no such package.
+// --template: with what the file puts around a text. Exit 77: no such package.
 import fs from "node:fs";
 import path from "node:path";
 import { createRequire } from "node:module";
@@ -13,7 +13,8 @@ import { pathToFileURL } from "node:url";
 
 const option = process.argv.find((a) => a.startsWith("--but="));
 const but = option && new RegExp(option.slice("--but=".length), "u");
-const [peer, file, stringsFile, oursFile, pattern, specials] = process.argv.slice(2).filter((a) => a !== option);
+const [peer, file, stringsFile, oursFile, pattern, specials] = process.argv.slice(2).filter((a) => a !== option && a !== "--template");
+const template = process.argv.includes("--template");
 const packages = { tokenizers: "tokenizers", transformers: "@huggingface/transformers", tiktoken: "tiktoken", "node-llama-cpp": "node-llama-cpp" };
 
 function skip(error) {
@@ -36,14 +37,14 @@ async function load(name) {
 const open = {
   async tokenizers(module) {
     const tokenizer = module.Tokenizer.fromFile(file);
-    return async (text) => (await tokenizer.encode(text, null, { addSpecialTokens: false })).getIds();
+    return async (text) => (await tokenizer.encode(text, null, { addSpecialTokens: template })).getIds();
   },
   async transformers(module) {
     const dir = path.resolve(path.dirname(file));
     module.env.allowRemoteModels = false;
     module.env.localModelPath = path.dirname(dir);
     const tokenizer = await module.AutoTokenizer.from_pretrained(path.basename(dir), { local_files_only: true });
-    return (text) => tokenizer.encode(text, { add_special_tokens: false });
+    return (text) => tokenizer.encode(text, { add_special_tokens: template });
   },
   async tiktoken(module) {
     const tokenizer = new module.Tiktoken(fs.readFileSync(file, "utf8"), JSON.parse(specials), pattern);
@@ -52,7 +53,8 @@ const open = {
   async "node-llama-cpp"(module) {
     const llama = await module.getLlama({ build: "never", gpu: false, logLevel: "error" });
     const model = await llama.loadModel({ modelPath: file, vocabOnly: true });
-    return (text) => model.tokenize(text, true);
+    const before = template && model.tokens.shouldPrependBosToken ? [model.tokens.bos] : [];
+    return (text) => before.concat(model.tokenize(text, true));
   },
 };
 
