@@ -98,6 +98,7 @@ struct wm_tokenizer {
     struct bpe_origin *origins; /**< [n_ids], or NULL if a token may come about in two ways. */
     uint32_t max_token;         /**< Bytes of the longest one that is not special. */
     bool ignore_merges;      /**< A piece that is a token needs no merging (tiktoken, LLaMA 3). */
+    bool nfc;                /**< Text is brought to NFC before it is split (Qwen 2). */
     struct bpe_added *added; /**< [n_added] by id */
     uint32_t n_added, cap_added;
     struct bpe_index added_index;
@@ -124,8 +125,10 @@ int bpe_add_merge(struct wm_tokenizer *tok, uint32_t left, uint32_t right, uint3
 /** Token `id` (BPE_ADDED or BPE_SPECIAL, already put) is found in texts by name. */
 int bpe_put_added(struct wm_tokenizer *tok, uint32_t id, bool normalized, struct wm_error *err);
 int bpe_set_pattern(struct wm_tokenizer *tok, struct wm_str pattern, struct wm_error *err);
-/** Tables, identity. */
+/** Tables, identity. Flags (ignore_merges, nfc) are set before. */
 int bpe_finish(struct wm_tokenizer *tok, struct wm_error *err);
+/** Give a finished tokenizer, not in use yet, the normaliser NFC. */
+int bpe_set_nfc(struct wm_tokenizer *tok, struct wm_error *err);
 
 /** Id of the token with these bytes that is not special, or BPE_NONE. */
 uint32_t bpe_find(const struct wm_tokenizer *tok, struct wm_str bytes);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "tokenizer/bpe.h"
+#include "tokenizer/nfc.h"
 
 int bpe_new(struct wm_tokenizer **ret, struct wm_error *err)
 {
@@ -235,17 +236,48 @@ static int take_identity(struct wm_tokenizer *tok, struct wm_error *err)
     hash_u32(state, tok->ignore_merges);
     hash_template(state, &tok->template);
     hash_str(state, bpe_pattern_text(tok->pattern));
+    if (tok->nfc) /* without a normaliser nothing, as before there were any */
+        hash_str(state, WM_STR("NFC"));
     tok->identity = XXH3_128bits_digest(state);
     XXH3_freeState(state);
     return 0;
+}
+
+/* Names looked for in normalised text must be in that form. Hugging Face normalises them; such a
+ * token would then decode to something else than what it stands for. */
+static int check_normal_names(const struct wm_tokenizer *tok, struct wm_error *err)
+{
+    struct bpe_nfc nfc;
+    int status = 0;
+    bpe_nfc_init(&nfc);
+    for (uint32_t i = 0; tok->nfc && i < tok->n_added && !status; i++) {
+        struct wm_str name = wm_token_bytes(tok, tok->added[i].id), normal = name;
+        if (tok->added[i].normalized)
+            status = bpe_nfc(&nfc, name, &normal, err);
+        if (!status && !wm_str_eq(name, normal))
+            status = wm_fail(err, WM_E_FORMAT,
+                             "the added token \"%.*s\" with normalized true is not in NFC",
+                             (int)name.len, name.ptr);
+    }
+    bpe_nfc_done(&nfc);
+    return status;
 }
 
 int bpe_finish(struct wm_tokenizer *tok, struct wm_error *err)
 {
     int status = index_added(tok, err);
     if (!status)
+        status = check_normal_names(tok, err);
+    if (!status)
         status = bpe_tables_finish(tok, err);
     if (!status)
         status = bpe_direct_init(tok, err);
+    return status ? status : take_identity(tok, err);
+}
+
+int bpe_set_nfc(struct wm_tokenizer *tok, struct wm_error *err)
+{
+    tok->nfc = true;
+    int status = check_normal_names(tok, err);
     return status ? status : take_identity(tok, err);
 }

@@ -5,12 +5,14 @@
 #include <xxhash.h>
 
 #include "tokenizer/learn.h"
+#include "tokenizer/nfc.h"
 #include "tokenizer/pieces.h"
 #include "tokenizer/rounds.h"
 #include "wetmill/batch.h"
 #include "wetmill/utf8.h"
 
-static const char *const splits[] = {"r50k", "cl100k", "pattern", NULL};
+static const char *const splits[] = {"r50k", "cl100k", "o200k", "llama3", "qwen2", "pattern", NULL};
+_Static_assert((int)WM_SPLIT_PATTERN == (int)BPE_NAMED_PATTERNS, "named splits have patterns");
 
 static const char *const ties[] = {"hf", "raw-byte", NULL};
 static const char *const alphabets[] = {"all", "seen", NULL};
@@ -53,6 +55,8 @@ struct wm_bpe_trainer {
 
 struct wm_counter {
     struct bpe_splitter *splitter;
+    bool normalises; /* to NFC */
+    struct bpe_nfc nfc;
     struct bpe_pieces pieces;
     struct bpe_spill *spill; /* the trainer's */
     uint64_t documents, bytes, n_pieces;
@@ -206,6 +210,8 @@ int wm_counter_new(const struct wm_bpe_trainer *trainer, struct wm_counter **ret
     unsigned n = trainer->options.n_counters ? trainer->options.n_counters : 1;
     bpe_pieces_init(&counter->pieces, trainer->options.memory / 4 / n);
     counter->spill = trainer->spill;
+    bpe_nfc_init(&counter->nfc);
+    counter->normalises = trainer->options.split == WM_SPLIT_QWEN2;
     int status = bpe_splitter_new(trainer->pattern, &counter->splitter, err);
     if (status) {
         wm_counter_free(counter);
@@ -220,6 +226,7 @@ void wm_counter_free(struct wm_counter *counter)
     if (!counter)
         return;
     bpe_splitter_free(counter->splitter);
+    bpe_nfc_done(&counter->nfc);
     bpe_pieces_done(&counter->pieces);
     free(counter);
 }
@@ -245,7 +252,9 @@ static int add_or_spill(struct bpe_pieces *pieces, struct bpe_spill *spill, stru
 static int count_valid(struct wm_counter *counter, struct wm_str text, struct wm_error *err)
 {
     struct wm_str piece;
-    int more;
+    int more = counter->normalises ? bpe_nfc(&counter->nfc, text, &text, err) : 0;
+    if (more)
+        return more;
     bpe_split(counter->splitter, text);
     while ((more = bpe_next_piece(counter->splitter, &piece, err)) > 0) {
         int status = add_or_spill(&counter->pieces, counter->spill, piece, 1, err);
@@ -384,6 +393,8 @@ static int learn(struct wm_bpe_trainer *trainer, struct wm_tokenizer *tok,
         status = bpe_index_tokens(tok, err);
     if (!status)
         status = bpe_set_pattern(tok, bpe_pattern_text(trainer->pattern), err);
+    tok->ignore_merges = trainer->options.split == WM_SPLIT_LLAMA3;
+    tok->nfc = trainer->options.split == WM_SPLIT_QWEN2;
     return status ? status : bpe_finish(tok, err);
 }
 

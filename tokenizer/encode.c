@@ -2,7 +2,7 @@
 /* Text to ids: added tokens are found first, what lies between is split, every piece is merged.
  *
  * Added tokens are looked for leftmost-longest in two rounds as Hugging Face does: those with
- * `normalized` false, then, between them, the others.
+ * `normalized` false, then, in what lies between them once it has been normalised, the others.
  *
  * Invalid UTF-8 goes by tiktoken's rule: the valid prefix is encoded; its last piece (and tokens
  * of blanks alone before it, if that piece begins with one) and everything behind are merged as
@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 
+#include "tokenizer/nfc.h"
 #include "wetmill/utf8.h"
 
 enum {
@@ -39,6 +40,7 @@ struct block {
 struct wm_encoder {
     const struct wm_tokenizer *tok;
     struct bpe_splitter *splitter;
+    struct bpe_nfc nfc;
     struct cache_line *cache; /* [CACHE_LINES] */
     struct block block;
     struct bpe_scratch scratch;
@@ -50,6 +52,7 @@ int wm_encoder_new(const struct wm_tokenizer *tok, struct wm_encoder **ret, stru
     if (!enc)
         return wm_fail_nomem(err, sizeof *enc, "encoder");
     enc->tok = tok;
+    bpe_nfc_init(&enc->nfc);
     int status = bpe_splitter_new(tok->pattern, &enc->splitter, err);
     size_t size = CACHE_LINES * sizeof *enc->cache;
     if (!status && !(enc->cache = bpe_table_alloc(size)))
@@ -68,6 +71,7 @@ void wm_encoder_free(struct wm_encoder *enc)
     if (!enc)
         return;
     bpe_splitter_free(enc->splitter);
+    bpe_nfc_done(&enc->nfc);
     free(enc->cache);
     bpe_scratch_done(&enc->scratch);
     free(enc);
@@ -333,7 +337,8 @@ static int encode_rest(struct wm_encoder *enc, struct wm_str text, bool specials
 static int encode_second_round(struct wm_encoder *enc, struct wm_str text, bool specials,
                                struct wm_ids *ids, struct wm_error *err)
 {
-    return encode_added(enc, text, true, specials, encode_rest, ids, err);
+    int status = enc->tok->nfc ? bpe_nfc(&enc->nfc, text, &text, err) : 0;
+    return status ? status : encode_added(enc, text, true, specials, encode_rest, ids, err);
 }
 
 static int put_ids(struct wm_ids *ids, const uint32_t *more, uint32_t n, struct wm_error *err)

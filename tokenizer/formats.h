@@ -19,6 +19,7 @@ struct bpe_named_split {
     const char *name, *pattern;
     const char *gguf;   /**< llama.cpp's name of it ("tokenizer.ggml.pre"). */
     bool ignore_merges; /**< What llama.cpp does under that name. */
+    bool nfc;           /**< Text is normalised first, where whoever names the split is silent. */
 };
 extern const struct bpe_named_split bpe_named_splits[]; /**< Ends with name NULL. */
 const struct bpe_named_split *bpe_split_by_name(struct wm_str name);

@@ -14,6 +14,7 @@ enum token_type { NORMAL = 1, UNKNOWN = 2, CONTROL = 3, USER_DEFINED = 4, UNUSED
 #define ADD_BOS "tokenizer.ggml.add_bos_token"
 #define ADD_EOS "tokenizer.ggml.add_eos_token"
 #define NORMALIZED "wetmill.tokenizer.normalized"
+#define NORMALIZER "wetmill.tokenizer.normalizer"
 
 /* ---- writing ---- */
 
@@ -105,6 +106,8 @@ static void put_own(struct wm_gguf_out *w, const struct wm_tokenizer *tok)
     wm_hex128(wm_tokenizer_identity(tok), hex);
     wm_gguf_put_str(w, IDENTITY, wm_str_of(hex));
     wm_gguf_put_bool(w, IGNORE_MERGES, tok->ignore_merges);
+    if (tok->nfc)
+        wm_gguf_put_str(w, NORMALIZER, WM_STR("NFC"));
     for (uint32_t i = 0; i < tok->n_added; i++)
         n += tok->added[i].normalized;
     if (!n)
@@ -148,7 +151,7 @@ int bpe_format_gguf(const struct wm_tokenizer *tok, struct wm_buf *out, struct w
 
 struct parts {
     struct wm_gguf_pair tokens, types, merges, normalized; /* key empty: absent */
-    struct wm_str model, pre, identity;
+    struct wm_str model, pre, identity, normalizer;
     bool has_ignore_merges, ignore_merges;
     uint64_t bos, eos;
     bool add_bos, add_eos;
@@ -186,6 +189,8 @@ static int take_pair(const struct wm_gguf_pair *pair, struct parts *parts, struc
         return wm_gguf_bool(pair, &parts->add_eos, err);
     if (wm_str_eq(pair->key, WM_STR(IDENTITY)))
         return wm_gguf_str(pair, &parts->identity, err);
+    if (wm_str_eq(pair->key, WM_STR(NORMALIZER)))
+        return wm_gguf_str(pair, &parts->normalizer, err);
     if (wm_str_eq(pair->key, WM_STR(IGNORE_MERGES))) {
         parts->has_ignore_merges = true;
         return wm_gguf_bool(pair, &parts->ignore_merges, err);
@@ -310,13 +315,25 @@ static int take_template(struct wm_tokenizer *tok, const struct parts *parts, st
     return 0;
 }
 
+/* A file of ours says whether there is a normaliser; elsewhere the split's name stands for it. */
+static int take_normalizer(struct wm_tokenizer *tok, const struct parts *parts, bool nfc,
+                           struct wm_error *err)
+{
+    tok->nfc = parts->identity.ptr ? parts->normalizer.ptr != NULL : nfc;
+    if (!parts->normalizer.ptr || wm_str_eq(parts->normalizer, WM_STR("NFC")))
+        return 0;
+    return wm_fail(err, WM_E_FORMAT, "%s \"%.*s\" is not supported", NORMALIZER,
+                   bpe_shown(parts->normalizer), parts->normalizer.ptr);
+}
+
 static int take_split(struct wm_tokenizer *tok, const struct parts *parts, struct wm_error *err)
 {
     for (const struct bpe_named_split *s = bpe_named_splits; s->name; s++) {
         if (!wm_str_eq(parts->pre, wm_str_of(s->gguf)))
             continue;
         tok->ignore_merges = parts->has_ignore_merges ? parts->ignore_merges : s->ignore_merges;
-        return bpe_set_pattern(tok, wm_str_of(s->pattern), err);
+        int status = take_normalizer(tok, parts, s->nfc, err);
+        return status ? status : bpe_set_pattern(tok, wm_str_of(s->pattern), err);
     }
     return wm_fail(err, WM_E_FORMAT, "tokenizer.ggml.pre \"%.*s\" is not known",
                    bpe_shown(parts->pre), parts->pre.ptr);

@@ -184,14 +184,19 @@ static int byte_level_or_null(struct wm_str raw, struct wm_arena *arena, const c
     return status ? status : byte_level(raw, arena, what, NULL, err);
 }
 
-static int must_be_null(const struct member *m, struct wm_arena *arena, struct wm_error *err)
+/* Absent, or {"type": "NFC"}. */
+static int normalizer(struct wm_str raw, struct wm_arena *arena, bool *ret_nfc,
+                      struct wm_error *err)
 {
     struct wm_str type;
-    if (is_null(m->raw))
+    struct member m[] = {{"type", {0}}, {0}};
+    if (is_null(raw))
         return 0;
-    int status = type_of(m->raw, arena, m->name, &type, err);
-    return status ? wm_fail(err, WM_E_FORMAT, "%s is not supported", m->name)
-                  : unknown(m->name, type, err);
+    int status = type_of(raw, arena, "normalizer", &type, err);
+    if (!status && !wm_str_eq(type, WM_STR("NFC")))
+        return unknown("normalizer", type, err);
+    *ret_nfc = true;
+    return status ? status : members(raw, arena, "normalizer NFC", m, err);
 }
 
 /* ByteLevel, which says nothing about ids, or one template. */
@@ -335,7 +340,7 @@ int bpe_json_parts(struct wm_str json, struct wm_arena *arena, struct bpe_json_p
     if (!status && !is_null(m[PADDING].raw))
         status = wm_fail(err, WM_E_FORMAT, "padding is not supported");
     if (!status)
-        status = must_be_null(&m[NORMALIZER], arena, err);
+        status = normalizer(m[NORMALIZER].raw, arena, &ret->nfc, err);
     if (!status)
         status = post_processor(m[POST_PROCESSOR].raw, arena, &ret->template, err);
     if (!status)

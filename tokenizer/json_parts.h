@@ -16,7 +16,7 @@ struct bpe_json_parts {
     struct wm_str merges; /**< Raw array. */
     struct wm_str pattern;
     struct wm_str template; /**< Raw TemplateProcessing, or empty. */
-    bool ignore_merges;
+    bool ignore_merges, nfc;
 };
 
 int bpe_json_parts(struct wm_str json, struct wm_arena *arena, struct bpe_json_parts *ret,

@@ -59,6 +59,20 @@ static int split_of(const struct wm_tokenizer_hints *hints, const char *fallback
     return wm_error_hint(err, "say --split r50k, cl100k, llama3, o200k or qwen2, or --pattern");
 }
 
+/* With the split of that name goes its normaliser. Frees `*tok` on failure. */
+static int add_normaliser(const struct wm_tokenizer_hints *hints, struct wm_tokenizer **tok,
+                          struct wm_error *err)
+{
+    const struct bpe_named_split *split =
+        hints->split && !hints->pattern ? bpe_split_by_name(wm_str_of(hints->split)) : NULL;
+    int status = split && split->nfc ? bpe_set_nfc(*tok, err) : 0;
+    if (status) {
+        wm_tokenizer_free(*tok);
+        *tok = NULL;
+    }
+    return status;
+}
+
 static bool has_hints(const struct wm_tokenizer_hints *hints)
 {
     return hints->split || hints->pattern || hints->specials;
@@ -99,7 +113,7 @@ static int load_ranks(const char *path, const struct wm_tokenizer_hints *hints, 
     else if (!status)
         status = bpe_parse_ranks(bytes, pattern, own, more ? more->n : 0, ret, err);
     free(own);
-    return status;
+    return status ? status : add_normaliser(hints, ret, err);
 }
 
 static int load_file(const char *path, bool optional, struct wm_buf *buf, struct wm_error *err)
@@ -127,7 +141,7 @@ static int load_merges(const char *path, const struct wm_tokenizer_hints *hints,
                                   wm_buf_str(&files[2]), pattern, ret, err);
     for (size_t i = 0; i < 3; i++)
         wm_buf_done(&files[i]);
-    return status;
+    return status ? status : add_normaliser(hints, ret, err);
 }
 
 static int load_gguf(const char *path, const struct wm_tokenizer_hints *hints, struct wm_str bytes,

@@ -3,26 +3,11 @@
  * only), llama-bpe (the same split, whole tokens first), gpt-4o, qwen2. */
 #include "tokenizer/formats.h"
 
-#define CASED_SUFFIX "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-#define CL100K_LIKE(digits)                                              \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits \
-    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-
 /* A pattern that stands twice belongs to the first. */
 const struct bpe_named_split bpe_named_splits[] = {
-    {"r50k", "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
-     "gpt-2", false},
-    {"cl100k", CL100K_LIKE("\\p{N}{1,3}"), "dbrx", false},
-    {"llama3", CL100K_LIKE("\\p{N}{1,3}"), "llama-bpe", true},
-    {"o200k",
-     "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*"
-     "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+" CASED_SUFFIX
-     "|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+"
-     "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*" CASED_SUFFIX
-     "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-     "gpt-4o", false},
-    {"qwen2", CL100K_LIKE("\\p{N}"), "qwen2", false},
-    {0},
+    {"r50k", BPE_R50K, "gpt-2", false, false},        {"cl100k", BPE_CL100K, "dbrx", false, false},
+    {"llama3", BPE_CL100K, "llama-bpe", true, false}, {"o200k", BPE_O200K, "gpt-4o", false, false},
+    {"qwen2", BPE_QWEN2, "qwen2", false, true},       {0},
 };
 
 static const struct bpe_named_id r50k[] = {{"<|endoftext|>", 50256}};

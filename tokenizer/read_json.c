@@ -104,6 +104,7 @@ static int fill(struct wm_tokenizer *tok, const struct bpe_json_parts *parts,
     if (!status)
         status = put_merges(tok, parts->merges, arena, err);
     tok->ignore_merges = parts->ignore_merges;
+    tok->nfc = parts->nfc;
     if (!status && parts->template.len)
         status = bpe_parse_template(tok, parts->template, arena, err);
     if (!status)

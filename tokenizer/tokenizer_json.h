@@ -2,7 +2,7 @@
 /**
  * @file tokenizer_json.h
  * Hugging Face's tokenizer.json, read from memory and written to a buffer. Of that format we know
- * the byte-level family: BPE with byte-mapped tokens, one split by pattern or GPT-2's own, no
+ * the byte-level family: BPE with byte-mapped tokens, one split by pattern or GPT-2's own, NFC or no
  * normalizer, no truncation, no template. Anything else is WM_E_FORMAT and named, never ignored.
  */
 #ifndef WETMILL_TOKENIZER_JSON_H

@@ -60,6 +60,18 @@ static void put_byte_level(struct wm_json_out *w, bool prefix_space, bool use_re
     wm_json_put_close(w, '}');
 }
 
+static void put_normalizer(struct wm_json_out *w, const struct wm_tokenizer *tok)
+{
+    if (!tok->nfc) {
+        put_text(w, "normalizer", NULL);
+        return;
+    }
+    wm_json_put_key(w, "normalizer");
+    wm_json_put_open(w, '{');
+    put_text(w, "type", "NFC");
+    wm_json_put_close(w, '}');
+}
+
 /* GPT-2's split too is written as a pattern: transformers.js's own copy of it, for ByteLevel with
  * use_regex, takes U+FEFF for a space. */
 static void put_pre_tokenizer(struct wm_json_out *w, struct wm_str pattern)
@@ -131,7 +143,7 @@ int bpe_format_json(const struct wm_tokenizer *tok, struct wm_buf *out, struct w
     put_text(&w, "truncation", NULL);
     put_text(&w, "padding", NULL);
     put_added(&w, tok);
-    put_text(&w, "normalizer", NULL);
+    put_normalizer(&w, tok);
     put_pre_tokenizer(&w, bpe_pattern_text(tok->pattern));
     bpe_put_template(&w, tok);
     wm_json_put_key(&w, "decoder");

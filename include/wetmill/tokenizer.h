@@ -5,16 +5,18 @@
  *
  * A tokenizer is immutable once made and may be used by any number of threads at once; each
  * thread encodes through an encoder of its own (scratch memory and a bounded cache, no locks).
- * Ids are uint32_t, < wm_tokenizer_size(). decode(encode(x)) = x for every byte string x; a
- * vocabulary read from elsewhere that lacks a byte refuses a text with it (WM_E_FORMAT).
+ * Ids are uint32_t, < wm_tokenizer_size(). decode(encode(x)) = x for every byte string x, or x in
+ * NFC where the tokenizer has that normaliser (split qwen2); a vocabulary read from elsewhere that
+ * lacks a byte refuses a text with it (WM_E_FORMAT).
  *
  * Ids of a tokenizer we train: first the bytes — all 256, or with alphabet: seen those of the
  * corpus — in the order of their byte-mapped characters (GPT-2's ids), with ties: raw-byte in the
  * order of their values (tiktoken's); then the merges, then the special tokens in the order given.
  *
  * Split patterns are PCRE2 (UTF, UCP) with \s meaning the property White_Space; text that no match
- * covers is a piece as well. Hugging Face matches with Oniguruma: write \p{…} classes rather than
- * \w, \d and \b in a pattern of your own, which the two read differently.
+ * covers is a piece as well. The named ones have scanners, with the classes of Unicode 14.0. Hugging
+ * Face matches with Oniguruma: write \p{…} classes rather than \w, \d and \b in a pattern of your
+ * own, which the two read differently.
  */
 #ifndef WETMILL_TOKENIZER_H
 #define WETMILL_TOKENIZER_H
@@ -94,7 +96,15 @@ int wm_decode(const struct wm_tokenizer *tok, const uint32_t *ids, size_t n, boo
 
 /* ---- training ---- */
 
-enum wm_split { WM_SPLIT_R50K, WM_SPLIT_CL100K, WM_SPLIT_PATTERN };
+/** Named splits; llama3 is cl100k with ignore_merges, qwen2 cl100k with single digits and NFC. */
+enum wm_split {
+    WM_SPLIT_R50K,
+    WM_SPLIT_CL100K,
+    WM_SPLIT_O200K,
+    WM_SPLIT_LLAMA3,
+    WM_SPLIT_QWEN2,
+    WM_SPLIT_PATTERN
+};
 
 /** Of pairs equally frequent the smallest (left id, right id) is merged first; bytes have ids … */
 enum wm_ties {

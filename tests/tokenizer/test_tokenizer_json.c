@@ -190,7 +190,8 @@ static void check_accepted(void)
 
 static void check_refused(void)
 {
-    refuse("normalizer", "{\"type\":\"NFC\"}", "normalizer \"NFC\"");
+    refuse("normalizer", "{\"type\":\"NFKC\"}", "normalizer \"NFKC\"");
+    refuse("normalizer", "{\"type\":\"NFC\",\"x\":1}", "\"x\"");
     refuse("truncation", "{\"max_length\":5}", "truncation");
     refuse("padding", "{\"strategy\":\"x\"}", "padding");
     refuse("version", "\"2.0\"", "version \"2.0\"");
@@ -265,6 +266,9 @@ int main(void)
 {
     check_saved(WM_SPLIT_R50K, NULL);
     check_saved(WM_SPLIT_CL100K, NULL);
+    check_saved(WM_SPLIT_O200K, NULL);
+    check_saved(WM_SPLIT_LLAMA3, NULL);
+    check_saved(WM_SPLIT_QWEN2, NULL);
     check_saved(WM_SPLIT_PATTERN, "[a-z]+\\d|\"");
     check_identity();
     check_accepted();
