@@ -65,10 +65,10 @@ void bpe_splitter_free(struct bpe_splitter *splitter);
  *  taken. */
 void bpe_split(struct bpe_splitter *splitter, struct wm_str text);
 /**
- * Ends of the next pieces, counted from the text's start, into `ends` [max]: how many (any number at
- * a time is fast), 0 at the text's end. No piece is empty. WM_E_LIMIT, once the
- * pieces before have been taken, where matching takes too many steps: the work a text may cause is
- * bounded by its length.
+ * Ends of the next pieces, counted from the text's start, into `ends` [max]: how many, 0 at the
+ * text's end. No piece is empty. WM_E_LIMIT, once the pieces before have been taken, where matching
+ * takes too many steps (or, in texts of over 64 KiB, too much time): what a text can cost is bounded
+ * by its length.
  */
 int bpe_next_pieces(struct bpe_splitter *splitter, uint32_t *ends, int max, struct wm_error *err);
 /** Next piece: 1, or 0 at the end. Errors as above; may be mixed with the above. */
