@@ -118,6 +118,8 @@ bool cli_is_reached(const struct cli_binding *bindings, size_t b, const struct w
 int cli_fail(struct cli *cli, const struct wm_error *err);
 /** A line for people on stderr, unless --quiet. */
 __attribute__((format(printf, 2, 3))) void cli_say(struct cli *cli, const char *fmt, ...);
+/** The first of the places where input was skipped, `n` in all. Was there any? */
+bool cli_say_damage(struct cli *cli, const struct wm_damage *damage, uint64_t n);
 /** Data on stdout. A closed pipe ends the program with success; other failures are remembered. */
 void cli_write(struct cli *cli, struct wm_str bytes);
 /** Text from a model or an archive: on a terminal every byte that is not harmless is escaped. */

@@ -74,11 +74,14 @@ static int run_build(struct cli *cli)
         status = wm_hashes_build(&cli->run, cli->run.options.output, &hooks, &result, &err);
         cli_progress_end(cli);
     }
-    if (status)
-        return cli_fail(cli, &err);
-    cli_say(cli, "%ju hashes of the lines of %ju documents", (uintmax_t)result.n_hashes,
-            (uintmax_t)result.n_documents);
-    return result.n_bad_files ? CLI_SKIPPED : CLI_OK;
+    int code = status ? cli_fail(cli, &err) : CLI_OK;
+    if (!status)
+        cli_say(cli, "%ju hashes of the lines of %ju documents", (uintmax_t)result.n_hashes,
+                (uintmax_t)result.n_documents);
+    if (!status && cli_say_damage(cli, result.job.damage, result.job.n_damage))
+        code = CLI_SKIPPED;
+    wm_job_result_done(&result.job);
+    return code;
 }
 
 /* ---- merge ---- */

@@ -98,10 +98,12 @@ static int run(struct cli *cli)
         cli_say(cli, "%ju documents in %zu languages; %ju without language or perplexity",
                 (uintmax_t)counts.documents, counts.n_languages,
                 (uintmax_t)(result.without + counts.unfit));
+    int code = status ? cli_fail(cli, &err) : CLI_OK;
+    if (!status && cli_say_damage(cli, result.job.damage, result.job.n_damage))
+        code = CLI_SKIPPED;
+    wm_job_result_done(&result.job);
     wm_perplexity_counts_done(&counts);
-    if (status)
-        return cli_fail(cli, &err);
-    return result.bad_files ? CLI_SKIPPED : CLI_OK;
+    return code;
 }
 
 const struct cli_command cli_command_lm_cutoffs = {

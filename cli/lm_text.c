@@ -6,7 +6,7 @@
 #include "wetmill/ccnet.h"
 #include "wetmill/sentencepiece.h"
 
-enum { READ_BYTES = 256 << 10, DAMAGE_SHOWN = 20 };
+enum { READ_BYTES = 256 << 10 };
 
 /* ---- plain text ---- */
 
@@ -134,20 +134,6 @@ static int take_document(struct pieces *pieces, struct wm_str text, struct wm_lm
     return status ? status : wm_lm_train_end(train, err);
 }
 
-static bool say_damage(struct cli *cli, const struct wm_reader *reader)
-{
-    const struct wm_damage *damage = wm_reader_damage(reader);
-    uint64_t n = wm_reader_tally(reader)->n_damage;
-    for (uint64_t i = 0; i < n && i < DAMAGE_SHOWN; i++) {
-        char path[WM_PATH_MAX];
-        wm_escape(path, sizeof path, damage[i].path, strlen(damage[i].path));
-        cli_say(cli, "%s: byte %llu: %s", path, (unsigned long long)damage[i].at, damage[i].what);
-    }
-    if (n > DAMAGE_SHOWN)
-        cli_say(cli, "… and %llu more", (unsigned long long)(n - DAMAGE_SHOWN));
-    return n > 0;
-}
-
 static int read_task(struct cli *cli, const struct wm_inputs *inputs, uint32_t task,
                      struct pieces *pieces, struct wm_lm_train *train, bool *ret_skipped,
                      struct wm_error *err)
@@ -166,7 +152,8 @@ static int read_task(struct cli *cli, const struct wm_inputs *inputs, uint32_t t
             status = take_document(pieces, batch.docs[i].text, train, err);
     }
     if (!status)
-        *ret_skipped |= say_damage(cli, reader);
+        *ret_skipped |=
+            cli_say_damage(cli, wm_reader_damage(reader), wm_reader_tally(reader)->n_damage);
     wm_reader_close(reader);
     wm_arena_done(&batch.arena);
     wm_arena_done(&batch.scratch);

@@ -11,7 +11,11 @@
 #include "cli/cli.h"
 #include "wetmill/json.h"
 
-enum { TICK_MS = 200, QUIET_INTERVAL = 30 /* seconds between lines where there is no terminal */ };
+enum {
+    TICK_MS = 200,
+    QUIET_INTERVAL = 30, /* seconds between lines where there is no terminal */
+    DAMAGE_SHOWN = 20,   /* places */
+};
 
 /* One program, one terminal: the only globals. */
 static struct {
@@ -141,6 +145,19 @@ void cli_say(struct cli *cli, const char *fmt, ...)
     }
     va_end(again);
     free(text);
+}
+
+bool cli_say_damage(struct cli *cli, const struct wm_damage *damage, uint64_t n)
+{
+    for (uint64_t i = 0; i < n && i < DAMAGE_SHOWN; i++) {
+        char path[WM_PATH_MAX];
+        wm_escape(path, sizeof path, damage[i].path, strlen(damage[i].path));
+        cli_say(cli, "%s: record %ju at byte %ju: %s", path, (uintmax_t)damage[i].record,
+                (uintmax_t)damage[i].at, damage[i].what);
+    }
+    if (n > DAMAGE_SHOWN)
+        cli_say(cli, "… and %ju more", (uintmax_t)(n - DAMAGE_SHOWN));
+    return n > 0;
 }
 
 /* ---- stdout ---- */

@@ -101,7 +101,6 @@ int wm_cutoffs_count(const struct wm_run *run, const struct wm_run_hooks *hooks,
     struct shared shared = {&state};
     struct wm_inputs inputs = {0};
     struct wm_chain chain;
-    struct wm_job_result result = {0};
     *ret = (struct wm_cutoffs_result){0};
     int status = wm_inputs_open(&run->input, &inputs, err);
     if (status)
@@ -121,10 +120,8 @@ int wm_cutoffs_count(const struct wm_run *run, const struct wm_run_hooks *hooks,
         .progress = hooks->progress,
         .cancel = hooks->cancel,
     };
-    status = wm_job_run(&job, &result, err);
-    ret->bad_files = result.tally.read.bad_files;
+    status = wm_job_run(&job, &ret->job, err);
     (void)pthread_mutex_destroy(&state.lock);
-    wm_job_result_done(&result);
     wm_chain_close(&chain);
     wm_inputs_close(&inputs);
     return status;

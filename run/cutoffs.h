@@ -7,11 +7,12 @@
 #define WETMILL_RUN_CUTOFFS_H
 
 #include "stages/perplexity_counts.h"
+#include "wetmill/job.h"
 #include "wetmill/run.h"
 
 struct wm_cutoffs_result {
     uint64_t without; /**< Documents that say no language or no perplexity. */
-    uint64_t bad_files;
+    struct wm_job_result job; /**< Damage; done by the caller, in any case. */
 };
 
 /** Count `perplexity` by `language`, members of the JSONL that run->input names, into `counts`

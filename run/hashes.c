@@ -71,19 +71,17 @@ static int build(struct wm_run *run, struct wm_job *job, const char *path,
                  const struct wm_hash_kind *kind, struct wm_hashes_result *ret,
                  struct wm_error *err)
 {
-    struct wm_job_result result = {0};
+    struct wm_job_result *result = &ret->job;
     int status = wm_mkdirs(job->dir, err);
     if (!status)
-        status = wm_job_run(job, &result, err);
+        status = wm_job_run(job, result, err);
     if (!status)
         status = store(job, kind, path, &ret->n_hashes, err);
     if (!status) {
-        const struct wm_link_tally *last = &result.tally.links[run->chain.n - 1];
+        const struct wm_link_tally *last = &result->tally.links[run->chain.n - 1];
         ret->n_documents = last->documents_in;
-        ret->n_bad_files = result.tally.read.bad_files;
         status = wm_remove_tree(job->dir, err);
     }
-    wm_job_result_done(&result);
     return status;
 }
 

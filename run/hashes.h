@@ -6,11 +6,12 @@
 #ifndef WETMILL_RUN_HASHES_H
 #define WETMILL_RUN_HASHES_H
 
+#include "wetmill/job.h"
 #include "wetmill/run.h"
 
 struct wm_hashes_result {
     uint64_t n_hashes, n_documents; /**< Documents: that the stage was given. */
-    uint64_t n_bad_files;
+    struct wm_job_result job;       /**< Damage; done by the caller, in any case. */
 };
 
 /**

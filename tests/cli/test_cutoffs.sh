@@ -35,4 +35,8 @@ tail -5 all.jsonl >none.jsonl
 expect 1 'no document says its language and perplexity \(5 say' "$w" lm cutoffs -o no.csv none.jsonl
 holds 'no table then' test ! -e no.csv
 expect '[12]' 'nowhere' "$w" lm cutoffs nowhere.jsonl
+# what was skipped is said
+printf '%s\n' '{"text":"a","language":"en","perplexity":5}' | gzip >whole.jsonl.gz
+head -c -9 whole.jsonl.gz >cut.jsonl.gz
+expect 3 '^cut.jsonl.gz: record [0-9]+ at byte [0-9]+: ' "$w" lm cutoffs whole.jsonl.gz cut.jsonl.gz
 summary

@@ -81,6 +81,12 @@ expect 1 'no hash set' "$w" corpus hashes info b.wet.gz
 expect 2 '-o FILE' "$w" corpus hashes build a.wet.gz
 expect 2 'comes after paragraph-dedup' "$w" corpus hashes build -o no -s paragraph-dedup -s length a.wet.gz
 
+# what was skipped is said
+head -c -99 b.wet.gz >cut.wet.gz
+expect 3 '^cut.wet.gz: record [0-9]+ at byte [0-9]+: the file ends inside a gzip member' "$w" corpus hashes build -o cut.hashes cut.wet.gz
+mkdir closed && cp b.wet.gz closed/ && : >closed/none.wet.gz
+expect 3 '^closed/none.wet.gz: ' "$w" corpus hashes build -o cut.hashes closed
+
 # an empty set is a set
 record http://x/ '' | gzip >empty.wet.gz
 "$w" corpus hashes build -q -o empty.hashes -s length:min_characters=5 empty.wet.gz
