@@ -104,6 +104,7 @@ struct wm_tokenizer {
     struct bpe_index added_index;
     uint32_t *added_lengths; /**< [n_added_lengths] distinct lengths of names, falling */
     uint32_t n_added_lengths;
+    int only_first;        /**< The byte that all their names start with, or -1. */
     bool added_first[256]; /**< Some name starts with this byte. */
     bool has_added[2][2];  /**< [normalized][special]: there is such a name. */
     struct bpe_pattern *pattern;

@@ -168,7 +168,9 @@ static int index_added(struct wm_tokenizer *tok, struct wm_error *err)
         if (status)
             return status;
         bpe_index_put(&tok->added_index, tok, tok->added[i].id);
-        tok->added_first[(unsigned char)name.ptr[0]] = true;
+        int first = (unsigned char)name.ptr[0];
+        tok->only_first = i == 0 || tok->only_first == first ? first : -1;
+        tok->added_first[first] = true;
         tok->added_lengths[i] = (uint32_t)name.len;
         bool special = wm_token_is_special(tok, tok->added[i].id);
         tok->has_added[tok->added[i].normalized][special] = true;

@@ -8,43 +8,11 @@
  * of blanks alone before it, if that piece begins with one) and everything behind are merged as
  * one piece. */
 #define XXH_INLINE_ALL
-#include "tokenizer/bpe.h"
+#include "tokenizer/encode.h"
 
 #include <stdlib.h>
 
-#include "tokenizer/nfc.h"
 #include "wetmill/utf8.h"
-
-enum {
-    CACHE_LINES = 1 << 15,
-    CACHED_BYTES = 30, /* of a piece */
-    CACHED_IDS = 8,
-    BLOCK = 64, /* pieces looked up at a time */
-};
-
-/* What a piece came to last time; 64 bytes, so that one miss fetches all. */
-struct cache_line {
-    uint8_t len, n_ids; /* len 0: empty */
-    char bytes[CACHED_BYTES];
-    uint32_t ids[CACHED_IDS];
-};
-
-/* Pieces on their way to ids: those with keys are on their way to the cache meanwhile. */
-struct block {
-    uint32_t ends[BLOCK];
-    struct bpe_key keys[BLOCK];
-    uint64_t hashes[BLOCK];
-    uint32_t found[BLOCK]; /* the one token it is, or BPE_NONE */
-};
-
-struct wm_encoder {
-    const struct wm_tokenizer *tok;
-    struct bpe_splitter *splitter;
-    struct bpe_nfc nfc;
-    struct cache_line *cache; /* [CACHE_LINES] */
-    struct block block;
-    struct bpe_scratch scratch;
-};
 
 int wm_encoder_new(const struct wm_tokenizer *tok, struct wm_encoder **ret, struct wm_error *err)
 {
@@ -54,7 +22,7 @@ int wm_encoder_new(const struct wm_tokenizer *tok, struct wm_encoder **ret, stru
     enc->tok = tok;
     bpe_nfc_init(&enc->nfc);
     int status = bpe_splitter_new(tok->pattern, &enc->splitter, err);
-    size_t size = CACHE_LINES * sizeof *enc->cache;
+    size_t size = BPE_CACHE_LINES * sizeof *enc->cache;
     if (!status && !(enc->cache = bpe_table_alloc(size)))
         status = wm_fail_nomem(err, size, "encoder's cache");
     if (status) {
@@ -73,6 +41,8 @@ void wm_encoder_free(struct wm_encoder *enc)
     bpe_splitter_free(enc->splitter);
     bpe_nfc_done(&enc->nfc);
     free(enc->cache);
+    free(enc->rules);
+    wm_ids_done(&enc->counted);
     bpe_scratch_done(&enc->scratch);
     free(enc);
 }
@@ -94,19 +64,20 @@ static int encode_new_piece(struct wm_encoder *enc, struct wm_str piece, struct 
     return bpe_merge_piece(enc->tok, &enc->scratch, piece, ids, err);
 }
 
-static struct cache_line *cache_line(struct wm_encoder *enc, uint64_t hash)
+static struct bpe_cache_line *cache_line(struct wm_encoder *enc, uint64_t hash)
 {
-    return &enc->cache[hash & (CACHE_LINES - 1)];
+    return &enc->cache[hash & (BPE_CACHE_LINES - 1)];
 }
 
-static bool is_cached(const struct cache_line *line, struct wm_str piece)
+static bool is_cached(const struct bpe_cache_line *line, struct wm_str piece)
 {
     return line->len == piece.len && memcmp(line->bytes, piece.ptr, piece.len) == 0;
 }
 
-static void put_cached(struct cache_line *line, struct wm_str piece, const uint32_t *ids, size_t n)
+static void put_cached(struct bpe_cache_line *line, struct wm_str piece, const uint32_t *ids,
+                       size_t n)
 {
-    if (n > CACHED_IDS)
+    if (n > BPE_CACHED_IDS)
         return;
     line->len = (uint8_t)piece.len;
     line->n_ids = (uint8_t)n;
@@ -118,9 +89,9 @@ static void put_cached(struct cache_line *line, struct wm_str piece, const uint3
 static int encode_piece(struct wm_encoder *enc, struct wm_str piece, uint64_t hash,
                         struct wm_ids *ids, struct wm_error *err)
 {
-    struct cache_line *line = cache_line(enc, hash);
+    struct bpe_cache_line *line = cache_line(enc, hash);
     size_t before = ids->n;
-    if (piece.len > CACHED_BYTES)
+    if (piece.len > BPE_CACHED_BYTES)
         return encode_new_piece(enc, piece, ids, err);
     if (!is_cached(line, piece)) {
         int status = piece.len > BPE_DIRECT_MAX
@@ -130,7 +101,7 @@ static int encode_piece(struct wm_encoder *enc, struct wm_str piece, uint64_t ha
             put_cached(line, piece, ids->ids + before, ids->n - before);
         return status;
     }
-    int status = bpe_ids_reserve(ids, CACHED_IDS, err);
+    int status = bpe_ids_reserve(ids, BPE_CACHED_IDS, err);
     if (status)
         return status;
     memcpy(ids->ids + ids->n, line->ids, sizeof line->ids);
@@ -140,7 +111,7 @@ static int encode_piece(struct wm_encoder *enc, struct wm_str piece, uint64_t ha
 
 /* ---- a block of pieces ---- */
 
-static struct wm_str block_piece(const struct block *b, struct wm_str text, size_t start, int i)
+static struct wm_str block_piece(const struct bpe_block *b, struct wm_str text, size_t start, int i)
 {
     size_t at = i ? b->ends[i - 1] : start;
     return (struct wm_str){text.ptr + at, b->ends[i] - at};
@@ -166,7 +137,7 @@ static bool is_long_token(const struct wm_encoder *enc, struct wm_str piece)
 /* Look up the short tokens among the block's pieces, and get most of the others into the cache. */
 static void prepare_block(struct wm_encoder *enc, struct wm_str text, size_t start, int n)
 {
-    struct block *b = &enc->block;
+    struct bpe_block *b = &enc->block;
     const struct bpe_direct *direct = &enc->tok->direct;
     struct wm_str missing[BPE_GROUP];
     uint64_t hashes[BPE_GROUP];
@@ -174,7 +145,7 @@ static void prepare_block(struct wm_encoder *enc, struct wm_str text, size_t sta
     for (int i = 0; i < n; i++) {
         struct wm_str piece = block_piece(b, text, start, i);
         if (piece.len > BPE_DIRECT_MAX) {
-            b->hashes[i] = piece.len <= CACHED_BYTES ? XXH3_64bits(piece.ptr, piece.len) : 0;
+            b->hashes[i] = piece.len <= BPE_CACHED_BYTES ? XXH3_64bits(piece.ptr, piece.len) : 0;
             continue;
         }
         b->keys[i] = bpe_key(piece.ptr, piece.len, text.ptr + text.len);
@@ -191,7 +162,7 @@ static void prepare_block(struct wm_encoder *enc, struct wm_str text, size_t sta
     }
     for (int i = 0; i < n && enc->tok->has_bytes; i++) {
         struct wm_str piece = block_piece(b, text, start, i);
-        if (b->found[i] != BPE_NONE || piece.len > CACHED_BYTES ||
+        if (b->found[i] != BPE_NONE || piece.len > BPE_CACHED_BYTES ||
             is_cached(cache_line(enc, b->hashes[i]), piece) || is_long_token(enc, piece))
             continue;
         missing[n_missing] = piece;
@@ -209,14 +180,14 @@ static void prepare_block(struct wm_encoder *enc, struct wm_str text, size_t sta
 static int encode_block(struct wm_encoder *enc, struct wm_str text, size_t start, int n,
                         struct wm_ids *ids, size_t *ret_last, struct wm_error *err)
 {
-    struct block *b = &enc->block;
+    struct bpe_block *b = &enc->block;
     prepare_block(enc, text, start, n);
-    int status = bpe_ids_reserve(ids, BLOCK, err);
+    int status = bpe_ids_reserve(ids, BPE_BLOCK, err);
     for (int i = 0; i < n && !status; i++) {
         *ret_last = ids->n;
         if (b->found[i] == BPE_NONE)
             status = encode_piece(enc, block_piece(b, text, start, i), b->hashes[i], ids, err);
-        else if (ids->n < ids->cap || !(status = bpe_ids_reserve(ids, BLOCK, err)))
+        else if (ids->n < ids->cap || !(status = bpe_ids_reserve(ids, BPE_BLOCK, err)))
             ids->ids[ids->n++] = b->found[i];
     }
     return status;
@@ -242,7 +213,7 @@ static int encode_valid(struct wm_encoder *enc, struct wm_str text, struct wm_id
     size_t start = 0;
     *ret_last = ids->n;
     bpe_split(enc->splitter, text);
-    while ((n = bpe_next_pieces(enc->splitter, enc->block.ends, BLOCK, err)) > 0) {
+    while ((n = bpe_next_pieces(enc->splitter, enc->block.ends, BPE_BLOCK, err)) > 0) {
         int status = encode_block(enc, text, start, n, ids, ret_last, err);
         if (status)
             return status;
@@ -269,7 +240,8 @@ static int encode_plain(struct wm_encoder *enc, struct wm_str text, struct wm_id
 
 /* ---- added tokens ---- */
 
-static bool is_normalized(const struct wm_tokenizer *tok, uint32_t id)
+/* Its place among the added tokens. */
+static uint32_t added_place(const struct wm_tokenizer *tok, uint32_t id)
 {
     uint32_t low = 0;
     for (uint32_t high = tok->n_added; low < high;) {
@@ -279,22 +251,40 @@ static bool is_normalized(const struct wm_tokenizer *tok, uint32_t id)
         else
             high = middle;
     }
-    return tok->added[low].normalized;
+    return low;
 }
 
 /* The longest name of this round at the start of `text`, or BPE_NONE. */
-static uint32_t added_here(const struct wm_tokenizer *tok, struct wm_str text, bool normalized,
+static uint32_t added_here(const struct wm_encoder *enc, struct wm_str text, bool normalized,
                            bool specials)
 {
+    const struct wm_tokenizer *tok = enc->tok;
     for (uint32_t i = 0; i < tok->n_added_lengths; i++) {
         if (tok->added_lengths[i] > text.len)
             continue;
         uint32_t id = bpe_find_added(tok, (struct wm_str){text.ptr, tok->added_lengths[i]});
-        if (id != BPE_NONE && (specials || tok->kinds[id] != BPE_SPECIAL) &&
-            is_normalized(tok, id) == normalized)
+        if (id == BPE_NONE || (!specials && tok->kinds[id] == BPE_SPECIAL))
+            continue;
+        uint32_t place = added_place(tok, id);
+        bool allowed =
+            tok->kinds[id] != BPE_SPECIAL || !enc->using || enc->using[place] == BPE_ALLOWED;
+        if (allowed && tok->added[place].normalized == normalized)
             return id;
     }
     return BPE_NONE;
+}
+
+/* The next place at or behind `at` where a name may begin, or text.len. */
+static size_t next_first(const struct wm_tokenizer *tok, struct wm_str text, size_t at)
+{
+    if (tok->only_first >= 0) {
+        const char *found =
+            at < text.len ? memchr(text.ptr + at, tok->only_first, text.len - at) : NULL;
+        return found ? (size_t)(found - text.ptr) : text.len;
+    }
+    while (at < text.len && !tok->added_first[(unsigned char)text.ptr[at]])
+        at++;
+    return at;
 }
 
 typedef int encode_text(struct wm_encoder *enc, struct wm_str text, bool specials,
@@ -306,11 +296,11 @@ static int encode_added(struct wm_encoder *enc, struct wm_str text, bool normali
 {
     const struct wm_tokenizer *tok = enc->tok;
     const bool *names = tok->has_added[normalized];
+    bool any = names[0] || (specials && names[1]);
     size_t start = 0;
-    for (size_t i = 0; i < text.len && (names[0] || (specials && names[1]));) {
-        uint32_t id = BPE_NONE;
-        if (tok->added_first[(unsigned char)text.ptr[i]])
-            id = added_here(tok, (struct wm_str){text.ptr + i, text.len - i}, normalized, specials);
+    for (size_t i = 0; any && (i = next_first(tok, text, i)) < text.len;) {
+        uint32_t id =
+            added_here(enc, (struct wm_str){text.ptr + i, text.len - i}, normalized, specials);
         if (id == BPE_NONE) {
             i++;
             continue;
@@ -341,12 +331,95 @@ static int encode_second_round(struct wm_encoder *enc, struct wm_str text, bool 
     return status ? status : encode_added(enc, text, true, specials, encode_rest, ids, err);
 }
 
-static int put_ids(struct wm_ids *ids, const uint32_t *more, uint32_t n, struct wm_error *err)
+static int note_stretch(struct wm_encoder *enc, struct wm_str text, bool specials,
+                        struct wm_ids *ids, struct wm_error *err)
 {
-    int status = bpe_ids_reserve(ids, n, err);
-    for (uint32_t i = 0; i < n && !status; i++)
-        ids->ids[ids->n++] = more[i];
+    (void)specials, (void)ids, (void)err;
+    size_t start = (size_t)(text.ptr - enc->stretch.base);
+    if (start <= enc->stretch.limit) {
+        enc->stretch.start = start;
+        enc->stretch.end = start + text.len;
+    }
+    return 0;
+}
+
+static int note_second_round(struct wm_encoder *enc, struct wm_str text, bool specials,
+                             struct wm_ids *ids, struct wm_error *err)
+{
+    if (enc->tok->nfc) /* places in normalised text would be of no use */
+        return note_stretch(enc, text, specials, ids, err);
+    return encode_added(enc, text, true, specials, note_stretch, ids, err);
+}
+
+/* Choose whose names count; returns whether any special's does. */
+static bool use_rules(struct wm_encoder *enc, unsigned flags)
+{
+    bool chosen = (flags & WM_ENCODE_CHOSEN) != 0;
+    enc->using = chosen ? enc->rules : NULL;
+    return chosen ? enc->rules != NULL : (flags & WM_ENCODE_SPECIALS) != 0;
+}
+
+int bpe_encode(struct wm_encoder *enc, struct wm_str text, unsigned flags, struct wm_ids *ids,
+               struct wm_error *err)
+{
+    bool specials = use_rules(enc, flags);
+    return text.len ? encode_added(enc, text, false, specials, encode_second_round, ids, err) : 0;
+}
+
+int bpe_find_stretch(struct wm_encoder *enc, struct wm_str text, size_t limit, unsigned flags,
+                     struct wm_error *err)
+{
+    struct wm_ids ids = {0};
+    enc->stretch = (struct bpe_stretch){text.ptr, limit, 0, 0};
+    bool specials = use_rules(enc, flags);
+    int status = encode_added(enc, text, false, specials, note_second_round, &ids, err);
+    wm_ids_done(&ids);
     return status;
+}
+
+size_t bpe_longest_name(const struct wm_encoder *enc, unsigned flags)
+{
+    const struct wm_tokenizer *tok = enc->tok;
+    if (tok->n_added == 0)
+        return 0;
+    bool specials = (flags & (WM_ENCODE_SPECIALS | WM_ENCODE_CHOSEN)) != 0;
+    bool others = tok->has_added[0][0] || tok->has_added[1][0];
+    return specials || others ? tok->added_lengths[0] : 0;
+}
+
+int bpe_check_refused(struct wm_encoder *enc, struct wm_str text, size_t from, uint64_t base,
+                      unsigned flags, struct wm_error *err)
+{
+    const struct wm_tokenizer *tok = enc->tok;
+    if (!(flags & WM_ENCODE_CHOSEN) || !enc->rules)
+        return 0;
+    for (size_t at = from; (at = next_first(tok, text, at)) < text.len; at++) {
+        for (uint32_t i = 0; i < tok->n_added_lengths; i++) {
+            uint32_t len = tok->added_lengths[i];
+            uint32_t id = len <= text.len - at
+                              ? bpe_find_added(tok, (struct wm_str){text.ptr + at, len})
+                              : BPE_NONE;
+            if (id == BPE_NONE || enc->rules[added_place(tok, id)] != BPE_REFUSED)
+                continue;
+            wm_fail(err, WM_E_FORMAT, "the special token %.*s stands in the text, at byte %llu",
+                    (int)(len < 64 ? len : 64), text.ptr + at, (unsigned long long)(base + at));
+            return wm_error_hint(err, "allow it, or let it be encoded as text");
+        }
+    }
+    return 0;
+}
+
+int bpe_put_around(const struct wm_encoder *enc, unsigned flags, bool behind, struct wm_ids *ids,
+                   struct wm_error *err)
+{
+    const uint32_t *put = NULL;
+    size_t n = flags & WM_ENCODE_TEMPLATE ? wm_tokenizer_template(enc->tok, behind, &put) : 0;
+    int status = n ? bpe_ids_reserve(ids, n, err) : 0;
+    if (status || n == 0)
+        return status;
+    memcpy(ids->ids + ids->n, put, n * sizeof *put);
+    ids->n += n;
+    return 0;
 }
 
 int wm_encode(struct wm_encoder *enc, struct wm_str text, unsigned flags, struct wm_ids *ids,
@@ -355,14 +428,14 @@ int wm_encode(struct wm_encoder *enc, struct wm_str text, unsigned flags, struct
     if (text.len > BPE_MAX_TEXT)
         return wm_fail(err, WM_E_LIMIT, "a text of %zu bytes is over the limit of %d", text.len,
                        BPE_MAX_TEXT);
-    const struct bpe_template *around = &enc->tok->template;
-    bool specials = (flags & WM_ENCODE_SPECIALS) != 0, template = (flags & WM_ENCODE_TEMPLATE) != 0;
     size_t before = ids->n;
-    int status = template ? put_ids(ids, around->before, around->n_before, err) : 0;
-    if (!status && text.len)
-        status = encode_added(enc, text, false, specials, encode_second_round, ids, err);
-    if (!status && template)
-        status = put_ids(ids, around->after, around->n_after, err);
+    int status = bpe_check_refused(enc, text, 0, 0, flags, err);
+    if (!status)
+        status = bpe_put_around(enc, flags, false, ids, err);
+    if (!status)
+        status = bpe_encode(enc, text, flags, ids, err);
+    if (!status)
+        status = bpe_put_around(enc, flags, true, ids, err);
     if (status)
         ids->n = before;
     return status;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Asking a finished tokenizer, and decoding. */
+/* Asking a finished tokenizer. */
 #include <stdlib.h>
 
 #include "tokenizer/bpe.h"
@@ -81,22 +81,8 @@ XXH128_hash_t wm_tokenizer_identity(const struct wm_tokenizer *tok)
     return tok->identity;
 }
 
-int wm_decode(const struct wm_tokenizer *tok, const uint32_t *ids, size_t n, bool skip_specials,
-              struct wm_buf *out, struct wm_error *err)
+size_t wm_tokenizer_template(const struct wm_tokenizer *tok, bool behind, const uint32_t **ret)
 {
-    size_t before = out->len;
-    for (size_t i = 0; i < n; i++) {
-        struct wm_str bytes = wm_token_bytes(tok, ids[i]);
-        int status = 0;
-        if (bytes.len == 0)
-            status = wm_fail(err, WM_E_FORMAT, "no token has the id %lu (%lu ids)",
-                             (unsigned long)ids[i], (unsigned long)tok->n_ids);
-        else if (!skip_specials || tok->kinds[ids[i]] != BPE_SPECIAL)
-            status = wm_buf_add(out, bytes.ptr, bytes.len, err);
-        if (status) {
-            out->len = before;
-            return status;
-        }
-    }
-    return 0;
+    *ret = behind ? tok->template.after : tok->template.before;
+    return behind ? tok->template.n_after : tok->template.n_before;
 }

@@ -71,7 +71,19 @@ void wm_encoder_free(struct wm_encoder *enc);
 enum wm_encode_flags {
     WM_ENCODE_SPECIALS = 1, /**< Names of special tokens in the text become their ids. */
     WM_ENCODE_TEMPLATE = 2, /**< Put the tokenizer's template around the text: <s>, say. */
+    WM_ENCODE_CHOSEN = 4,   /**< Specials as wm_encoder_choose has said, instead. */
 };
+
+/** What special tokens' names in a text mean, as in tiktoken's encode. Zeroed: nothing. */
+struct wm_special_choice {
+    bool allow_all;
+    struct wm_list allowed; /**< These become their ids, */
+    bool refuse_others;     /**< all others are an error … */
+    struct wm_list refused; /**< … or these are, unless allowed. The rest is text like any other. */
+};
+/** For WM_ENCODE_CHOSEN from now on. WM_E_CONFIG if a name is no special token's. */
+int wm_encoder_choose(struct wm_encoder *enc, const struct wm_special_choice *choice,
+                      struct wm_error *err);
 
 /** Growing list of ids. Owner frees with wm_ids_done. */
 struct wm_ids {
@@ -89,10 +101,69 @@ void wm_ids_done(struct wm_ids *ids);
 int wm_encode(struct wm_encoder *enc, struct wm_str text, unsigned flags, struct wm_ids *ids,
               struct wm_error *err);
 
+/** The number of ids alone. */
+int wm_encode_count(struct wm_encoder *enc, struct wm_str text, unsigned flags, uint64_t *ret,
+                    struct wm_error *err);
+
+/** Bytes [start, end) of a text. */
+struct wm_span {
+    uint32_t start, end;
+};
+/**
+ * As wm_encode, and where in the text every id's bytes stand: `*ret_spans` has as many as ids were
+ * appended; the caller frees it. Ids of the template have empty spans at the text's ends. A span
+ * may cut a character in two. WM_E_CONFIG where the normaliser changes the text: what it joins or
+ * moves has no place in the original that could be given honestly.
+ */
+int wm_encode_spans(struct wm_encoder *enc, struct wm_str text, unsigned flags, struct wm_ids *ids,
+                    struct wm_span **ret_spans, struct wm_error *err);
+
+/**
+ * The ids of `n` texts into ret[n] (zeroed by the caller, who frees each), by `n_threads` threads
+ * (0: as many as there are processors), each with an encoder of its own; no locks. `choice` may be
+ * NULL. Of several errors the first text's is reported; ret is empty then.
+ */
+int wm_encode_batch(const struct wm_tokenizer *tok, const struct wm_str *texts, size_t n,
+                    unsigned flags, const struct wm_special_choice *choice, unsigned n_threads,
+                    struct wm_ids *ret, struct wm_error *err);
+
+/**
+ * A text in chunks cut anywhere, even inside a character: _feed appends the ids that no later byte
+ * can change, _finish the rest, after which the next text may begin. All ids are those of wm_encode
+ * for the whole text. What is not certain is kept: with the named splits the last few pieces and
+ * the length of the longest special token; with a split pattern of one's own, or a normaliser, all
+ * since the last added token. At most 1 GiB (WM_E_LIMIT). `enc` is the stream's until it is freed.
+ * After an error a stream can only be freed; ids are those from before the call.
+ */
+struct wm_encode_stream;
+int wm_encode_stream_new(struct wm_encoder *enc, unsigned flags, struct wm_encode_stream **ret,
+                         struct wm_error *err);
+int wm_encode_stream_feed(struct wm_encode_stream *stream, struct wm_str chunk, struct wm_ids *ids,
+                          struct wm_error *err);
+int wm_encode_stream_finish(struct wm_encode_stream *stream, struct wm_ids *ids,
+                            struct wm_error *err);
+void wm_encode_stream_free(struct wm_encode_stream *stream);
+
+/** Ids the template puts before (`behind` false) and behind a text; borrowed. Returns how many. */
+size_t wm_tokenizer_template(const struct wm_tokenizer *tok, bool behind, const uint32_t **ret);
+
 /** Append the bytes of `n` ids to `out`. WM_E_FORMAT for an id out of range. `skip_specials`
  *  leaves specials out. */
 int wm_decode(const struct wm_tokenizer *tok, const uint32_t *ids, size_t n, bool skip_specials,
               struct wm_buf *out, struct wm_error *err);
+
+/** The start of a UTF-8 sequence held back. Zeroed: none. */
+struct wm_decode_state {
+    char held[4];
+    unsigned n_held;
+};
+/** As wm_decode for ids that come bit by bit, in text mode: what is appended never ends inside a
+ *  UTF-8 sequence that later ids could complete. Bytes that are not UTF-8 pass unchanged. */
+int wm_decode_text(const struct wm_tokenizer *tok, struct wm_decode_state *state,
+                   const uint32_t *ids, size_t n, bool skip_specials, struct wm_buf *out,
+                   struct wm_error *err);
+/** After the last ids: what was held back. */
+int wm_decode_end(struct wm_decode_state *state, struct wm_buf *out, struct wm_error *err);
 
 /* ---- training ---- */
 
