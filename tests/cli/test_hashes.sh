@@ -79,6 +79,7 @@ head -c 300 a.hashes >bad.hashes
 expect 1 'bad.hashes.*size' "$w" corpus hashes info bad.hashes
 expect 1 'no hash set' "$w" corpus hashes info b.wet.gz
 expect 2 '-o FILE' "$w" corpus hashes build a.wet.gz
+expect 2 'rejects is of a corpus' "$w" corpus hashes build -o no --rejects r a.wet.gz
 expect 2 'comes after paragraph-dedup' "$w" corpus hashes build -o no -s paragraph-dedup -s length a.wet.gz
 
 # what was skipped is said

@@ -13,6 +13,8 @@ static const struct {
 } golden[] = {
     {"language", "min_score=0.3;model=" WM_SOURCE_DIR "/samples/lid.176.ftz", 1,
      UINT64_C(0x56FB64A2E08C8A3A)},
+    {"language", "profile=ccnet;min_score=0.3;model=" WM_SOURCE_DIR "/samples/lid.176.ftz", 1,
+     UINT64_C(0x4171A3A5CBDFDD28)},
     {"length", "min_characters=80;max_words=60;min_lines=2", 1, UINT64_C(0xEA31E1A48A6BAB8)},
     {"line-repeat", "min_line=4;max_share=0.2", 1, UINT64_C(0x2D48327473489D75)},
     {"normalize", NULL, 1, UINT64_C(0xB4D449736DF5BA84)},
