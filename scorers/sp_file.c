@@ -250,6 +250,8 @@ int wm_sp_open(const char *path, struct wm_sp **ret, struct wm_error *err)
     if (!status)
         status = wm_sp_parse(wm_buf_str(&buf), ret, err);
     wm_buf_done(&buf);
+    if (status == WM_E_FORMAT)
+        (void)wm_error_hint(err, "is this a SentencePiece model, as spm_train writes it (.model)?");
     return status ? wm_error_where(err, "%s", path) : 0;
 }
 

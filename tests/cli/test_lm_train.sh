@@ -60,6 +60,8 @@ done
 holds 'no digit in 14.0' grep -q $'\xf0\x91\xbd\x92' kawi-14.0.arpa
 holds 'a digit in 15.0' bash -c "! grep -q \$'\xf0\x91\xbd\x92' kawi-15.0.arpa && grep -q 0 kawi-15.0.arpa"
 
+expect 1 'hint: is this a SentencePiece model' "$w" lm train -o no.arpa --sentencepiece kawi.jsonl kawi.jsonl
+
 vectors=${WETMILL_VECTORS:-$WM_SOURCE_DIR/../shared/vectors}
 if [ -e "$vectors/lm/en.sp.model" ]; then
     printf '%s\n' '{"text":"The quick brown Fox\njumps, over 12 dogs."}' '{"text":"The lazy dog."}' >docs.jsonl
