@@ -191,6 +191,8 @@ int bpe_check_gpt2(const struct wm_tokenizer *tok, struct wm_error *err)
         if (!wm_token_is_special(tok, tok->added[i].id))
             return wm_fail(err, WM_E_FORMAT, "merges.txt cannot express the added token %lu",
                            (unsigned long)tok->added[i].id);
+    if (tok->nfc)
+        return wm_fail(err, WM_E_FORMAT, "merges.txt cannot express the normaliser NFC");
     if (bpe_has_template(tok))
         return wm_fail(err, WM_E_FORMAT, "merges.txt cannot express tokens put around a text");
     int status = tok->ignore_merges ? bpe_needs_ignore_merges(tok, &needed, err) : 0;

@@ -211,6 +211,9 @@ static int check_same_merges(const struct wm_tokenizer *tok, const struct wm_tok
 static int check_ranks(const struct wm_tokenizer *tok, struct wm_error *err)
 {
     struct wm_tokenizer *derived = NULL;
+    const struct bpe_named_split *split = bpe_split_by_pattern(bpe_pattern_text(tok->pattern));
+    if (tok->nfc && !(split && split->nfc)) /* else the split's name stands for both */
+        return wm_fail(err, WM_E_FORMAT, "ranks cannot express the normaliser NFC");
     for (unsigned b = 0; b < 256; b++)
         if (tok->byte_ids[b] == BPE_NONE)
             return wm_fail(err, WM_E_FORMAT, "ranks want a token for each byte; 0x%02X has none",

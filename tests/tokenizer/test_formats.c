@@ -142,9 +142,15 @@ static struct wm_tokenizer *from_json(const char *vocab, const char *merges, con
 
 static void check_refused_to_write(void)
 {
+    struct wm_error err = {0};
     struct wm_tokenizer *tok = trained(WM_SPLIT_PATTERN, "[a-z]+|.");
     check_cannot(tok, WM_TOKENIZER_GGUF, "no name for this tokenizer's split");
     check_cannot(tok, WM_TOKENIZER_GPT2, "splits by pattern");
+    wm_tokenizer_free(tok);
+    tok = trained(WM_SPLIT_R50K, NULL);
+    CHECK_OK(bpe_set_nfc(tok, &err), err);
+    check_cannot(tok, WM_TOKENIZER_GPT2, "normaliser NFC");
+    check_cannot(tok, WM_TOKENIZER_TIKTOKEN, "normaliser NFC");
     wm_tokenizer_free(tok);
     /* the later id merges first */
     tok = from_json("\"ab\":256,\"bc\":257", "\"b c\",\"a b\"", "", false);
