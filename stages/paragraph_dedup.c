@@ -107,12 +107,18 @@ static unsigned refuse(const struct dedup *cfg, const struct wm_doc *doc, size_t
     return cfg->keep == KEEP_FIRST && !wm_dedup_key_fits(&doc->key) ? 1 + KEY_TOO_LARGE : 0;
 }
 
+/* The map knows, without a look at the text: it holds all lines of a text that has any. */
+static size_t count_lines(const struct wm_doc *doc)
+{
+    return doc->lines.n_runs ? (size_t)wm_line_map_count(&doc->lines) : wm_line_count(doc->text);
+}
+
 static int survey_doc(const struct dedup *cfg, struct local *l, const struct wm_doc *doc,
                       struct wm_arena *scratch, struct wm_records *records, struct wm_error *err)
 {
     struct wm_page_lines lines;
     unsigned char record[WM_DEDUP_RECORD];
-    size_t n_lines = wm_line_count(doc->text);
+    size_t n_lines = count_lines(doc);
     if (refuse(cfg, doc, n_lines))
         return 0;
     wm_dedup_record(form_of(cfg), group_of(cfg, doc), &doc->key, record);
@@ -207,7 +213,7 @@ static int dedup_doc(const struct dedup *cfg, struct local *l, struct wm_batch *
     struct wm_page_lines lines;
     struct wm_dedup_form form = form_of(cfg);
     unsigned char record[WM_DEDUP_RECORD];
-    size_t n_lines = wm_line_count(doc->text);
+    size_t n_lines = count_lines(doc);
     unsigned refused = refuse(cfg, doc, n_lines);
     if (refused) {
         wm_drop(batch, doc, refused - 1);
