@@ -226,6 +226,26 @@ int wm_map_open(const char *path, struct wm_map *ret, struct wm_error *err)
     return status;
 }
 
+void wm_map_want_large_pages(const struct wm_map *map)
+{
+#ifdef MADV_HUGEPAGE
+    enum { LARGE_PAGE = 2 << 20 };
+    if (map->len >= LARGE_PAGE)
+        (void)madvise((void *)(uintptr_t)map->ptr, map->len, MADV_HUGEPAGE);
+#else
+    (void)map;
+#endif
+}
+
+void wm_file_forget(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return;
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    (void)close(fd);
+}
+
 void wm_map_close(struct wm_map *map)
 {
     if (map->len)

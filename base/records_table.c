@@ -7,8 +7,8 @@
 enum {
     RECORDS_WITHOUT = 64, /* of a table that needs no index */
     RECORDS_PER_STRETCH = 2,
-    STRETCHES_MOST = 1 << 15,         /* WM_TABLE_MEMORY */
-    LINEAR = 16, /* records that are looked at one after the other */
+    STRETCHES_MOST = 1 << 15, /* WM_TABLE_MEMORY */
+    LINEAR = 16,              /* records that are looked at one after the other */
 };
 
 /* A table is a run that somebody looks things up in. */

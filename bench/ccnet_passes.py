@@ -5,7 +5,8 @@
     PYTHONPATH=CC_NET_CHECKOUT ccnet_passes.py FILE.gz...
 
 "hashes" reads and collects the hashes of all lines, "dedup" reads again and writes what is left as
-JSON; both of one process. Exit status 3 if cc_net, or what it imports, is not there.
+JSON; both of one process. Exit status 3, and why, if cc_net or what it imports is not there, or it
+finds no document: it loses records that name their language.
 """
 import gzip
 import os
@@ -38,6 +39,9 @@ def main():
         start = seconds()
         n_documents = sum(1 for _ in documents(paths))
         parsed = seconds()
+        if not n_documents:
+            print("it reads no document of these files")
+            sys.exit(3)
         jsonql.run_pipes(dedup.HashesCollector(field="raw_content", output=hashes), inputs=documents(paths))
         hashed = seconds()
         jsonql.run_pipes(dedup.DuplicatesRemover(field="raw_content", hashes_files=[hashes]),

@@ -95,7 +95,6 @@ elif ! command -v "$python" >/dev/null; then
     left_out "no $python here"
 elif PYTHONPATH=$ccnet "$python" "$here/ccnet_passes.py" "$@" >"$work/ccnet" 2>"$work/err"; then
     awk -v bytes="$(gzip -dc "$@" | wc -c)" '{
-        if ($1 == 0) print "it reads no document of these files"
         printf "parse   %.2f CPU s, %.1f MB per CPU s; %d documents\n", $2, bytes / 1e6 / $2, $1
         printf "hashes  %.2f CPU s, %.1f MB per CPU s\n", $3, bytes / 1e6 / $3
         printf "dedup   %.2f CPU s, %.1f MB per CPU s\n", $4, bytes / 1e6 / $4

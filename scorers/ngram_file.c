@@ -9,6 +9,7 @@ enum {
     VERSION = 1,
     BYTE_ORDER_MARK = 0x01020304,
     ALIGN = 4096,
+    FORGET_FROM = 64 << 20, /* bytes of a file whose tables are far larger than caches */
     SLOTS = 0,
     STARTS,
     BYTES,
@@ -209,8 +210,12 @@ int wm_ngram_own_write(const struct wm_ngram *m, const char *path, struct wm_err
             status = wm_out_write(out, section_of(m, i), (size_t)section_bytes(&h, i), err);
         at = h.sections[i].offset + section_bytes(&h, i);
     }
-    if (!status)
-        return wm_out_commit(out, NULL, err);
-    wm_out_abandon(out);
+    if (status) {
+        wm_out_abandon(out);
+        return status;
+    }
+    status = wm_out_commit(out, NULL, err);
+    if (!status && h.file_bytes >= FORGET_FROM)
+        wm_file_forget(path);
     return status;
 }

@@ -103,6 +103,8 @@ int wm_ngram_open(const char *path, struct wm_ngram **ret, struct wm_error *err)
     if (!status)
         status = wm_map_open(path, &model->map, err);
     if (!status)
+        wm_map_want_large_pages(&model->map);
+    if (!status)
         status = from_any(model, path,
                           (struct wm_str){(const char *)model->map.ptr, model->map.len}, err);
     if (status) {
@@ -111,8 +113,6 @@ int wm_ngram_open(const char *path, struct wm_ngram **ret, struct wm_error *err)
     }
     if (!model->bytes.ptr)
         wm_map_close(&model->map); /* it was text */
-    else if (model->map.len >= HUGE_PAGE)
-        (void)madvise((void *)(uintptr_t)model->map.ptr, model->map.len, MADV_HUGEPAGE);
     *ret = model;
     return 0;
 }

@@ -67,6 +67,14 @@ struct wm_map {
 };
 /** Map a regular file; an empty one gives a valid `ptr` and `len` 0. */
 int wm_map_open(const char *path, struct wm_map *ret, struct wm_error *err);
+/** Ask for large pages, before anything of it is read: fewer misses where it is read in any order. */
+void wm_map_want_large_pages(const struct wm_map *map);
+/**
+ * Let the system forget what it holds of a file that was written. It holds that in small pages,
+ * also for those who map it later; read anew, it is held in large ones if they are wanted. Only a
+ * wish: nothing happens if the file is not there, or not yet on the disk.
+ */
+void wm_file_forget(const char *path);
 void wm_map_close(struct wm_map *map); /**< Safe on a zeroed one. */
 
 /* ---- writing: all or nothing ---- */

@@ -249,6 +249,25 @@ static void test_map(void)
     wm_map_close(&map);
 }
 
+/* Wishes change nothing that can be read. */
+static void test_large_map(void)
+{
+    enum { SIZE = (4 << 20) + 5 };
+    struct wm_map map;
+    char *bytes = malloc(SIZE);
+    CHECK(bytes != NULL);
+    for (size_t i = 0; bytes && i < SIZE; i++)
+        bytes[i] = (char)(i * 2654435761u >> 13);
+    CHECK_OK(wm_file_store(in_top("large"), (struct wm_str){bytes, SIZE}, &err), err);
+    wm_file_forget(in_top("large"));
+    wm_file_forget(in_top("missing"));
+    CHECK_OK(wm_map_open(in_top("large"), &map, &err), err);
+    wm_map_want_large_pages(&map);
+    CHECK(map.len == SIZE && memcmp(map.ptr, bytes, SIZE) == 0);
+    wm_map_close(&map);
+    free(bytes);
+}
+
 static void test_paths(void)
 {
     char path[WM_PATH_MAX], longest[WM_PATH_MAX];
@@ -328,6 +347,7 @@ int main(void)
     test_targets();
     test_refusals();
     test_map();
+    test_large_map();
     test_paths();
     test_trees();
     CHECK_OK(wm_remove_tree(top, &err), err);
