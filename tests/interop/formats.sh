@@ -82,7 +82,7 @@ done
 
 # A vocabulary of our own, where every merge may show.
 cp "$work/mixed.jsonl" "$work/strings.jsonl"
-for split in r50k cl100k; do
+for split in r50k cl100k llama3; do
     "$wetmill" tokenizer train -q -o "$work/own-$split" --vocabulary 3000 --split $split --min-frequency 1 \
         --format text "$work/mixed.jsonl"
     every "trained-$split" "$work/own-$split" "$(pattern "$work/own-$split")" "$(specials "$work/own-$split")"
