@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text with very many distinct pieces, to standard output: what fills a tokenizer trainer's memory.
+/* JSONL with very many distinct pieces, to standard output: what fills a tokenizer trainer's memory.
  *
- *     bench_bpe_distinct BYTES [SEED] > distinct.txt
- *     wetmill tokenizer train -o a --format text --memory 512MiB distinct.txt
+ *     bench_bpe_distinct BYTES [SEED] > distinct.jsonl
+ *     wetmill tokenizer train -o a --split r50k --memory 512MiB distinct.jsonl
  *
- * Lines of about 100 bytes: words of letters as frequent as in English (half of them from a list of
+ * Documents of 100 lines of about 100 bytes: words of letters as frequent as in English (half of them from a list of
  * a thousand, as in real text), hex ids, numbers, Han n-grams.. The same for the same arguments, everywhere. */
 #include <inttypes.h>
 #include <stdint.h>
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE = 100, LIST = 1000, WORD_MAX = 32 };
+enum { LINE = 100, LINES = 100, LIST = 1000, WORD_MAX = 32 };
 
 static uint64_t state;
 
@@ -82,7 +82,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < LIST; i++)
         lengths[i] = put_letters(list[i]);
-    while (written < bytes) {
+    for (uint64_t lines = 0; written < bytes || lines % LINES; lines++) {
         size_t n = 0, pick;
         while (n < LINE) {
             switch (pick = below(10)) {
@@ -107,9 +107,11 @@ int main(int argc, char **argv)
             }
             line[n++] = ' ';
         }
-        line[n - 1] = '\n';
-        if (fwrite(line, 1, n, stdout) != n)
+        if (lines % LINES == 0)
+            (void)fputs("{\"text\": \"", stdout);
+        if (fwrite(line, 1, n - 1, stdout) != n - 1)
             return 1;
+        (void)fputs(lines % LINES == LINES - 1 ? "\"}\n" : "\\n", stdout);
         written += n;
     }
     return fflush(stdout) != 0;

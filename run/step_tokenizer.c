@@ -37,20 +37,34 @@ static int on_merge(void *arg, uint64_t done, uint64_t total)
     return ctx->hooks && ctx->hooks->cancel ? wm_cancel_check(ctx->hooks->cancel, &err) : 0;
 }
 
-/* --memory is for everything: reading and counting go on at the same time. */
-static uint64_t trainer_memory(const struct wm_step_context *ctx)
+/* --memory is for everything, and reading goes on while pieces are counted: the trainer gets what
+ * that leaves, from a quarter to three quarters. `ret` is the need of all. */
+static int share_memory(struct wm_step_context *ctx, uint64_t *ret_trainer,
+                        struct wm_prediction *ret, struct wm_error *err)
 {
-    return ctx->memory / 4 * 3;
+    struct wm_count_sink none = {0};
+    uint64_t least = wm_trainer_least_memory(&ctx->run->tokenizer), memory = ctx->memory;
+    int status = wm_step_predict(ctx, &wm_sink_count, &none, ret, err);
+    if (status)
+        return status;
+    uint64_t share = memory > ret->memory_full ? memory - ret->memory_full : 0;
+    share = share < memory / 4 ? memory / 4 : share > memory / 4 * 3 ? memory / 4 * 3 : share;
+    uint64_t rest = memory > ret->memory_least ? memory - ret->memory_least : 0;
+    *ret_trainer = share < rest ? share : rest;
+    ret->memory_least += least;
+    ret->memory_full += share > least ? share : least;
+    return 0;
 }
 
 /* One pass over the documents; counts of all workers are folded into the trainer. */
 static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inputs,
-                        struct wm_bpe_trainer *trainer, json_t *facts, struct wm_error *err)
+                        struct wm_bpe_trainer *trainer, uint64_t memory, json_t *facts,
+                        struct wm_error *err)
 {
     struct wm_chain chain;
     struct wm_job job;
     struct wm_job_result result = {0};
-    struct wm_count_sink counts = {.trainer = trainer, .memory = trainer_memory(ctx)};
+    struct wm_count_sink counts = {.trainer = trainer, .memory = memory};
     wm_chain_init(&chain);
     wm_step_job(ctx, &job);
     job.label = "tokenizer: count";
@@ -106,14 +120,17 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
     struct wm_bpe_trainer *trainer = NULL;
     struct wm_tokenizer *tok = NULL;
     struct wm_tokenizer_options options = ctx->run->tokenizer;
-    options.memory = trainer_memory(ctx);
+    options.merge_memory = ctx->memory / 8 * 7;
     options.n_counters = ctx->n_workers;
     options.scratch = ctx->work_dir;
-    int status = wm_corpus_inputs(ctx->run, &inputs, err);
+    struct wm_prediction need;
+    int status = share_memory(ctx, &options.memory, &need, err);
+    if (!status)
+        status = wm_corpus_inputs(ctx->run, &inputs, err);
     if (!status)
         status = wm_trainer_new(&options, &trainer, err);
     if (!status)
-        status = count_corpus(ctx, &inputs, trainer, facts, err);
+        status = count_corpus(ctx, &inputs, trainer, options.memory, facts, err);
     if (!status) {
         if (ctx->hooks && ctx->hooks->progress)
             wm_progress_start(ctx->hooks->progress, "tokenizer: merge", "merges", 0);
@@ -136,8 +153,8 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
 
 static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struct wm_error *err)
 {
-    struct wm_count_sink counts = {.memory = trainer_memory(ctx)};
-    int status = wm_step_predict(ctx, &wm_sink_count, &counts, ret, err);
+    uint64_t trainer;
+    int status = share_memory(ctx, &trainer, ret, err);
     ret->disk = ctx->run->tokenizer.vocabulary * 64;
     (void)snprintf(ret->note, sizeof ret->note, "vocabulary %llu",
                    (unsigned long long)ctx->run->tokenizer.vocabulary);

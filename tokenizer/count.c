@@ -144,6 +144,8 @@ int wm_trainer_new(const struct wm_tokenizer_options *options, struct wm_bpe_tra
     trainer->options.scratch = NULL; /* the caller's */
     if (!options->memory)
         trainer->options.memory = UINT64_MAX;
+    if (!options->merge_memory)
+        trainer->options.merge_memory = trainer->options.memory;
     wm_arena_init(&trainer->strings, SIZE_MAX);
     bpe_pieces_init(&trainer->pieces, trainer->options.memory / 2);
     trainer->spill = calloc(1, sizeof *trainer->spill);
@@ -169,6 +171,11 @@ int wm_trainer_new(const struct wm_tokenizer_options *options, struct wm_bpe_tra
     }
     *ret = trainer;
     return 0;
+}
+
+uint64_t wm_trainer_least_memory(const struct wm_tokenizer_options *options)
+{
+    return bpe_rounds_floor(options->vocabulary) * 2;
 }
 
 void wm_trainer_free(struct wm_bpe_trainer *trainer)
@@ -209,6 +216,7 @@ int wm_counter_new(const struct wm_bpe_trainer *trainer, struct wm_counter **ret
         return wm_fail_nomem(err, sizeof *counter, "counting pieces");
     unsigned n = trainer->options.n_counters ? trainer->options.n_counters : 1;
     bpe_pieces_init(&counter->pieces, trainer->options.memory / 4 / n);
+    counter->pieces.shift = 24; /* the trainer's has 0 */
     counter->spill = trainer->spill;
     bpe_nfc_init(&counter->nfc);
     counter->normalises = trainer->options.split == WM_SPLIT_QWEN2;
@@ -333,7 +341,7 @@ static int put_bytes(const struct wm_bpe_trainer *trainer, struct wm_tokenizer *
 static bool fits(const struct wm_bpe_trainer *trainer)
 {
     const struct bpe_pieces *pieces = &trainer->pieces;
-    uint64_t memory = trainer->options.memory;
+    uint64_t memory = trainer->options.merge_memory;
     uint64_t n_symbols = (uint64_t)pieces->bytes.len + pieces->n + 1;
     uint64_t table = pieces->n_slots * sizeof *pieces->slots + pieces->bytes.cap;
     uint64_t vocabulary = bpe_rounds_floor(trainer->options.vocabulary) - bpe_rounds_floor(0);
@@ -351,7 +359,7 @@ static int learn_merges(struct wm_bpe_trainer *trainer, struct wm_tokenizer *tok
     if (fits(trainer))
         return bpe_learn(tok, &trainer->pieces, false, options, &full, &last, err);
     struct bpe_rounds_stats rounds = {0};
-    options->memory = trainer->options.memory;
+    options->memory = trainer->options.merge_memory;
     int status = bpe_spill_table(trainer->spill, &trainer->pieces, err);
     bpe_pieces_done(&trainer->pieces);
     if (!status)

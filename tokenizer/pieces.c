@@ -58,6 +58,7 @@ uint32_t bpe_piece_tag(struct wm_str piece)
     return (uint32_t)(XXH3_64bits(piece.ptr, piece.len) >> 32);
 }
 
+/* `hash` is what says where it stands. */
 static void place(struct bpe_piece *slots, size_t n_slots, struct bpe_piece piece, uint64_t hash)
 {
     size_t i = (size_t)hash & (n_slots - 1);
@@ -75,7 +76,8 @@ static int grow(struct bpe_pieces *pieces, struct wm_error *err)
     for (size_t i = 0; i < pieces->n_slots; i++) {
         const struct bpe_piece *piece = &pieces->slots[i];
         if (piece->count)
-            place(slots, n_slots, *piece, XXH3_64bits(pieces->bytes.ptr + piece->at, piece->len));
+            place(slots, n_slots, *piece,
+                  XXH3_64bits(pieces->bytes.ptr + piece->at, piece->len) >> pieces->shift);
     }
     free(pieces->slots);
     pieces->slots = slots;
@@ -120,7 +122,8 @@ static int add_new(struct bpe_pieces *pieces, struct wm_str piece, uint64_t coun
     for (size_t i = 0; i < piece.len; i++)
         pieces->seen[(unsigned char)piece.ptr[i]] = true;
     place(pieces->slots, pieces->n_slots,
-          (struct bpe_piece){at, count, (uint32_t)piece.len, (uint32_t)(hash >> 32)}, hash);
+          (struct bpe_piece){at, count, (uint32_t)piece.len, (uint32_t)(hash >> 32)},
+          hash >> pieces->shift);
     pieces->n++;
     return 0;
 }
@@ -129,7 +132,7 @@ int bpe_pieces_add(struct bpe_pieces *pieces, struct wm_str piece, uint64_t coun
                    struct wm_error *err)
 {
     uint64_t hash = XXH3_64bits(piece.ptr, piece.len);
-    size_t i = (size_t)hash, mask = pieces->n_slots - 1;
+    size_t i = (size_t)(hash >> pieces->shift), mask = pieces->n_slots - 1;
     for (; pieces->n_slots && pieces->slots[i & mask].count; i++) {
         struct bpe_piece *slot = &pieces->slots[i & mask];
         if (slot->tag != (uint32_t)(hash >> 32) || !wm_str_eq(bpe_piece_bytes(pieces, slot), piece))

@@ -26,6 +26,9 @@ struct bpe_pieces {
     size_t n_slots, n;
     struct wm_buf bytes;
     uint64_t memory;
+    unsigned shift; /**< Bits of the hash that do not say where a piece stands. A table that is
+                         poured into another must not have the order of that one: all its pieces
+                         would go to one end of it first, and fill that. */
     bool fixed;     /**< All memory was taken at the start; slots do not grow. */
     bool seen[256]; /**< Bytes of all pieces since init, cleared ones as well. */
 };

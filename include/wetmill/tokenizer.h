@@ -203,9 +203,10 @@ struct wm_tokenizer_options {
     uint64_t seed;           /**< Which documents a sample has. */
 
     /* Not in the option table (zero the struct before the defaults): */
-    uint64_t memory;     /**< Bytes for all of training, counters included; 0: no limit. */
-    unsigned n_counters; /**< That there will be at a time; 0 counts as 1. */
-    const char *scratch; /**< Directory of scratch files; NULL: $TMPDIR, else /tmp. */
+    uint64_t memory;       /**< Bytes for all of training, counters included; 0: no limit. */
+    uint64_t merge_memory; /**< The same once counting is over; 0: memory. */
+    unsigned n_counters;   /**< That there will be at a time; 0 counts as 1. */
+    const char *scratch;   /**< Directory of scratch files; NULL: $TMPDIR, else /tmp. */
 };
 extern const struct wm_option wm_tokenizer_option_table[];
 
@@ -226,6 +227,8 @@ struct wm_counter;
 struct wm_key;
 int wm_trainer_new(const struct wm_tokenizer_options *options, struct wm_bpe_trainer **ret,
                    struct wm_error *err);
+/** Least options->memory: for merging a vocabulary of this size, bytes. */
+uint64_t wm_trainer_least_memory(const struct wm_tokenizer_options *options);
 void wm_trainer_free(struct wm_bpe_trainer *trainer);
 /** Whether the document with this key is in the sample: from key and seed alone. Any thread. */
 bool wm_trainer_takes(const struct wm_bpe_trainer *trainer, const struct wm_key *key);
