@@ -40,7 +40,10 @@ struct cli_options {
     bool dry_run, explain, print_config, specials, template, count_only, full, text, verify;
     const char *tokenizer, *root, *only;
     uint64_t count, seed, memory;
-    int unit; /**< tokenizer encode: 0 file, 1 lines, 2 json */
+    /* tokenizer encode */
+    int unit; /**< 0 file, 1 lines, 2 json */
+    bool offsets, stream, refuse_specials;
+    struct wm_list allowed_special;
     /* tokenizer convert, inspect */
     int format; /**< enum wm_tokenizer_format */
     const char *split, *pattern, *against;

@@ -5,7 +5,10 @@
 #include "cli/cli.h"
 #include "wetmill/json.h"
 
-enum { TEXT_MAX = 1 << 30 }; /* bytes of one file to encode */
+enum {
+    TEXT_MAX = 1 << 30,   /* bytes of one file to encode */
+    STREAM_STEP = 4 << 10 /* bytes read at a time with --stream */
+};
 
 static const char *const units[] = {"file", "lines", "json", NULL};
 
@@ -14,8 +17,12 @@ static const struct wm_option encode_options[] = {
     WM_PATH(T, tokenizer, NULL, "tokenizer.json, or a directory that holds one"),
     WM_CHOICE(T, unit, units, 0, "encode the whole input, each line, or each JSON string a line"),
     WM_BOOL(T, specials, 0, "names of special tokens in the text become their ids"),
+    WM_LIST(T, allowed_special, "this special token's name becomes its id (may be repeated)"),
+    WM_BOOL(T, refuse_specials, 0, "names of special tokens that are not allowed are an error"),
     WM_BOOL(T, template, 0, "put the tokenizer's template, <s> say, around each text"),
     WM_BOOL(T, count_only, 0, "print the number of tokens only"),
+    WM_BOOL(T, offsets, 0, "print each id as id:start-end, in bytes of the text"),
+    WM_BOOL(T, stream, 0, "print ids while the input is still coming, a line for each step"),
     {0},
 };
 static const struct wm_option decode_options[] = {
@@ -75,20 +82,61 @@ static int open_tokenizer(struct cli *cli, struct wm_tokenizer **ret, struct wm_
     return wm_tokenizer_load(cli->options.tokenizer, ret, err);
 }
 
+static unsigned encode_flags(const struct cli *cli)
+{
+    const struct cli_options *o = &cli->options;
+    bool chosen = o->allowed_special.n || o->refuse_specials;
+    return (chosen ? WM_ENCODE_CHOSEN : 0u) | (o->specials ? WM_ENCODE_SPECIALS : 0u) |
+           (o->template ? WM_ENCODE_TEMPLATE : 0u);
+}
+
+static int open_encoder(struct cli *cli, const struct wm_tokenizer *tok, struct wm_encoder **ret,
+                        struct wm_error *err)
+{
+    const struct cli_options *o = &cli->options;
+    if (o->stream && (o->unit || o->offsets))
+        return wm_fail(err, WM_E_CONFIG, "--stream goes with neither --unit nor --offsets");
+    int status = wm_encoder_new(tok, ret, err);
+    if (status)
+        return status;
+    struct wm_special_choice choice = {o->specials, o->allowed_special, o->refuse_specials, {0}};
+    return wm_encoder_choose(*ret, &choice, err);
+}
+
+/* ids, as they are or with their places */
+static int print_ids(const struct wm_ids *ids, const struct wm_span *spans, struct wm_buf *out,
+                     struct wm_error *err)
+{
+    int status = 0;
+    for (size_t i = 0; !status && i < ids->n; i++) {
+        status = wm_buf_printf(out, err, i ? " %u" : "%u", (unsigned)ids->ids[i]);
+        if (!status && spans)
+            status =
+                wm_buf_printf(out, err, ":%u-%u", (unsigned)spans[i].start, (unsigned)spans[i].end);
+    }
+    return status ? status : wm_buf_add(out, "\n", 1, err);
+}
+
 static int encode_one(struct cli *cli, struct wm_encoder *encoder, struct wm_str text,
                       struct wm_ids *ids, struct wm_buf *out, struct wm_error *err)
 {
     ids->n = 0;
     out->len = 0;
-    unsigned flags = (cli->options.specials ? WM_ENCODE_SPECIALS : 0) |
-                     (cli->options.template ? WM_ENCODE_TEMPLATE : 0);
-    int status = wm_encode(encoder, text, flags, ids, err);
-    if (!status && cli->options.count_only)
-        status = wm_buf_printf(out, err, "%zu", ids->n);
-    for (size_t i = 0; !status && !cli->options.count_only && i < ids->n; i++)
-        status = wm_buf_printf(out, err, i ? " %u" : "%u", (unsigned)ids->ids[i]);
-    if (!status)
-        status = wm_buf_add(out, "\n", 1, err);
+    struct wm_span *spans = NULL;
+    uint64_t count = 0;
+    unsigned flags = encode_flags(cli);
+    int status;
+    if (cli->options.count_only) {
+        status = wm_encode_count(encoder, text, flags, &count, err);
+        if (!status)
+            status = wm_buf_printf(out, err, "%llu\n", (unsigned long long)count);
+    } else {
+        status = cli->options.offsets ? wm_encode_spans(encoder, text, flags, ids, &spans, err)
+                                      : wm_encode(encoder, text, flags, ids, err);
+        if (!status)
+            status = print_ids(ids, spans, out, err);
+        free(spans);
+    }
     if (!status)
         cli_write(cli, wm_buf_str(out));
     return status;
@@ -120,6 +168,48 @@ static int encode_lines(struct cli *cli, struct wm_encoder *encoder, struct wm_s
     return status;
 }
 
+/* What one step of a stream gave: ids, or their number once all are there. */
+static int print_step(struct cli *cli, struct wm_ids *ids, uint64_t *count, bool last,
+                      struct wm_buf *out, struct wm_error *err)
+{
+    int status = 0;
+    out->len = 0;
+    *count += ids->n;
+    if (cli->options.count_only)
+        status = last ? wm_buf_printf(out, err, "%llu\n", (unsigned long long)*count) : 0;
+    else if (ids->n)
+        status = print_ids(ids, NULL, out, err);
+    ids->n = 0;
+    if (!status && out->len)
+        cli_write(cli, wm_buf_str(out));
+    return status;
+}
+
+static int encode_stream(struct cli *cli, struct wm_encoder *encoder, struct wm_ids *ids,
+                         struct wm_buf *out, struct wm_error *err)
+{
+    struct wm_encode_stream *stream = NULL;
+    struct wm_file *file = NULL;
+    char bytes[STREAM_STEP];
+    uint64_t count = 0;
+    size_t n = 1;
+    int status = wm_encode_stream_new(encoder, encode_flags(cli), &stream, err);
+    if (!status)
+        status = wm_file_open(cli->n_operands ? cli->operands[0] : "-", &file, err);
+    while (!status && n) {
+        status = wm_file_read(file, bytes, sizeof bytes, &n, err);
+        if (!status && n)
+            status = wm_encode_stream_feed(stream, (struct wm_str){bytes, n}, ids, err);
+        else if (!status)
+            status = wm_encode_stream_finish(stream, ids, err);
+        if (!status)
+            status = print_step(cli, ids, &count, n == 0, out, err);
+    }
+    wm_file_close(file);
+    wm_encode_stream_free(stream);
+    return status;
+}
+
 static int run_encode(struct cli *cli)
 {
     struct wm_error err = {0};
@@ -131,10 +221,12 @@ static int run_encode(struct cli *cli)
     wm_buf_init(&out, (size_t)8 * TEXT_MAX);
     int status = open_tokenizer(cli, &tok, &err);
     if (!status)
-        status = wm_encoder_new(tok, &encoder, &err);
-    if (!status)
+        status = open_encoder(cli, tok, &encoder, &err);
+    if (!status && cli->options.stream)
+        status = encode_stream(cli, encoder, &ids, &out, &err);
+    else if (!status)
         status = wm_file_load(cli->n_operands ? cli->operands[0] : "-", &text, &err);
-    if (!status)
+    if (!status && !cli->options.stream)
         status = cli->options.unit ? encode_lines(cli, encoder, wm_buf_str(&text), &ids, &out, &err)
                                    : encode_one(cli, encoder, wm_buf_str(&text), &ids, &out, &err);
     wm_ids_done(&ids);
@@ -202,7 +294,9 @@ const struct cli_command cli_command_tokenizer_encode = {
     .operands = "[FILE]",
     .examples = "  echo 'Call me Ishmael.' | wetmill tokenizer encode -t out/tokenizer\n"
                 "  wetmill tokenizer encode -t out/tokenizer --unit lines book.txt",
-    .notes = "Ids are written on one line for each input, separated by spaces.",
+    .notes =
+        "Ids are written on one line for each input, separated by spaces. With --stream a line\n"
+        "ends wherever the ids so far are certain; all together are those of the whole input.",
     .min_operands = 0,
     .max_operands = 1,
     .bind = bind_encode,

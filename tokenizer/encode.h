@@ -14,7 +14,7 @@ enum {
     BPE_CACHE_LINES = 1 << 15,
     BPE_CACHED_BYTES = 30, /**< Of a piece. */
     BPE_CACHED_IDS = 8,
-    BPE_BLOCK = 64, /**< Pieces looked up at a time. */
+    BPE_BLOCK = 256, /**< Pieces looked up at a time. */
 };
 
 /* What a piece came to last time; 64 bytes, so that one miss fetches all. */
