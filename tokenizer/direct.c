@@ -47,7 +47,7 @@ static int fill(struct wm_tokenizer *tok, struct wm_error *err)
     struct bpe_scratch scratch = {0};
     struct wm_ids ids = {0};
     int status = 0;
-    const char *end = tok->bytes.ptr + tok->bytes.len;
+    const char *end = tok->bytes.len ? tok->bytes.ptr + tok->bytes.len : NULL;
     /* Low ids, which are the frequent tokens of most vocabularies, come first in their buckets. */
     for (uint32_t id = 0; id < tok->n_ids && !status; id++) {
         bool direct;
