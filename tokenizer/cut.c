@@ -118,7 +118,7 @@ static int sample_bounds(const struct bpe_cutter *c, uint64_t *sample, size_t *r
     return status;
 }
 
-/* A threshold that cuts about half of what pairs there are, and more than the one before. */
+/* A threshold that cuts about a quarter of what pairs there are, and more than the one before. */
 static int raise_threshold(struct bpe_cutter *c, struct wm_error *err)
 {
     size_t n = 0;
@@ -138,7 +138,7 @@ static int raise_threshold(struct bpe_cutter *c, struct wm_error *err)
     size_t low = 0; /* the first that is not cut */
     while (low < n && sample[low] < c->threshold)
         low++;
-    uint64_t middle = low < n ? sample[low + (n - low) / 2] : 0;
+    uint64_t middle = low < n ? sample[low + (n - low) / 4] : 0;
     uint64_t above = middle < UINT64_MAX ? middle + 1 : middle;
     free(sample);
     if (above <= c->threshold)
@@ -165,7 +165,7 @@ static int cut_again(struct bpe_cutter *c, const struct bpe_pieces *old, struct 
     return status;
 }
 
-/* Raise the threshold until what there is takes no more than two thirds of the room. */
+/* Raise the threshold until what there is takes at most four fifths of the room. */
 static int make_room(struct bpe_cutter *c, struct wm_error *err)
 {
     struct bpe_pieces old = c->parts;
@@ -181,9 +181,9 @@ static int make_room(struct bpe_cutter *c, struct wm_error *err)
         bpe_pieces_clear(&c->parts);
         c->n_symbols = 0;
         status = cut_again(c, &old, err);
-        bool roomy = c->n_symbols <= c->most_symbols / 3 * 2 &&
-                     c->parts.n <= c->parts.n_slots / 2 &&
-                     c->parts.bytes.len <= c->parts.bytes.max / 3 * 2;
+        bool roomy = c->n_symbols <= c->most_symbols / 5 * 4 &&
+                     c->parts.n <= c->parts.n_slots / 5 * 3 &&
+                     c->parts.bytes.len <= c->parts.bytes.max / 5 * 4;
         if (status < 0 || (!status && (roomy || c->threshold >= c->ceiling)))
             break;
         status = 0;

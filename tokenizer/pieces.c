@@ -18,7 +18,7 @@ int bpe_pieces_init_fixed(struct bpe_pieces *pieces, uint64_t memory, struct wm_
 {
     size_t n_slots = FIRST_SLOTS;
     bpe_pieces_init(pieces, memory);
-    while (n_slots * 2 * sizeof *pieces->slots <= memory / 5 * 4)
+    while (n_slots * 2 * sizeof *pieces->slots <= memory / 10 * 9)
         n_slots *= 2;
     pieces->slots = calloc(n_slots, sizeof *pieces->slots);
     if (!pieces->slots)
