@@ -20,16 +20,20 @@ trap 'rm -rf "$work"' EXIT
 echo "== wetmill, everything"
 "$ours" -n 5 "$ranks" "$@" | tee "$work/all"
 cut_texts=$work/cut.jsonl
-cat -- "$@" | head -c "${PEER_BYTES:-20000000}" | sed '$d' >"$cut_texts"
+(set +o pipefail && cat -- "$@" 2>/dev/null | head -c "${PEER_BYTES:-20000000}" | sed '$d' >"$cut_texts")
 case $1 in *.jsonl) ;; *) mv "$cut_texts" "$work/cut.txt"; cut_texts=$work/cut.txt ;; esac
 echo "== wetmill, what peers get"
 "$ours" -n 5 -i "$work/ids" "$ranks" "$cut_texts" | tee "$work/ours"
 speed=$(awk '$1 == "encode" {print $2}' "$work/ours")
 
+hf=
+if [ -x "$build/wetmill" ]; then # what Hugging Face's reads
+    "$build/wetmill" tokenizer convert "$ranks" "$work/hf" && hf=$work/hf/tokenizer.json
+fi
 if command -v node >/dev/null && [ -d "${PEERS:-.}/node_modules" ]; then
     (cd "$PEERS" && cp "$here/tokenizer.mjs" ./wetmill-bench.mjs &&
         trap 'rm -f wetmill-bench.mjs' EXIT &&
-        node ./wetmill-bench.mjs "$ranks" "$cut_texts" "$work/ids" "$speed")
+        node ./wetmill-bench.mjs "$ranks" "$cut_texts" "$work/ids" "$speed" "$hf")
 else
     echo "npm peers skipped: no node, or no \$PEERS/node_modules"
 fi
