@@ -11,7 +11,7 @@
 #include "tokenizer/nfc.h"
 
 enum {
-    BPE_CACHE_LINES = 1 << 15,
+    BPE_CACHE_LINES = 1 << 16,
     BPE_CACHED_BYTES = 30, /**< Of a piece. */
     BPE_CACHED_IDS = 8,
     BPE_BLOCK = 256, /**< Pieces looked up at a time. */

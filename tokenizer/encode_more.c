@@ -102,7 +102,7 @@ int wm_encode_spans(struct wm_encoder *enc, struct wm_str text, unsigned flags, 
     struct wm_span *spans = calloc(n + 1, sizeof *spans);
     if (!spans)
         status = wm_fail_nomem(err, (n + 1) * sizeof *spans, "spans");
-    else
+    else if (n > before + behind || text.len)
         status = fill_spans(enc->tok, text, ids->ids + first + before, n - before - behind,
                             spans + before, err);
     if (status) {

@@ -220,6 +220,40 @@ static void test_batches(void)
     wm_tokenizer_free(tok);
 }
 
+/* The template stands around texts, streams and spans alike, also where there is no text. */
+static void test_template(void)
+{
+    struct wm_error err = {0};
+    struct wm_tokenizer *tok = tokenizer_with_specials(WM_SPLIT_CL100K, 33);
+    uint32_t end = 0;
+    CHECK(wm_tokenizer_eod(tok, &end));
+    tok->template.before[tok->template.n_before++] = end;
+    tok->template.after[tok->template.n_after++] = end;
+    struct wm_encoder *enc = encoder_of(tok);
+    struct wm_encode_stream *stream = NULL;
+    struct wm_str texts[] = {WM_STR(""), WM_STR("the first, and no other text of many words")};
+    CHECK_OK(wm_encode_stream_new(enc, WM_ENCODE_TEMPLATE, &stream, &err), err);
+    for (size_t i = 0; i < 2; i++) {
+        struct wm_ids want = {0}, got = {0};
+        struct wm_span *spans = NULL;
+        uint64_t state = 1;
+        CHECK_OK(wm_encode_spans(enc, texts[i], WM_ENCODE_TEMPLATE, &want, &spans, &err), err);
+        CHECK(want.n >= 2 && want.ids[0] == end && want.ids[want.n - 1] == end);
+        CHECK_U64(spans[0].end, 0);
+        CHECK_U64(spans[want.n - 1].start, texts[i].len);
+        CHECK_U64(spans[want.n - 1].end, texts[i].len);
+        CHECK_U64(spans[want.n - 2].end, texts[i].len);
+        stream_text(stream, texts[i], 4, &state, &got);
+        check_ids(&got, &want, "stream with a template");
+        free(spans);
+        wm_ids_done(&want);
+        wm_ids_done(&got);
+    }
+    wm_encode_stream_free(stream);
+    wm_encoder_free(enc);
+    wm_tokenizer_free(tok);
+}
+
 /* ---- decoding bit by bit ---- */
 
 static void test_decode_text(void)
@@ -270,6 +304,7 @@ int main(void)
     test_short_streams();
     test_chosen();
     test_batches();
+    test_template();
     test_decode_text();
     return test_summary();
 }
