@@ -155,7 +155,7 @@ static const struct subject {
     const char *name, *compression, *level, *split;
 } subjects[] = {
     {"not written", NULL, "0", NULL},      {"none", "none", "0", NULL},
-    {"zstd 1", "zstd", "1", NULL},         {"zstd 3", "zstd", "3", NULL},
+    {"zstd 1", "zstd", "1", NULL},         {"zstd 2", "zstd", "2", NULL},
     {"gzip 1", "gzip", "1", NULL},         {"gzip 6", "gzip", "6", NULL},
     {"none, split", "none", "0", "group"}, {"zstd 1, split", "zstd", "1", "group"},
 };
