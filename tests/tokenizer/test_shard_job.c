@@ -162,7 +162,7 @@ static void test_failure(const struct wm_tokenizer *tok)
 static void test_count(void)
 {
     static const struct wm_tokenizer_options options = {.vocabulary = 400,
-                                                      .sample = 1,
+                                                        .sample = 1,
                                                         .split = WM_SPLIT_R50K,
                                                         .min_frequency = 2,
                                                         .max_token = 64,
