@@ -31,11 +31,14 @@ static size_t bind_convert(struct cli *cli, struct cli_binding bindings[CLI_TABL
     return 1;
 }
 
+enum { TOGETHER = 32 /* lines: enough to hide how far memory is */ };
+
 struct scoring {
     struct cli *cli;
     const struct wm_ngram *model;
-    uint32_t *words; /* of one line */
-    size_t room;
+    uint32_t *words; /* [n_words] of the lines that wait to be scored together */
+    size_t n_words, room;
+    size_t ends[TOGETHER], n_lines; /* where in words each line ends */
     struct wm_buf out;
     uint64_t sentences, tokens, oov;
     double log10;
@@ -53,47 +56,58 @@ static int flush(struct scoring *s)
     return 0;
 }
 
-/* The indices of the words between spaces. */
-static int look_up(struct scoring *s, struct wm_str line, size_t *ret_n, struct wm_error *err)
+static int score_waiting(struct scoring *s, struct wm_error *err)
 {
-    size_t most = line.len / 2 + 1, n = 0;
-    if (most > s->room) {
-        uint32_t *grown = realloc(s->words, 2 * most * sizeof *grown);
-        if (!grown)
-            return wm_fail_nomem(err, 2 * most * sizeof *grown, "words of a line");
-        s->words = grown;
-        s->room = 2 * most;
+    struct wm_ngram_score scores[TOGETHER];
+    int status = 0;
+    wm_ngram_score_many(s->model, s->words, s->ends, s->n_lines, scores);
+    for (size_t i = 0; !status && i < s->n_lines; i++) {
+        size_t tokens = s->ends[i] - (i ? s->ends[i - 1] : 0) + 1;
+        s->sentences++;
+        s->tokens += tokens;
+        s->oov += scores[i].oov;
+        s->log10 += scores[i].log10;
+        if (s->out.len > OUT_MAX / 2)
+            (void)flush(s);
+        status =
+            wm_buf_printf(&s->out, err, "%.6f\t%zu\t%llu\t%.1f\n", scores[i].log10, tokens,
+                          (unsigned long long)scores[i].oov, perplexity(scores[i].log10, tokens));
     }
+    s->n_words = s->n_lines = 0;
+    return status;
+}
+
+static int make_room(struct scoring *s, size_t more, struct wm_error *err)
+{
+    size_t want = s->n_words + more;
+    if (want <= s->room)
+        return 0;
+    uint32_t *grown = realloc(s->words, 2 * want * sizeof *grown);
+    if (!grown)
+        return wm_fail_nomem(err, 2 * want * sizeof *grown, "words of a line");
+    s->words = grown;
+    s->room = 2 * want;
+    return 0;
+}
+
+/* The line's words, between spaces, join those that wait. */
+static int add_line(struct scoring *s, struct wm_str line, struct wm_error *err)
+{
+    if (line.len && line.ptr[line.len - 1] == '\r')
+        line.len--;
+    int status = make_room(s, line.len / 2 + 1, err);
+    if (status)
+        return status;
     while (line.len) {
         const char *space = memchr(line.ptr, ' ', line.len);
         struct wm_str word = {line.ptr, space ? (size_t)(space - line.ptr) : line.len};
         if (word.len)
-            s->words[n++] = wm_ngram_word(s->model, word);
+            s->words[s->n_words++] = wm_ngram_word(s->model, word);
         line.ptr += word.len + (space != NULL);
         line.len -= word.len + (space != NULL);
     }
-    *ret_n = n;
-    return 0;
-}
-
-static int score_line(struct scoring *s, struct wm_str line, struct wm_error *err)
-{
-    size_t n = 0;
-    struct wm_ngram_score score;
-    if (line.len && line.ptr[line.len - 1] == '\r')
-        line.len--;
-    int status = look_up(s, line, &n, err);
-    if (status)
-        return status;
-    wm_ngram_score(s->model, s->words, n, &score, NULL, NULL);
-    s->sentences++;
-    s->tokens += n + 1;
-    s->oov += score.oov;
-    s->log10 += score.log10;
-    if (s->out.len > OUT_MAX / 2)
-        (void)flush(s);
-    return wm_buf_printf(&s->out, err, "%.6f\t%zu\t%llu\t%.1f\n", score.log10, n + 1,
-                         (unsigned long long)score.oov, perplexity(score.log10, n + 1));
+    s->ends[s->n_lines++] = s->n_words;
+    return s->n_lines == TOGETHER ? score_waiting(s, err) : 0;
 }
 
 /* Lines as they come: what is left of the last one stays in the buffer. */
@@ -111,12 +125,12 @@ static int score_file(struct scoring *s, struct wm_file *file, struct wm_buf *bu
         buf->len += len;
         struct wm_str rest = wm_buf_str(buf);
         while (rest.len && (len == 0 || memchr(rest.ptr, '\n', rest.len)))
-            if ((status = score_line(s, wm_str_line(&rest), err)) != 0)
+            if ((status = add_line(s, wm_str_line(&rest), err)) != 0)
                 return status;
         memmove(buf->ptr, rest.len ? rest.ptr : buf->ptr, rest.len);
         buf->len = rest.len;
     }
-    return 0;
+    return score_waiting(s, err);
 }
 
 static int score_path(struct scoring *s, const char *path, struct wm_error *err)

@@ -180,13 +180,6 @@ static inline const struct bpe_pair_slot *bpe_merge_of(const struct bpe_pairs *p
     }
 }
 
-/** Rank of the merge of (left, right), or BPE_NONE. */
-static inline uint32_t bpe_rank(const struct bpe_pairs *pairs, uint32_t left, uint32_t right)
-{
-    const struct bpe_pair_slot *slot = pairs->n ? bpe_merge_of(pairs, left, right) : NULL;
-    return slot ? slot->rank : BPE_NONE;
-}
-
 /* ---- piece.c: the merging of one piece ---- */
 
 enum {
