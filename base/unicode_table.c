@@ -69,8 +69,6 @@ static uint32_t entry_of(uint32_t c, int category)
     }
     if (joins(c, combining))
         entry |= WM_JOINS_BIT;
-    if (u_tolower((UChar32)c) != (UChar32)c)
-        entry |= WM_LOWER_BIT;
     return entry;
 }
 
@@ -120,9 +118,4 @@ static void make_once(void)
 const struct wm_unicode *wm_unicode(void)
 {
     return pthread_once(&once, make_once) == 0 && ready ? &table : NULL;
-}
-
-uint32_t wm_unicode_lower(uint32_t code)
-{
-    return (uint32_t)u_tolower((UChar32)code);
 }

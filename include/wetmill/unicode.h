@@ -40,7 +40,6 @@ enum {
     WM_JOINS_BIT =
         1 << 24, /**< A joiner behind it can matter: assigned, of scripts U+0600 … U+1CFF and their
                                  extensions, emoji. */
-    WM_LOWER_BIT = 1 << 25, /**< Has another lower case (simple mapping). */
     WM_NORMAL_ASK = 255,
 };
 
@@ -76,9 +75,6 @@ static inline bool wm_char_is_space(uint32_t entry)
     enum wm_char_class class = wm_char_class(entry);
     return class == WM_CHAR_BLANK || class == WM_CHAR_BREAK;
 }
-
-/** Lower case by the simple mapping, which gives one character whatever stands around it. */
-uint32_t wm_unicode_lower(uint32_t code);
 
 enum wm_normal_form { WM_FORM_NFC, WM_FORM_NFKC, WM_FORM_NONE };
 

@@ -25,28 +25,6 @@ static void put(const char *name, const char *text)
     CHECK_OK(wm_file_store(in_top(name), wm_str_of(text), &err), err);
 }
 
-static void check_same_ids(const struct wm_tokenizer *a, const struct wm_tokenizer *b)
-{
-    struct wm_error err = {0};
-    struct wm_encoder *enc_a = NULL, *enc_b = NULL;
-    struct wm_ids ids_a = {0}, ids_b = {0};
-    uint64_t state = 5;
-    char text[600];
-    CHECK_OK(wm_encoder_new(a, &enc_a, &err), err);
-    CHECK_OK(wm_encoder_new(b, &enc_b, &err), err);
-    for (unsigned round = 0; round < 300; round++) {
-        struct wm_str s = {text, random_text(&state, true, text, sizeof text)};
-        ids_a.n = ids_b.n = 0;
-        CHECK_OK(wm_encode(enc_a, s, round % 2, &ids_a, &err), err);
-        CHECK_OK(wm_encode(enc_b, s, round % 2, &ids_b, &err), err);
-        CHECK(ids_a.n == ids_b.n && memcmp(ids_a.ids, ids_b.ids, 4 * ids_a.n) == 0);
-    }
-    wm_encoder_free(enc_a);
-    wm_encoder_free(enc_b);
-    wm_ids_done(&ids_a);
-    wm_ids_done(&ids_b);
-}
-
 static struct wm_tokenizer *trained(int split, const char *pattern)
 {
     static const char *names[] = {"<|endoftext|>", "<a \"b\"\\>", "<漢 字>"};
