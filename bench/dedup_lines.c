@@ -11,44 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "stages/stages.h"
 #include "tests/made_lines.h"
 #include "tests/memory_watch.h"
-
-struct setup {
-    const char *keep, *dir;
-    uint64_t memory;
-    unsigned n_workers;
-};
-
-static int run(const struct setup *setup, struct wm_inputs *inputs, struct wm_job_result *result,
-               struct wm_error *err)
-{
-    struct wm_chain chain;
-    struct wm_arena arena;
-    void *shared = NULL;
-    wm_chain_init(&chain);
-    wm_arena_init(&arena, 1 << 16);
-    const struct wm_stage *stage = &wm_stage_paragraph_dedup;
-    int status = wm_chain_add(&chain, stage, &shared, err);
-    if (!status)
-        status = wm_option_set(wm_option_find(stage->options, WM_STR("keep")), shared,
-                               wm_str_of(setup->keep), &arena, err);
-    struct wm_job job = {.inputs = inputs,
-                         .chain = &chain,
-                         .sink = &made_sink,
-                         .dir = setup->dir,
-                         .identity = "00000000000000000000000000000000",
-                         .n_workers = setup->n_workers,
-                         .memory = setup->memory};
-    if (!status)
-        status = wm_mkdirs(setup->dir, err);
-    if (!status)
-        status = wm_job_run_with(&job, &made_reading, result, err);
-    wm_chain_close(&chain);
-    wm_arena_done(&arena);
-    return status;
-}
 
 static double cpu_seconds(void)
 {
@@ -78,7 +42,8 @@ static uint64_t count_unique(void)
 
 int main(int argc, char **argv)
 {
-    struct setup setup = {.keep = "none", .dir = "dedup-lines.work", .n_workers = 1};
+    const char *keep = "none";
+    struct wm_job job = {.dir = "dedup-lines.work", .n_workers = 1};
     struct wm_error err = {0};
     made.n_lines = 50 * 1000 * 1000;
     made.docs_in_task = MADE_DOCS_IN_TASK;
@@ -88,24 +53,23 @@ int main(int argc, char **argv)
         else if (c == 'r')
             made.repeats = (uint64_t)(strtod(optarg, NULL) * 1e6);
         else if (c == 'k')
-            setup.keep = optarg;
+            keep = optarg;
         else if (c == 'j')
-            setup.n_workers = (unsigned)strtoul(optarg, NULL, 10);
+            job.n_workers = (unsigned)strtoul(optarg, NULL, 10);
         else if (c == 'd')
-            setup.dir = optarg;
-        else if (c != 'm' || wm_parse_size(wm_str_of(optarg), &setup.memory, &err))
+            job.dir = optarg;
+        else if (c != 'm' || wm_parse_size(wm_str_of(optarg), &job.memory, &err))
             return 2;
     }
-    if (!made.n_lines || wm_exists(setup.dir)) {
-        (void)fprintf(stderr, "no lines, or %s is there already\n", setup.dir);
+    if (!made.n_lines || wm_exists(job.dir)) {
+        (void)fprintf(stderr, "no lines, or %s is there already\n", job.dir);
         return 2;
     }
-    struct wm_inputs inputs = made_inputs();
     struct wm_job_result result = {0};
     double making = cost_of_making(), n_unique = (double)count_unique();
-    watch_begin(setup.dir);
+    watch_begin(job.dir);
     double start = cpu_seconds();
-    int status = run(&setup, &inputs, &result, &err);
+    int status = made_dedup(keep, &job, &result, &err);
     double seconds = cpu_seconds() - start - making;
     watch_end();
     if (status)
@@ -115,15 +79,13 @@ int main(int argc, char **argv)
                      "anonymous %.1f MiB (%.2f bytes a different line), resident %.1f MiB, disk "
                      "%.1f MiB (%.2f)\nCPU %.0f ns a line for both passes, %ju documents kept, "
                      "hash %016llx\n",
-                     setup.keep, (uintmax_t)made.n_lines, n_unique, (uintmax_t)(setup.memory >> 20),
-                     setup.n_workers, (double)(watch.anonymous - watch.before) / (1 << 20),
+                     keep, (uintmax_t)made.n_lines, n_unique, (uintmax_t)(job.memory >> 20),
+                     job.n_workers, (double)(watch.anonymous - watch.before) / (1 << 20),
                      (double)(watch.anonymous - watch.before) / n_unique,
                      (double)watch.resident / (1 << 20), (double)watch.disk / (1 << 20),
                      (double)watch.disk / n_unique, seconds / (double)made.n_lines * 1e9,
                      (uintmax_t)result.tally.links[0].documents_out, atomic_load(&made_sum));
     wm_job_result_done(&result);
-    free(inputs.rows);
-    free(inputs.tasks);
-    (void)wm_remove_tree(setup.dir, &err);
+    (void)wm_remove_tree(job.dir, &err);
     return status != 0;
 }

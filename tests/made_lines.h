@@ -2,8 +2,8 @@
 /**
  * @file made_lines.h
  * Documents of made-up lines, as many as wanted, each a pure function of its place: line number i
- * is the i-th different line, but for a share of them that repeat an earlier one. And a sink that
- * keeps nothing but a hash of every document it is given, in order.
+ * is the i-th different line, but for a share of them that repeat an earlier one. A sink that keeps
+ * nothing but a hash of every document it is given, in order. And the two with paragraph-dedup between.
  */
 #ifndef WETMILL_TESTS_MADE_LINES_H
 #define WETMILL_TESTS_MADE_LINES_H
@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "pipeline/reading.h"
+#include "stages/stages.h"
 
 enum { MADE_LINES_IN_DOC = 40, MADE_DOCS_IN_TASK = 25000, MADE_LINE_BYTES = 48 };
 
@@ -214,5 +215,47 @@ static const struct wm_sink made_sink = {
     .write = made_write,
     .commit_task = made_commit_task,
 };
+
+/** As job->memory: the least the job can do with. */
+enum { MADE_LEAST = 1 };
+
+/**
+ * Put the documents through paragraph-dedup into made_sink, in job->dir, which is made. The caller
+ * sets how — dir, n_workers, memory, batches, order — and frees `ret`; the hash is in made_sum.
+ */
+static inline int made_dedup(const char *keep, struct wm_job *job, struct wm_job_result *ret,
+                             struct wm_error *err)
+{
+    const struct wm_stage *stage = &wm_stage_paragraph_dedup;
+    struct wm_inputs inputs = made_inputs();
+    struct wm_chain chain;
+    struct wm_arena arena;
+    uint64_t least, full;
+    void *shared = NULL;
+    wm_chain_init(&chain);
+    wm_arena_init(&arena, 1 << 16);
+    job->inputs = &inputs;
+    job->chain = &chain;
+    job->sink = &made_sink;
+    job->identity = "00000000000000000000000000000000";
+    int status = wm_chain_add(&chain, stage, &shared, err);
+    if (!status)
+        status = wm_option_set(wm_option_find(stage->options, WM_STR("keep")), shared,
+                               wm_str_of(keep), &arena, err);
+    if (!status)
+        status = wm_job_memory(job, &least, &full, err);
+    if (!status && job->memory == MADE_LEAST)
+        job->memory = least;
+    if (!status)
+        status = wm_mkdirs(job->dir, err);
+    atomic_store(&made_sum, 0);
+    if (!status)
+        status = wm_job_run_with(job, &made_reading, ret, err);
+    wm_chain_close(&chain);
+    wm_arena_done(&arena);
+    free(inputs.rows);
+    free(inputs.tasks);
+    return status;
+}
 
 #endif /* WETMILL_TESTS_MADE_LINES_H */

@@ -6,7 +6,6 @@
 #include "made_lines.h"
 #include "memory_watch.h"
 #include "scratch.h"
-#include "stages/stages.h"
 
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
 #    define SANITIZED 1
@@ -37,38 +36,13 @@ static uint64_t run(uint64_t n_lines, const char *keep, uint64_t memory, uint64_
 {
     made.n_lines = n_lines;
     made.docs_in_task = MADE_DOCS_IN_TASK;
-    struct wm_inputs inputs = made_inputs();
     struct wm_job_result result = {0};
-    struct wm_chain chain;
-    struct wm_arena arena;
-    void *shared = NULL;
-    wm_chain_init(&chain);
-    wm_arena_init(&arena, 1 << 16);
-    const struct wm_stage *stage = &wm_stage_paragraph_dedup;
-    CHECK_OK(wm_chain_add(&chain, stage, &shared, &err), err);
-    CHECK_OK(wm_option_set(wm_option_find(stage->options, WM_STR("keep")), shared, wm_str_of(keep),
-                           &arena, &err),
-             err);
-    struct wm_job job = {.inputs = &inputs,
-                         .chain = &chain,
-                         .sink = &made_sink,
-                         .dir = in_top("work"),
-                         .identity = "00000000000000000000000000000000",
-                         .n_workers = 1,
-                         .memory = memory};
-    atomic_store(&made_sum, 0);
-    CHECK_OK(wm_mkdirs(job.dir, &err), err);
-    char *dir = strdup(job.dir);
-    watch_begin(dir);
-    CHECK_OK(wm_job_run_with(&job, &made_reading, &result, &err), err);
+    struct wm_job job = {.dir = in_top("work"), .n_workers = 1, .memory = memory};
+    watch_begin(job.dir);
+    CHECK_OK(made_dedup(keep, &job, &result, &err), err);
     watch_end();
-    CHECK_OK(wm_remove_tree(dir, &err), err);
-    free(dir);
+    CHECK_OK(wm_remove_tree(in_top("work"), &err), err);
     wm_job_result_done(&result);
-    wm_chain_close(&chain);
-    wm_arena_done(&arena);
-    free(inputs.rows);
-    free(inputs.tasks);
     *ret_hash = atomic_load(&made_sum);
     return watch.anonymous > watch.before ? watch.anonymous - watch.before : 0;
 }

@@ -3,7 +3,6 @@
  * for every number of workers, memory limit, batch size and order of tasks, and it is right. */
 #include "made_lines.h"
 #include "scratch.h"
-#include "stages/stages.h"
 
 enum {
     LINES = 300 * 1000,
@@ -20,41 +19,16 @@ struct way {
 
 static uint64_t run(const char *keep, const struct way *way, uint64_t *ret_lines)
 {
-    struct wm_inputs inputs = made_inputs();
     struct wm_job_result result = {0};
-    struct wm_chain chain;
-    struct wm_arena arena;
-    void *shared = NULL;
-    wm_chain_init(&chain);
-    wm_arena_init(&arena, 1 << 16);
-    const struct wm_stage *stage = &wm_stage_paragraph_dedup;
-    CHECK_OK(wm_chain_add(&chain, stage, &shared, &err), err);
-    CHECK_OK(wm_option_set(wm_option_find(stage->options, WM_STR("keep")), shared, wm_str_of(keep),
-                           &arena, &err),
-             err);
-    struct wm_job job = {.inputs = &inputs,
-                         .chain = &chain,
-                         .sink = &made_sink,
-                         .dir = in_top("work"),
-                         .identity = "00000000000000000000000000000000",
+    struct wm_job job = {.dir = in_top("work"),
                          .n_workers = way->n_workers,
                          .memory = way->memory,
                          .batch_docs = way->batch_docs,
                          .batch_text = way->batch_docs ? 64 << 10 : 0,
                          .reverse = way->reverse};
-    uint64_t least, full;
-    CHECK_OK(wm_job_memory(&job, &least, &full, &err), err);
-    if (way->memory == 1)
-        job.memory = least;
-    atomic_store(&made_sum, 0);
-    CHECK_OK(wm_mkdirs(job.dir, &err), err);
-    CHECK_OK(wm_job_run_with(&job, &made_reading, &result, &err), err);
+    CHECK_OK(made_dedup(keep, &job, &result, &err), err);
     *ret_lines = result.tally.links ? result.tally.links[0].lines_out : 0;
     wm_job_result_done(&result);
-    wm_chain_close(&chain);
-    wm_arena_done(&arena);
-    free(inputs.rows);
-    free(inputs.tasks);
     CHECK_OK(wm_remove_tree(in_top("work"), &err), err);
     return atomic_load(&made_sum);
 }
@@ -79,8 +53,10 @@ static uint64_t count_lines(bool first)
 
 static void check_ways(bool first, uint64_t docs_in_task)
 {
-    static const struct way ways[] = {
-        {1, 1, 0, false}, {3, 0, 7, true}, {8, 160 << 20, 100, false}, {2, 1, 1000, true}};
+    static const struct way ways[] = {{1, MADE_LEAST, 0, false},
+                                      {3, 0, 7, true},
+                                      {8, 160 << 20, 100, false},
+                                      {2, MADE_LEAST, 1000, true}};
     uint64_t want = count_lines(first), sum = 0, lines = 0;
     made.docs_in_task = docs_in_task;
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
