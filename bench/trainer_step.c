@@ -30,12 +30,9 @@ static int compare(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
-    struct wm_model_config config = {.layer_norm_epsilon = 1e-5f};
-    config.n_layer = number(argc, argv, 4, 4);
-    config.n_head = number(argc, argv, 5, 4);
-    config.n_embd = number(argc, argv, 6, 192);
-    config.vocabulary = number(argc, argv, 7, 4096);
-    config.n_ctx = number(argc, argv, 8, 128);
+    const struct wm_model_config config = wm_model_config_usual(
+        WM_ARCH_GPT2, number(argc, argv, 4, 4), number(argc, argv, 5, 4),
+        number(argc, argv, 6, 192), number(argc, argv, 8, 128), number(argc, argv, 7, 4096));
     const unsigned batch_size = number(argc, argv, 9, 16), steps = number(argc, argv, 2, 11);
     const size_t n = (size_t)batch_size * config.n_ctx;
     struct wm_error err = {0};
@@ -54,7 +51,8 @@ int main(int argc, char **argv)
     if (!status)
         wm_model_init(model, 1);
     for (unsigned step = 0; !status && step <= steps; step++) {
-        const struct wm_lm_batch batch = {batch_size, config.n_ctx, ids, ids + 1, NULL};
+        const struct wm_lm_batch batch = {
+            .b = batch_size, .t = config.n_ctx, .inputs = ids, .targets = ids + 1};
         double begin = seconds();
         wm_model_zero_grads(model);
         status = wm_model_forward_backward(model, &batch, 1 / (float)n, &nll, &err);

@@ -98,15 +98,10 @@ static inline float *wm_grad_of(const struct wm_model *model, size_t at)
     return model->grads + model->table[at].offset;
 }
 
-/* ---- params.c ---- */
+/* ---- init.c ---- */
 
 /** The item-th span of a model. */
 struct wm_span wm_span_of(const struct wm_model *model, size_t item);
-
-/** Parameter tensors of a (checked) configuration. */
-size_t wm_params_count(const struct wm_model_config *config);
-/** Fill table[wm_params_count]; returns the floats of a flat buffer. */
-uint64_t wm_params_table(const struct wm_model_config *config, struct wm_param *table);
 
 /* ---- norm.c ---- */
 

@@ -46,7 +46,7 @@ static void update_span(void *arg, size_t item)
     const struct wm_model *model = u->model;
     const struct wm_span span = wm_span_of(model, item);
     const uint64_t at = span.offset;
-    const bool decay = model->table[span.tensor].decay;
+    const bool decay = model->table[span.tensor].decay_multiplier != 0;
     model->acts->shop.kernels->adamw(model->params + at, model->grads + at, model->m + at,
                                      model->v + at, decay ? &u->decayed : &u->plain, span.n);
 }

@@ -77,7 +77,7 @@ static void move_head(struct cursor *c, struct envelope *e, struct wm_checkpoint
     move(c, &h->config.n_embd, 4);
     move(c, &h->config.n_ctx, 4);
     move(c, &h->config.vocabulary, 4);
-    move(c, &h->config.layer_norm_epsilon, 4);
+    move(c, &h->config.norm_epsilon, 4);
     move(c, &h->step, 8);
     move(c, &h->sample, 8);
     move(c, &h->n_steps, 8);

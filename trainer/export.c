@@ -77,7 +77,7 @@ static json_t *config_json(const struct wm_model_config *c, const struct wm_toke
         "GPT2LMHeadModel", "model_type", "gpt2", "n_layer", (json_int_t)c->n_layer, "n_head",
         (json_int_t)c->n_head, "n_embd", (json_int_t)c->n_embd, "n_positions", (json_int_t)c->n_ctx,
         "n_ctx", (json_int_t)c->n_ctx, "n_inner", "vocab_size", (json_int_t)c->vocabulary,
-        "activation_function", "gelu_new", "layer_norm_epsilon", (double)c->layer_norm_epsilon);
+        "activation_function", "gelu_new", "layer_norm_epsilon", (double)c->norm_epsilon);
     json_t *rest = json_pack("{s:f, s:f, s:f, s:b, s:b, s:s}", "attn_pdrop", 0.0, "embd_pdrop", 0.0,
                              "resid_pdrop", 0.0, "tie_word_embeddings", 1, "use_cache", 1,
                              "torch_dtype", "float32");
@@ -119,7 +119,7 @@ static int write_config(const struct wm_model *model, const struct wm_tokenizer 
         return status;
     json_t *json = config_json(&model->config, tokenizer);
     char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(digits_of(
-                                                              model->config.layer_norm_epsilon)))
+                                                              model->config.norm_epsilon)))
                       : NULL;
     json_decref(json);
     struct wm_buf buf;

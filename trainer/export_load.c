@@ -82,9 +82,10 @@ static int read_config(const json_t *json, struct wm_model_config *ret, struct w
     const json_t *inner = json_object_get(json, "n_inner");
     if (inner && !json_is_null(inner) && json_integer_value(inner) != 4 * (json_int_t)c.n_embd)
         return wm_fail(err, WM_E_FORMAT, "n_inner other than 4 × n_embd is not supported");
+    c = wm_model_config_usual(WM_ARCH_GPT2, c.n_layer, c.n_head, c.n_embd, c.n_ctx, c.vocabulary);
     const json_t *epsilon = json_object_get(json, "layer_norm_epsilon");
-    c.layer_norm_epsilon = epsilon ? (float)json_number_value(epsilon) : 1e-5F;
-    if (!(c.layer_norm_epsilon > 0 && c.layer_norm_epsilon < 1))
+    c.norm_epsilon = epsilon ? (float)json_number_value(epsilon) : 1e-5F;
+    if (!(c.norm_epsilon > 0 && c.norm_epsilon < 1))
         return wm_fail(err, WM_E_FORMAT, "layer_norm_epsilon is not a number between 0 and 1");
     if (c.n_embd % c.n_head)
         return wm_fail(err, WM_E_FORMAT, "n_embd %" PRIu32 " is not a multiple of n_head %" PRIu32,

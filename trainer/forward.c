@@ -13,6 +13,8 @@ int wm_batch_check(const struct wm_model *model, const struct wm_lm_batch *batch
                    struct wm_error *err)
 {
     const struct wm_model_config *config = &model->config;
+    if (batch->positions || batch->first_key)
+        return wm_fail(err, WM_E_CONFIG, "this model takes neither positions nor first keys");
     if (batch->b < 1 || batch->b > model->max_batch || batch->t < 1 || batch->t > config->n_ctx)
         return wm_fail(err, WM_E_LIMIT,
                        "a batch of %u × %u tokens; the model was planned for %u × %u", batch->b,

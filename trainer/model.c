@@ -3,7 +3,6 @@
  * without memory to count, then to place. */
 #include "trainer/model.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -117,24 +116,12 @@ static void plan_model(struct plan *plan, struct wm_model *model, unsigned n_thr
 
 static int check(const struct wm_model_config *c, uint32_t max_batch, struct wm_error *err)
 {
-    if (c->n_layer < 1 || c->n_layer > WM_MODEL_MAX_LAYERS)
-        return wm_fail(err, WM_E_CONFIG, "%u layers; from 1 to %d are possible", c->n_layer,
-                       WM_MODEL_MAX_LAYERS);
-    if (c->n_embd < 1 || c->n_embd > WM_MODEL_MAX_WIDTH)
-        return wm_fail(err, WM_E_CONFIG, "a width of %u; from 1 to %d is possible", c->n_embd,
-                       WM_MODEL_MAX_WIDTH);
-    if (c->n_head < 1 || c->n_head > c->n_embd || c->n_embd % c->n_head)
-        return wm_fail(err, WM_E_CONFIG, "%u heads do not divide a width of %u", c->n_head,
-                       c->n_embd);
-    if (c->n_ctx < 1 || c->n_ctx > WM_MODEL_MAX_CONTEXT)
-        return wm_fail(err, WM_E_CONFIG, "a context of %u tokens; from 1 to %d is possible",
-                       c->n_ctx, WM_MODEL_MAX_CONTEXT);
-    if (c->vocabulary < 1 || c->vocabulary > WM_MODEL_MAX_VOCABULARY)
-        return wm_fail(err, WM_E_CONFIG, "a vocabulary of %u; from 1 to %d is possible",
-                       c->vocabulary, WM_MODEL_MAX_VOCABULARY);
-    if (!(c->layer_norm_epsilon > 0) || !isfinite(c->layer_norm_epsilon))
-        return wm_fail(err, WM_E_CONFIG, "a norm epsilon of %g; it must be positive",
-                       (double)c->layer_norm_epsilon);
+    int status = wm_model_config_check(c, err);
+    if (status)
+        return status;
+    if (c->architecture != WM_ARCH_GPT2 || c->n_hidden != 4 * c->n_embd)
+        return wm_fail(err, WM_E_CONFIG, "architecture %s cannot be computed",
+                       wm_model_parts(c)->name);
     if (max_batch < 1 || (uint64_t)max_batch * c->n_ctx > WM_MODEL_MAX_ROWS)
         return wm_fail(err, WM_E_CONFIG,
                        "a micro-batch of %u × %u tokens; from 1 to %d are possible", max_batch,
@@ -160,12 +147,13 @@ static struct wm_model *new_frame(const struct wm_model_config *config, uint32_t
         return NULL;
     model->config = *config;
     model->max_batch = max_batch;
-    model->n_table = wm_params_count(config);
-    model->table = calloc(model->n_table, sizeof *model->table);
+    struct wm_error ignored;
     model->acts = calloc(1, sizeof *model->acts);
-    if (model->table && model->acts) {
+    if (model->acts && !wm_params_new(config, &model->layout, &ignored)) {
         struct wm_activations *acts = model->acts;
-        model->n_params = wm_params_table(config, model->table);
+        model->table = model->layout.table;
+        model->n_table = model->layout.n;
+        model->n_params = model->layout.n_floats;
         acts->first_span = calloc(model->n_table + 1, sizeof *acts->first_span);
         acts->layers = calloc(config->n_layer, sizeof *acts->layers);
         if (acts->first_span && acts->layers) {
@@ -189,7 +177,7 @@ void wm_model_free(struct wm_model *model)
         free(acts->layers);
     }
     free(acts);
-    free(model->table);
+    wm_params_free(&model->layout);
     free(model);
 }
 

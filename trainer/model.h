@@ -19,48 +19,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "trainer/config.h"
+#include "trainer/params.h"
 #include "wetmill/error.h"
 #include "wetmill/parallel.h"
-
-struct wm_model_config {
-    uint32_t n_layer, n_head, n_embd; /**< n_embd (C) is a multiple of n_head */
-    uint32_t n_ctx;                   /**< T: positions */
-    uint32_t vocabulary;              /**< V */
-    float layer_norm_epsilon;         /**< 1e-5 */
-};
-
-/** Most a configuration may ask for; the sizes that follow stay far from overflow. */
-enum {
-    WM_MODEL_MAX_LAYERS = 1 << 10,
-    WM_MODEL_MAX_WIDTH = 1 << 16,
-    WM_MODEL_MAX_CONTEXT = 1 << 20,
-    WM_MODEL_MAX_VOCABULARY = 1 << 24,
-    WM_MODEL_MAX_ROWS = 1 << 24, /**< max_batch × n_ctx */
-};
-
-enum wm_param_role {
-    WM_PARAM_EMBEDDING, /**< Tokens, [V, C]; also the output head. */
-    WM_PARAM_POSITION,  /**< [T, C] */
-    WM_PARAM_LINEAR,    /**< [out, in] */
-    WM_PARAM_BIAS,      /**< Of a linear map or of a norm. */
-    WM_PARAM_NORM,      /**< Gain of a norm. */
-};
-
-/** One parameter tensor. */
-struct wm_param {
-    char name[64]; /**< Hugging Face's name: "transformer.h.0.attn.c_attn.weight" */
-    enum wm_param_role role;
-    uint32_t shape[2];  /**< [rows = out, columns = in], or [n, 0] for one dimension */
-    uint64_t offset, n; /**< Place in the flat buffers, and floats. */
-    float init_std;     /**< Of its normal initialisation; 0: zeros (norm gains: ones). */
-    bool decay;         /**< Weight decay applies (two-dimensional ones). */
-};
 
 struct wm_activations;
 struct wm_model {
     struct wm_model_config config;
-    struct wm_param *table;
-    size_t n_table;
+    struct wm_params layout;
+    struct wm_param *table; /**< = layout.table */
+    size_t n_table;         /**< = layout.n */
     uint64_t n_params;           /**< Floats in each of the flat buffers below. Each tensor begins
                                       at a multiple of 16, gaps are zero: the number of parameters
                                       to show is the sum of the table's n. */
@@ -92,12 +61,15 @@ int wm_model_use_kernels(struct wm_model *model, const char *name, struct wm_err
  *  any thread count. */
 void wm_model_init(struct wm_model *model, uint64_t seed);
 
-/** One micro-batch. Positions start at 0 in every row. */
+/** One micro-batch. */
 struct wm_lm_batch {
-    uint32_t b, t;           /**< 1 ≤ b ≤ max_batch, 1 ≤ t ≤ n_ctx */
-    const uint32_t *inputs;  /**< [b, t] */
-    const uint32_t *targets; /**< [b, t]; any value where the weight is 0 */
-    const float *weights;    /**< [b, t] weight of each target's loss; NULL = all 1 */
+    uint32_t b, t;             /**< 1 ≤ b ≤ max_batch, 1 ≤ t ≤ n_ctx */
+    const uint32_t *inputs;    /**< [b, t] */
+    const uint32_t *targets;   /**< [b, t]; any value where the weight is 0 */
+    const float *weights;      /**< [b, t] weight of each target's loss; NULL = all 1 */
+    const uint32_t *positions; /**< [b, t] < n_ctx; NULL = 0, 1, 2, … in every row */
+    const uint32_t *first_key; /**< [b, t] first position of the row's t that this one attends to,
+                                    ≤ its own (where its document began); NULL = all 0 */
 };
 
 /** Sum over the batch of weight × −log p(target), nats, as double; no gradients. WM_E_LIMIT if the

@@ -29,7 +29,7 @@ static void forward_rows(void *arg, size_t item)
     const size_t c = norm->model->config.n_embd;
     for (size_t row = item * WM_NORM_ROWS; row < end_row(norm, item); row++)
         kernels->layer_norm(norm->x + row * c, norm->gain, norm->bias,
-                            norm->model->config.layer_norm_epsilon, c, state->out + row * c,
+                            norm->model->config.norm_epsilon, c, state->out + row * c,
                             &state->mean[row], &state->rstd[row]);
 }
 

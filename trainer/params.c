@@ -1,112 +1,160 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one table of parameters, in Hugging Face's order and under its names. */
-#include <math.h>
+#include "trainer/params.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "trainer/activations.h"
-#include "trainer/scalar.h"
-
-enum { ALIGN_FLOATS = 16 };
-
-size_t wm_params_count(const struct wm_model_config *config)
-{
-    return WM_FIRST_LAYER + (size_t)config->n_layer * WM_PER_LAYER + 2;
-}
+enum {
+    ALIGN_FLOATS = 16,
+    MOST_OF_A_LAYER = WM_P_DOWN_BIAS - WM_P_NORM1_GAIN + 1,
+    MOST_OUTSIDE = 5
+};
 
 struct builder {
-    struct wm_param *next;
-    uint64_t used; /* floats */
+    const struct wm_model_config *config;
+    struct wm_params *params;
+    char prefix[40];
+    uint32_t layer;
 };
 
-static void put(struct builder *b, enum wm_param_role role, uint32_t rows, uint32_t columns,
-                float std, const char *prefix, const char *name)
+static void put(struct builder *b, enum wm_param_place place, enum wm_param_role role,
+                uint32_t rows, uint32_t columns, const char *name)
 {
-    struct wm_param *p = b->next++;
-    *p = (struct wm_param){.role = role,
-                           .shape = {rows, columns},
-                           .offset = b->used,
-                           .n = (uint64_t)rows * (columns ? columns : 1),
-                           .init_std = std,
-                           .decay = columns != 0};
-    (void)snprintf(p->name, sizeof p->name, "%s%s", prefix, name);
-    b->used += (p->n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+    struct wm_params *all = b->params;
+    struct wm_param *p = &all->table[all->n];
+    const bool table = role == WM_PARAM_EMBEDDING || role == WM_PARAM_POSITION;
+    *p = (struct wm_param){
+        .role = role,
+        .place = place,
+        .group = !columns                  ? WM_GROUP_VECTOR
+                 : role == WM_PARAM_LINEAR ? WM_GROUP_MATRIX
+                                           : WM_GROUP_TABLE,
+        .layer = b->layer < b->config->n_layer ? b->layer : 0,
+        .shape = {rows, columns},
+        .fan_in = table ? 0 : columns,
+        .n_stacked = place == WM_P_QKV ? 3 : 1,
+        .offset = all->n_floats,
+        .n = (uint64_t)rows * (columns ? columns : 1),
+        .residual = place == WM_P_MIX || place == WM_P_DOWN,
+        .trainable = true,
+        .lr_multiplier = 1,
+        .decay_multiplier = columns ? 1 : 0,
+    };
+    (void)snprintf(p->name, sizeof p->name, "%s%s", b->prefix, name);
+    all->n_floats += (p->n + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
+    all->n_numbers += p->n;
+    all->places[(size_t)b->layer * WM_N_PLACES + place] = (int32_t)all->n++;
 }
 
-/* The two maps that write into the residual stream begin smaller, by 1 / √(2 layers): GPT-2. */
-static void put_layer(struct builder *b, const struct wm_model_config *config, uint32_t layer)
+/* A norm's gain, and its bias if it has one; `name` ends with ".". */
+static void put_norm(struct builder *b, enum wm_param_place gain, const char *name)
 {
+    const uint32_t c = b->config->n_embd;
+    char full[48];
+    (void)snprintf(full, sizeof full, "%sweight", name);
+    put(b, gain, WM_PARAM_NORM, c, 0, full);
+    if (wm_model_parts(b->config)->norm == WM_NORM_LAYER) {
+        (void)snprintf(full, sizeof full, "%sbias", name);
+        put(b, gain + 1, WM_PARAM_BIAS, c, 0, full);
+    }
+}
+
+/* ---- gpt2 ---- */
+
+static void put_gpt2_linear(struct builder *b, enum wm_param_place weight, uint32_t n_out,
+                            uint32_t n_in, const char *name)
+{
+    char full[48];
+    (void)snprintf(full, sizeof full, "%s.weight", name);
+    put(b, weight, WM_PARAM_LINEAR, n_out, n_in, full);
+    (void)snprintf(full, sizeof full, "%s.bias", name);
+    put(b, weight + 1, WM_PARAM_BIAS, n_out, 0, full);
+}
+
+static void build_gpt2(struct builder *b)
+{
+    const struct wm_model_config *config = b->config;
     const uint32_t c = config->n_embd;
-    const float residual_std = (float)(0.02 / sqrt(2.0 * config->n_layer));
-    char at[40];
-    (void)snprintf(at, sizeof at, "transformer.h.%u.", layer);
-    put(b, WM_PARAM_NORM, c, 0, 0, at, "ln_1.weight");
-    put(b, WM_PARAM_BIAS, c, 0, 0, at, "ln_1.bias");
-    put(b, WM_PARAM_LINEAR, 3 * c, c, 0.02f, at, "attn.c_attn.weight");
-    put(b, WM_PARAM_BIAS, 3 * c, 0, 0, at, "attn.c_attn.bias");
-    put(b, WM_PARAM_LINEAR, c, c, residual_std, at, "attn.c_proj.weight");
-    put(b, WM_PARAM_BIAS, c, 0, 0, at, "attn.c_proj.bias");
-    put(b, WM_PARAM_NORM, c, 0, 0, at, "ln_2.weight");
-    put(b, WM_PARAM_BIAS, c, 0, 0, at, "ln_2.bias");
-    put(b, WM_PARAM_LINEAR, 4 * c, c, 0.02f, at, "mlp.c_fc.weight");
-    put(b, WM_PARAM_BIAS, 4 * c, 0, 0, at, "mlp.c_fc.bias");
-    put(b, WM_PARAM_LINEAR, c, 4 * c, residual_std, at, "mlp.c_proj.weight");
-    put(b, WM_PARAM_BIAS, c, 0, 0, at, "mlp.c_proj.bias");
-}
-
-uint64_t wm_params_table(const struct wm_model_config *config, struct wm_param *table)
-{
-    static const char prefix[] = "transformer.";
-    struct builder b = {.next = table};
-    put(&b, WM_PARAM_EMBEDDING, config->vocabulary, config->n_embd, 0.02f, prefix, "wte.weight");
-    put(&b, WM_PARAM_POSITION, config->n_ctx, config->n_embd, 0.02f, prefix, "wpe.weight");
-    for (uint32_t layer = 0; layer < config->n_layer; layer++)
-        put_layer(&b, config, layer);
-    put(&b, WM_PARAM_NORM, config->n_embd, 0, 0, prefix, "ln_f.weight");
-    put(&b, WM_PARAM_BIAS, config->n_embd, 0, 0, prefix, "ln_f.bias");
-    return b.used;
-}
-
-struct wm_span wm_span_of(const struct wm_model *model, size_t item)
-{
-    const size_t *first = model->acts->first_span;
-    size_t low = 0, high = model->n_table; /* first[low] ≤ item < first[high] */
-    while (high - low > 1) {
-        size_t middle = (low + high) / 2;
-        if (first[middle] <= item)
-            low = middle;
-        else
-            high = middle;
+    (void)snprintf(b->prefix, sizeof b->prefix, "transformer.");
+    put(b, WM_P_TOKENS, WM_PARAM_EMBEDDING, config->vocabulary, c, "wte.weight");
+    put(b, WM_P_POSITIONS, WM_PARAM_POSITION, config->n_ctx, c, "wpe.weight");
+    for (b->layer = 0; b->layer < config->n_layer; b->layer++) {
+        (void)snprintf(b->prefix, sizeof b->prefix, "transformer.h.%u.", b->layer);
+        put_norm(b, WM_P_NORM1_GAIN, "ln_1.");
+        put_gpt2_linear(b, WM_P_QKV, 3 * c, c, "attn.c_attn");
+        put_gpt2_linear(b, WM_P_MIX, c, c, "attn.c_proj");
+        put_norm(b, WM_P_NORM2_GAIN, "ln_2.");
+        put_gpt2_linear(b, WM_P_UP, config->n_hidden, c, "mlp.c_fc");
+        put_gpt2_linear(b, WM_P_DOWN, c, config->n_hidden, "mlp.c_proj");
     }
-    const struct wm_param *p = &model->table[low];
-    const uint64_t at = (item - first[low]) * (uint64_t)WM_SPAN;
-    const uint64_t n = p->n - at < WM_SPAN ? p->n - at : WM_SPAN;
-    return (struct wm_span){p->offset + at, (uint32_t)n, (uint32_t)low};
+    (void)snprintf(b->prefix, sizeof b->prefix, "transformer.");
+    put_norm(b, WM_P_LAST_GAIN, "ln_f.");
 }
 
-struct init {
-    const struct wm_model *model;
-    uint64_t seed;
-};
+/* ---- llama and its kin ---- */
 
-static void init_span(void *arg, size_t item)
+static void put_llama_layer(struct builder *b)
 {
-    const struct init *init = arg;
-    const struct wm_model *model = init->model;
-    const struct wm_span span = wm_span_of(model, item);
-    const struct wm_param *p = &model->table[span.tensor];
-    float *x = model->params + span.offset;
-    const uint64_t first = span.offset - p->offset;
-    for (uint32_t i = 0; i < span.n; i++) {
-        if (p->init_std > 0)
-            x[i] = (float)(wm_gaussian(init->seed, span.tensor, first + i) * p->init_std);
-        else
-            x[i] = p->role == WM_PARAM_NORM ? 1.0f : 0.0f;
+    const struct wm_model_config *config = b->config;
+    const uint32_t c = config->n_embd, d = config->head_dim;
+    const uint32_t wide = config->n_head * d, narrow = config->n_kv_head * d;
+    put_norm(b, WM_P_NORM1_GAIN, "input_layernorm.");
+    put(b, WM_P_Q, WM_PARAM_LINEAR, wide, c, "self_attn.q_proj.weight");
+    put(b, WM_P_K, WM_PARAM_LINEAR, narrow, c, "self_attn.k_proj.weight");
+    put(b, WM_P_V, WM_PARAM_LINEAR, narrow, c, "self_attn.v_proj.weight");
+    if (wm_model_parts(config)->qk_norm) {
+        put(b, WM_P_Q_NORM, WM_PARAM_NORM, d, 0, "self_attn.q_norm.weight");
+        put(b, WM_P_K_NORM, WM_PARAM_NORM, d, 0, "self_attn.k_norm.weight");
     }
+    put(b, WM_P_MIX, WM_PARAM_LINEAR, c, wide, "self_attn.o_proj.weight");
+    put_norm(b, WM_P_NORM2_GAIN, "post_attention_layernorm.");
+    put(b, WM_P_GATE, WM_PARAM_LINEAR, config->n_hidden, c, "mlp.gate_proj.weight");
+    put(b, WM_P_UP, WM_PARAM_LINEAR, config->n_hidden, c, "mlp.up_proj.weight");
+    put(b, WM_P_DOWN, WM_PARAM_LINEAR, c, config->n_hidden, "mlp.down_proj.weight");
 }
 
-void wm_model_init(struct wm_model *model, uint64_t seed)
+static void build_llama(struct builder *b)
 {
-    struct init init = {model, seed};
-    wm_parallel(model->team, model->acts->n_spans, init_span, &init);
+    const struct wm_model_config *config = b->config;
+    (void)snprintf(b->prefix, sizeof b->prefix, "model.");
+    put(b, WM_P_TOKENS, WM_PARAM_EMBEDDING, config->vocabulary, config->n_embd,
+        "embed_tokens.weight");
+    for (b->layer = 0; b->layer < config->n_layer; b->layer++) {
+        (void)snprintf(b->prefix, sizeof b->prefix, "model.layers.%u.", b->layer);
+        put_llama_layer(b);
+    }
+    (void)snprintf(b->prefix, sizeof b->prefix, "model.");
+    put_norm(b, WM_P_LAST_GAIN, "norm.");
+    b->prefix[0] = 0;
+    if (!config->tied)
+        put(b, WM_P_HEAD, WM_PARAM_HEAD, config->vocabulary, config->n_embd, "lm_head.weight");
+}
+
+int wm_params_new(const struct wm_model_config *config, struct wm_params *ret, struct wm_error *err)
+{
+    const size_t most = (size_t)config->n_layer * MOST_OF_A_LAYER + MOST_OUTSIDE;
+    const size_t n_places = ((size_t)config->n_layer + 1) * WM_N_PLACES;
+    *ret = (struct wm_params){.n_layer = config->n_layer};
+    ret->table = calloc(most, sizeof *ret->table);
+    ret->places = malloc(n_places * sizeof *ret->places);
+    if (!ret->table || !ret->places) {
+        wm_params_free(ret);
+        return wm_fail_nomem(err, most * sizeof *ret->table, "table of parameters");
+    }
+    for (size_t i = 0; i < n_places; i++)
+        ret->places[i] = -1;
+    struct builder b = {.config = config, .params = ret, .layer = config->n_layer};
+    if (config->architecture == WM_ARCH_GPT2)
+        build_gpt2(&b);
+    else
+        build_llama(&b);
+    return 0;
+}
+
+void wm_params_free(struct wm_params *params)
+{
+    free(params->table);
+    free(params->places);
+    *params = (struct wm_params){0};
 }

@@ -85,14 +85,9 @@ uint32_t wm_train_micro_batch(const struct wm_train_options *options)
 
 struct wm_model_config wm_train_config(const struct wm_train_options *options, uint32_t vocabulary)
 {
-    return (struct wm_model_config){
-        .n_layer = (uint32_t)options->layers,
-        .n_head = (uint32_t)options->heads,
-        .n_embd = (uint32_t)options->width,
-        .n_ctx = (uint32_t)options->context,
-        .vocabulary = vocabulary,
-        .layer_norm_epsilon = 1e-5F,
-    };
+    return wm_model_config_usual(WM_ARCH_GPT2, (uint32_t)options->layers,
+                                 (uint32_t)options->heads, (uint32_t)options->width,
+                                 (uint32_t)options->context, vocabulary);
 }
 
 /* Both embeddings, and of each block 12 C² weights and 13 C biases and gains; the last norm. */

@@ -12,12 +12,7 @@
 static struct wm_error err;
 
 /* Odd everywhere: depth 8, T 17, V 509. */
-static const struct wm_model_config odd = {.n_layer = 2,
-                                           .n_head = 3,
-                                           .n_embd = 24,
-                                           .n_ctx = 17,
-                                           .vocabulary = 509,
-                                           .layer_norm_epsilon = 1e-5f};
+static struct wm_model_config odd; /* main sets it */
 
 struct sample {
     struct wm_lm_batch batch;
@@ -36,7 +31,8 @@ static struct sample *new_sample(const struct wm_model_config *config, uint32_t 
         s->ids[1][i] = (uint32_t)(wm_random(seed, 1, i) % config->vocabulary);
         s->weights[i] = (float)(wm_random(seed, 2, i) % 4) * 0.5f; /* a quarter is not scored */
     }
-    s->batch = (struct wm_lm_batch){b, t, s->ids[0], s->ids[1], s->weights};
+    s->batch = (struct wm_lm_batch){
+        .b = b, .t = t, .inputs = s->ids[0], .targets = s->ids[1], .weights = s->weights};
     return s;
 }
 
@@ -81,12 +77,7 @@ static void shake(struct wm_model *model)
 /* Along each tensor's own gradient g the loss must change by |g| per unit length. */
 static void finite_differences(void)
 {
-    const struct wm_model_config config = {.n_layer = 2,
-                                           .n_head = 2,
-                                           .n_embd = 12,
-                                           .n_ctx = 9,
-                                           .vocabulary = 31,
-                                           .layer_norm_epsilon = 1e-5f};
+    const struct wm_model_config config = wm_model_config_usual(WM_ARCH_GPT2, 2, 2, 12, 9, 31);
     struct wm_model *model = new_model(&config, 3, 2, true);
     struct sample *s = new_sample(&config, 3, 9, 1);
     shake(model);
@@ -337,7 +328,7 @@ static void refuses(void)
     bad.vocabulary = UINT32_MAX;
     CHECK_FAILS(wm_model_new(&bad, 1, true, model->team, &none, &err), WM_E_CONFIG, err, "vocab");
     bad = odd;
-    bad.layer_norm_epsilon = NAN;
+    bad.norm_epsilon = NAN;
     CHECK_FAILS(wm_model_new(&bad, 1, true, model->team, &none, &err), WM_E_CONFIG, err, "epsilon");
     CHECK_FAILS(wm_model_new(&odd, 0, true, model->team, &none, &err), WM_E_CONFIG, err, "batch");
     CHECK_FAILS(wm_model_new(&odd, UINT32_MAX, true, model->team, &none, &err), WM_E_CONFIG, err,
@@ -354,12 +345,8 @@ static void refuses(void)
 /* A model no machine has memory for is an error, not a crash. */
 static void too_large(void)
 {
-    const struct wm_model_config huge = {.n_layer = WM_MODEL_MAX_LAYERS,
-                                         .n_head = 1,
-                                         .n_embd = WM_MODEL_MAX_WIDTH,
-                                         .n_ctx = 1 << 20,
-                                         .vocabulary = WM_MODEL_MAX_VOCABULARY,
-                                         .layer_norm_epsilon = 1e-5f};
+    const struct wm_model_config huge = wm_model_config_usual(
+        WM_ARCH_GPT2, WM_MODEL_MAX_LAYERS, 1, WM_MODEL_MAX_WIDTH, 1 << 20, WM_MODEL_MAX_VOCABULARY);
     struct wm_team *team = NULL;
     struct wm_model *model = NULL;
     CHECK_OK(wm_team_new(1, &team, &err), err);
@@ -371,12 +358,8 @@ static void too_large(void)
 /* Hugging Face counts 124,439,808 for this configuration. */
 static void counts(void)
 {
-    const struct wm_model_config gpt2 = {.n_layer = 12,
-                                         .n_head = 12,
-                                         .n_embd = 768,
-                                         .n_ctx = 1024,
-                                         .vocabulary = 50257,
-                                         .layer_norm_epsilon = 1e-5f};
+    const struct wm_model_config gpt2 =
+        wm_model_config_usual(WM_ARCH_GPT2, 12, 12, 768, 1024, 50257);
     struct wm_team *team = NULL;
     struct wm_model *model = NULL;
     CHECK_OK(wm_team_new(1, &team, &err), err);
@@ -384,7 +367,7 @@ static void counts(void)
     uint64_t n = 0;
     for (size_t i = 0; i < model->n_table; i++) {
         n += model->table[i].n;
-        CHECK(model->table[i].decay == (model->table[i].shape[1] != 0));
+        CHECK(model->table[i].decay_multiplier == (model->table[i].shape[1] ? 1.0f : 0.0f));
         CHECK_U64(model->table[i].offset % 16, 0);
     }
     CHECK_U64(n, 124439808);
@@ -395,14 +378,10 @@ static void counts(void)
 
 int main(void)
 {
+    odd = wm_model_config_usual(WM_ARCH_GPT2, 2, 3, 24, 17, 509);
     finite_differences();
     same_bits(&odd, 3, 17);
-    const struct wm_model_config long_one = {.n_layer = 1,
-                                             .n_head = 1,
-                                             .n_embd = 16,
-                                             .n_ctx = 150,
-                                             .vocabulary = 64,
-                                             .layer_norm_epsilon = 1e-5f};
+    const struct wm_model_config long_one = wm_model_config_usual(WM_ARCH_GPT2, 1, 1, 16, 150, 64);
     same_bits(&long_one, 4, 131); /* several blocks of queries, several chunks of rows */
     causal_and_separate();
     decoder();

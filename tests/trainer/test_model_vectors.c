@@ -21,12 +21,7 @@ static double option(const char *name)
 
 static struct wm_model *open_model(struct wm_team *team, const char *weights)
 {
-    const struct wm_model_config config = {.n_layer = 2,
-                                           .n_head = 4,
-                                           .n_embd = 64,
-                                           .n_ctx = T,
-                                           .vocabulary = V,
-                                           .layer_norm_epsilon = 1e-5f};
+    const struct wm_model_config config = wm_model_config_usual(WM_ARCH_GPT2, 2, 4, 64, T, V);
     struct wm_error err;
     struct wm_model *model = NULL;
     CHECK_OK(wm_model_new(&config, B, true, team, &model, &err), err);
@@ -45,7 +40,8 @@ static struct wm_lm_batch batch_of(const struct ref_file *inputs, const struct r
     memcpy(memory + n, targets->data + step * n * 4, n * 4);
     for (size_t i = 0; i < n; i++)
         weights[i] = (int32_t)memory[n + i] == -100 ? 0.0f : 1.0f;
-    return (struct wm_lm_batch){B, T, memory, memory + n, weights};
+    return (struct wm_lm_batch){
+        .b = B, .t = T, .inputs = memory, .targets = memory + n, .weights = weights};
 }
 
 static double weight_sum(const float *weights)

@@ -193,7 +193,7 @@ static void check_figures(void)
 static void check_estimate(void)
 {
     struct wm_train_estimate e;
-    struct wm_model_config config = {2, 2, 24, 17, 300, 1e-5F};
+    struct wm_model_config config = wm_model_config_usual(WM_ARCH_GPT2, 2, 2, 24, 17, 300);
     struct wm_team *team;
     struct wm_model *model;
     uint64_t n = 0;
