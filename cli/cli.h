@@ -49,6 +49,7 @@ struct cli_options {
     const char *split, *pattern, *against;
     struct wm_list special, corpus;
     bool json;
+    int part; /**< shards text: enum wm_shard_split, or both */
 };
 
 /** A table and where its values go. */

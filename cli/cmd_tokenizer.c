@@ -53,8 +53,15 @@ const struct cli_command cli_command_tokenizer_train = {
     .summary = "train a byte-level BPE tokenizer",
     .operands = "PATH…",
     .examples = "  wetmill tokenizer train -o tokenizer --vocabulary 16000 out/corpus\n"
+                "  wetmill tokenizer train -o tokenizer --weights 'wiki/*=2.5' wiki rest\n"
                 "  wetmill tokenizer train -o tokenizer --split r50k --format text book.txt",
-    .notes = "PATH is anything `corpus build` reads. DIR/tokenizer.json is Hugging Face's format.",
+    .notes =
+        "PATH is anything `corpus build` reads: JSON lines, WET, plain text, our own corpora; shards\n"
+        "through `wetmill shards text DIR | wetmill tokenizer train -o OUT -`. The order of files\n"
+        "and the number of threads change nothing. DIR/tokenizer.json is Hugging Face's format.\n"
+        "\n"
+        "--weights 'wiki/*=2.5' lets the documents of such files count 2.5 times, 0 not at all; a\n"
+        "glob is for a whole path or for what is behind any slash of it. Counts are rounded once.",
     .min_operands = 1,
     .max_operands = SIZE_MAX,
     .bind = bind_train,

@@ -156,6 +156,7 @@ static int take(struct wm_reader *r, struct wm_batch *batch, struct wm_error *er
         reject(r, reason);
         return 0;
     }
+    doc->row = r->row;
     if (!doc->path.len) {
         doc->key = (struct wm_key){r->row, r->record.ordinal, 0};
         doc->path = r->path;

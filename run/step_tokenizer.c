@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokenizer: byte-level BPE from the corpus. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "run/step.h"
 #include "tokenizer/count_sink.h"
@@ -56,6 +57,34 @@ static int share_memory(struct wm_step_context *ctx, uint64_t *ret_trainer,
     return 0;
 }
 
+/* Weights by row of the input table; NULL if there are none. One that no file has is a mistake. */
+static int weigh(const struct wm_run *run, const struct wm_inputs *inputs,
+                 const struct wm_bpe_trainer *trainer, uint64_t **ret, struct wm_error *err)
+{
+    const struct wm_list *rules = &run->tokenizer.weights;
+    if (!rules->n)
+        return 0;
+    uint64_t *weights = calloc((size_t)inputs->n_rows + 1, sizeof *weights);
+    bool *used = calloc(rules->n + 1, sizeof *used);
+    int status = weights && used ? 0 : wm_fail_nomem(err, inputs->n_rows * 8, "weights of files");
+    for (uint32_t i = 0; !status && i < inputs->n_rows; i++) {
+        size_t rule;
+        weights[i] = wm_trainer_weight(trainer, inputs->rows[i].path, &rule);
+        used[rule] = true;
+    }
+    for (size_t i = 0; !status && i < rules->n; i++)
+        if (!used[i]) {
+            status = wm_fail(err, WM_E_CONFIG, "weights: no file goes by \"%s\"", rules->items[i]);
+            (void)wm_error_hint(err, "of several that match a file the first one holds");
+        }
+    free(used);
+    if (status)
+        free(weights);
+    else
+        *ret = weights;
+    return status;
+}
+
 /* One pass over the documents; counts of all workers are folded into the trainer. */
 static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inputs,
                         struct wm_bpe_trainer *trainer, uint64_t memory, json_t *facts,
@@ -65,6 +94,11 @@ static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inp
     struct wm_job job;
     struct wm_job_result result = {0};
     struct wm_count_sink counts = {.trainer = trainer, .memory = memory};
+    uint64_t *weights = NULL;
+    int status = weigh(ctx->run, inputs, trainer, &weights, err);
+    if (status)
+        return status;
+    counts.weights = weights;
     wm_chain_init(&chain);
     wm_step_job(ctx, &job);
     job.label = "tokenizer: count";
@@ -72,13 +106,14 @@ static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inp
     job.chain = &chain;
     job.sink = &wm_sink_count;
     job.sink_shared = &counts;
-    int status = wm_job_run(&job, &result, err);
+    status = wm_job_run(&job, &result, err);
     if (!status)
         status = wm_step_damage(&result, facts, err);
     if (wm_sink_count.close)
         wm_sink_count.close(&counts);
     wm_job_result_done(&result);
     wm_chain_close(&chain);
+    free(weights);
     return status;
 }
 
@@ -166,7 +201,7 @@ const struct wm_step wm_step_tokenizer = {
     .name = "tokenizer",
     .directory = "tokenizer",
     .summary = "byte-level BPE from the corpus",
-    .version = 1,
+    .version = 2,
     .needs = 1u << WM_STEP_CORPUS,
     .check = check,
     .describe = describe,

@@ -8,12 +8,13 @@
 #include "tokenizer/nfc.h"
 #include "tokenizer/pieces.h"
 #include "tokenizer/rounds.h"
-#include "wetmill/batch.h"
+#include "tokenizer/weights.h"
 #include "wetmill/utf8.h"
 
 static const char *const splits[] = {"r50k", "cl100k", "o200k", "llama3", "qwen2", "pattern", NULL};
 _Static_assert((int)WM_SPLIT_PATTERN == (int)BPE_NAMED_PATTERNS, "named splits have patterns");
 
+static const char *const digits[] = {"pattern", "single", "three", NULL};
 static const char *const ties[] = {"hf", "raw-byte", NULL};
 static const char *const alphabets[] = {"all", "seen", NULL};
 
@@ -25,24 +26,31 @@ const struct wm_option wm_tokenizer_option_table[] = {
     WM_CHOICE(OPTIONS, split, splits, WM_SPLIT_CL100K,
               "how text is cut into pieces before merging"),
     WM_TEXT(OPTIONS, pattern, NULL, "PCRE2 pattern of a piece, with split: pattern"),
+    WM_CHOICE(OPTIONS, digits, digits, WM_DIGITS_PATTERN,
+              "numbers as the split has them, each digit a piece, or by threes from the left"),
     WM_COUNT(OPTIONS, min_frequency, 2, 1, 1e15, "occurrences",
              "least count of a pair to merge it"),
     WM_COUNT(OPTIONS, max_token, 256, 2, BPE_MAX_TOKEN, "bytes", "longest token"),
-    WM_LIST(OPTIONS, specials, "special tokens; they get the last ids; default <|endoftext|>"),
+    WM_LIST(OPTIONS, specials,
+            "special tokens, which get the last ids; may be repeated; default <|endoftext|>"),
     WM_CHOICE(OPTIONS, ties, ties, WM_TIES_HF,
               "which of equally frequent pairs goes first: smallest ids as Hugging Face or as raw "
               "bytes have them"),
     WM_CHOICE(OPTIONS, alphabet, alphabets, WM_ALPHABET_ALL,
               "bytes that get ids: all, or those seen in the corpus"),
     WM_REAL(OPTIONS, sample, 1, 0, 1, "share",
-            "train on this share of the documents, picked by a hash of their keys"),
+            "train on this share of the documents, picked by a hash of their text"),
     WM_COUNT(OPTIONS, seed, 0, 0, 1e15, "", "another seed picks another sample"),
+    WM_LIST(OPTIONS, weights,
+            "GLOB=WEIGHT: documents of files of such names count WEIGHT times; the first match "
+            "holds; may be repeated"),
     {0},
 };
 
 struct wm_bpe_trainer {
     struct wm_tokenizer_options options; /* pattern and specials are not the caller's any more */
     struct bpe_pattern *pattern;
+    struct bpe_weights weights;
     struct bpe_pieces pieces;
     struct bpe_spill *spill; /* what did not fit in pieces, or in a counter */
     struct wm_trainer_stats stats;
@@ -59,6 +67,7 @@ struct wm_counter {
     struct bpe_nfc nfc;
     struct bpe_pieces pieces;
     struct bpe_spill *spill; /* the trainer's */
+    uint64_t weight;         /* of what is added, in units */
     uint64_t documents, bytes, n_pieces;
 };
 
@@ -124,10 +133,15 @@ static int set_pattern(struct wm_bpe_trainer *trainer, const struct wm_tokenizer
     if (o->split != WM_SPLIT_PATTERN)
         return o->pattern ? wm_fail(err, WM_E_CONFIG, "pattern is given, but split is %s",
                                     splits[o->split])
-                          : bpe_pattern_new(wm_str_of(bpe_named_patterns[o->split]),
+                          : bpe_pattern_new(wm_str_of(bpe_digits_pattern(o->split, o->digits)),
                                             &trainer->pattern, err);
     if (!o->pattern)
         return wm_fail(err, WM_E_CONFIG, "split is pattern, but pattern is not given");
+    if (o->digits != WM_DIGITS_PATTERN)
+        return wm_fail(err, WM_E_CONFIG,
+                       "digits is %s, but with split: pattern it is the pattern that says how "
+                       "numbers are cut",
+                       digits[o->digits]);
     struct wm_str pattern = wm_str_of(o->pattern);
     if (!wm_utf8_valid(pattern))
         return wm_fail(err, WM_E_CONFIG, "pattern is not UTF-8");
@@ -156,6 +170,10 @@ int wm_trainer_new(const struct wm_tokenizer_options *options, struct wm_bpe_tra
         status = set_pattern(trainer, options, err);
     if (!status)
         status = set_specials(trainer, &options->specials, err);
+    if (!status)
+        status = bpe_weights_init(&trainer->weights, &options->weights, &trainer->strings, err);
+    if (!status)
+        trainer->spill->unit = trainer->weights.unit;
     size_t n_bytes = options->alphabet == WM_ALPHABET_ALL ? 256 : 0;
     if (!status &&
         (options->vocabulary > BPE_MAX_IDS || options->vocabulary < n_bytes + trainer->n_specials))
@@ -191,14 +209,18 @@ void wm_trainer_free(struct wm_bpe_trainer *trainer)
     free(trainer);
 }
 
-bool wm_trainer_takes(const struct wm_bpe_trainer *trainer, const struct wm_key *key)
+bool wm_trainer_takes(const struct wm_bpe_trainer *trainer, struct wm_str text)
 {
     const struct wm_tokenizer_options *o = &trainer->options;
     if (o->sample >= 1)
         return true;
-    const uint64_t place[] = {key->file, key->record, key->part};
-    uint64_t hash = XXH3_64bits_withSeed(place, sizeof place, o->seed);
+    uint64_t hash = XXH3_64bits_withSeed(text.ptr, text.len, o->seed);
     return (double)(hash >> 11) < o->sample * 0x1p53;
+}
+
+uint64_t wm_trainer_weight(const struct wm_bpe_trainer *trainer, const char *path, size_t *ret_rule)
+{
+    return bpe_weight_of(&trainer->weights, path, ret_rule);
 }
 
 void wm_trainer_stats(const struct wm_bpe_trainer *trainer, struct wm_trainer_stats *ret)
@@ -218,6 +240,7 @@ int wm_counter_new(const struct wm_bpe_trainer *trainer, struct wm_counter **ret
     bpe_pieces_init(&counter->pieces, trainer->options.memory / 4 / n);
     counter->pieces.shift = 24; /* the trainer's has 0 */
     counter->spill = trainer->spill;
+    counter->weight = trainer->weights.unit;
     bpe_nfc_init(&counter->nfc);
     counter->normalises = trainer->options.split == WM_SPLIT_QWEN2;
     int status = bpe_splitter_new(trainer->pattern, &counter->splitter, err);
@@ -237,6 +260,11 @@ void wm_counter_free(struct wm_counter *counter)
     bpe_nfc_done(&counter->nfc);
     bpe_pieces_done(&counter->pieces);
     free(counter);
+}
+
+void wm_counter_weigh(struct wm_counter *counter, uint64_t weight)
+{
+    counter->weight = weight;
 }
 
 bool wm_counter_is_full(const struct wm_counter *counter)
@@ -265,7 +293,7 @@ static int count_valid(struct wm_counter *counter, struct wm_str text, struct wm
         return more;
     bpe_split(counter->splitter, text);
     while ((more = bpe_next_piece(counter->splitter, &piece, err)) > 0) {
-        int status = add_or_spill(&counter->pieces, counter->spill, piece, 1, err);
+        int status = add_or_spill(&counter->pieces, counter->spill, piece, counter->weight, err);
         if (status)
             return status;
         counter->n_pieces++;
@@ -279,7 +307,7 @@ int wm_counter_add(struct wm_counter *counter, struct wm_str text, struct wm_err
         return wm_fail(err, WM_E_LIMIT, "a text of %zu bytes is over the limit of %d", text.len,
                        BPE_MAX_TEXT);
     struct wm_str rest = text;
-    while (rest.len) {
+    while (counter->weight && rest.len) {
         struct wm_str valid = {rest.ptr, wm_utf8_prefix(rest)};
         int status = count_valid(counter, valid, err);
         if (status)
@@ -291,8 +319,8 @@ int wm_counter_add(struct wm_counter *counter, struct wm_str text, struct wm_err
             rest = (struct wm_str){rest.ptr + invalid, rest.len - invalid};
         }
     }
-    counter->documents++;
-    counter->bytes += text.len;
+    counter->documents += counter->weight > 0;
+    counter->bytes += counter->weight ? text.len : 0;
     return 0;
 }
 
@@ -356,8 +384,11 @@ static int learn_merges(struct wm_bpe_trainer *trainer, struct wm_tokenizer *tok
     bool full;
     uint64_t last;
     trainer->stats.spilled = trainer->spill->spilled;
-    if (fits(trainer))
+    if (fits(trainer)) {
+        bpe_weights_round(&trainer->pieces, trainer->weights.unit);
+        trainer->stats.distinct_pieces = trainer->pieces.n;
         return bpe_learn(tok, &trainer->pieces, false, options, &full, &last, err);
+    }
     struct bpe_rounds_stats rounds = {0};
     options->memory = trainer->options.merge_memory;
     int status = bpe_spill_table(trainer->spill, &trainer->pieces, err);

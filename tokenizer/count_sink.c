@@ -70,10 +70,14 @@ static int prepare(const void *state, void *local_state, struct wm_batch *batch,
     struct local *local = local_state;
     int status = 0;
     for (size_t i = 0; !status && i < batch->n_docs; i++) {
-        if (!wm_trainer_takes(shared->trainer, &batch->docs[i].key))
+        const struct wm_doc *doc = &batch->docs[i];
+        if ((shared->weights && !shared->weights[doc->row]) ||
+            !wm_trainer_takes(shared->trainer, doc->text))
             continue;
-        status = wm_counter_add(local->counter, batch->docs[i].text, err);
-        local->bytes += batch->docs[i].text.len;
+        if (shared->weights)
+            wm_counter_weigh(local->counter, shared->weights[doc->row]);
+        status = wm_counter_add(local->counter, doc->text, err);
+        local->bytes += doc->text.len;
         if (!status && wm_counter_is_full(local->counter))
             status = fold(shared, local, err);
     }

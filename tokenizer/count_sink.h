@@ -15,6 +15,7 @@
 /** Shared state of wm_sink_count. */
 struct wm_count_sink {
     struct wm_bpe_trainer *trainer; /**< Set by the caller, who keeps it. */
+    const uint64_t *weights;        /**< [rows of the input table] of their documents, or NULL. */
     uint64_t memory;                /**< Bytes the trainer may use (its option), for predictions. */
     uint64_t fold_text;             /**< Bytes a worker counts before it folds; 0 = 16 MiB. Cannot
                                          change the result. */

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tokenizer/weights.h"
+
 enum {
     WRITE_BUFFER = 64 << 10,
     LEAST_BUFFER = 4 << 10, /* of a run that is merged */
@@ -141,18 +143,28 @@ static int merge_next(struct merge *m, uint64_t *ret_count, struct wm_error *err
     return 1;
 }
 
+static int merge_all(struct bpe_spill *spill, uint64_t unit,
+                     int (*each)(void *arg, struct wm_str piece, uint64_t count,
+                                 struct wm_error *err),
+                     void *arg, struct wm_error *err)
+{
+    struct merge m;
+    uint64_t count = 0;
+    int status = merge_open(&m, spill, err), more = 1;
+    while (!status && (more = merge_next(&m, &count, err)) > 0) {
+        count = bpe_weight_round(count, unit);
+        status = count ? each(arg, wm_buf_str(&m.piece), count, err) : 0;
+    }
+    merge_close(&m);
+    return status ? status : more;
+}
+
 int bpe_spill_merge(struct bpe_spill *spill,
                     int (*each)(void *arg, struct wm_str piece, uint64_t count,
                                 struct wm_error *err),
                     void *arg, struct wm_error *err)
 {
-    struct merge m;
-    uint64_t count = 0;
-    int status = merge_open(&m, spill, err), more = 1;
-    while (!status && (more = merge_next(&m, &count, err)) > 0)
-        status = each(arg, wm_buf_str(&m.piece), count, err);
-    merge_close(&m);
-    return status ? status : more;
+    return merge_all(spill, spill->unit ? spill->unit : 1, each, arg, err);
 }
 
 /* ---- spilling; with the lock held ---- */
@@ -172,7 +184,7 @@ static int unite(struct bpe_spill *spill, struct wm_error *err)
         return status;
     status = bpe_piece_writer_init(&w, fd, 0, WRITE_BUFFER, err);
     if (!status)
-        status = bpe_spill_merge(spill, take_piece, &w, err);
+        status = merge_all(spill, 1, take_piece, &w, err);
     if (!status)
         status = bpe_piece_writer_finish(&w, &spill->runs[0], err);
     bpe_piece_writer_done(&w);

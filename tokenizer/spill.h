@@ -24,6 +24,7 @@ struct bpe_spill {
     uint64_t size, memory;
     struct bpe_stretch *runs;
     size_t n_runs, cap_runs;
+    uint64_t unit;    /**< What counts are multiples of (weights.h); 0 counts as 1. */
     uint64_t spilled; /**< Bytes written, those of runs made from runs as well. */
 };
 
@@ -34,7 +35,8 @@ void bpe_spill_done(struct bpe_spill *spill); /**< Safe on a zeroed one. */
 /** Write a table as a run and empty it; it may be used further. Nothing happens if it is empty. */
 int bpe_spill_table(struct bpe_spill *spill, struct bpe_pieces *pieces, struct wm_error *err);
 
-/** Call `each` for every piece of all runs; a status other than 0 ends it. */
+/** Call `each` for every piece of all runs, with its count rounded to units: those of 0 are left out.
+ *  A status other than 0 ends it. */
 int bpe_spill_merge(struct bpe_spill *spill,
                     int (*each)(void *arg, struct wm_str piece, uint64_t count,
                                 struct wm_error *err),

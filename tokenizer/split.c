@@ -6,9 +6,25 @@
 
 #include "tokenizer/scan.h"
 #include "tokenizer/split_pcre.h"
+#include "wetmill/tokenizer.h"
 
 const char *const bpe_named_patterns[BPE_NAMED_PATTERNS] = {BPE_R50K, BPE_CL100K, BPE_O200K,
                                                             BPE_CL100K, BPE_QWEN2};
+
+const char *bpe_digits_pattern(int split, int digits)
+{
+    if (digits == WM_DIGITS_PATTERN)
+        return bpe_named_patterns[split];
+    bool single = digits == WM_DIGITS_SINGLE;
+    switch (split) {
+    case WM_SPLIT_R50K:
+        return single ? BPE_R50K_("\\p{N}") : BPE_R50K_("\\p{N}{1,3}");
+    case WM_SPLIT_O200K:
+        return single ? BPE_O200K_("\\p{N}") : BPE_O200K;
+    default:
+        return single ? BPE_QWEN2 : BPE_CL100K;
+    }
+}
 
 static const enum bpe_scan_kind kinds[BPE_NAMED_PATTERNS] = {
     BPE_SCAN_R50K, BPE_SCAN_CL100K, BPE_SCAN_O200K, BPE_SCAN_CL100K, BPE_SCAN_QWEN2,

@@ -36,17 +36,23 @@ enum {
     BPE_CONTRACTION_ "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" numbers        \
                      "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|" \
                      "\\s+(?!\\S)|\\s+"
-#define BPE_R50K \
-    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+#define BPE_R50K_(numbers)                                                 \
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+|" numbers "| ?[^\\s\\p{L}\\p{N}]+|" \
+    "\\s+(?!\\S)|\\s+"
+#define BPE_R50K BPE_R50K_(" ?\\p{N}+")
 #define BPE_CL100K BPE_CL100K_("\\p{N}{1,3}")
 #define BPE_QWEN2 BPE_CL100K_("\\p{N}")
-#define BPE_O200K                                                                \
+#define BPE_O200K_(numbers)                                                      \
     "[^\\r\\n\\p{L}\\p{N}]?" BPE_UPPER_ "*" BPE_LOWER_ "+" BPE_CONTRACTION_ "?"  \
     "|[^\\r\\n\\p{L}\\p{N}]?" BPE_UPPER_ "+" BPE_LOWER_ "*" BPE_CONTRACTION_ "?" \
-    "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+    "|" numbers "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define BPE_O200K BPE_O200K_("\\p{N}{1,3}")
 
 /** Patterns of the named splits, by enum wm_split up to WM_SPLIT_PATTERN. */
 extern const char *const bpe_named_patterns[BPE_NAMED_PATTERNS];
+
+/** The pattern of a named split with another way to cut numbers (enum wm_digits). */
+const char *bpe_digits_pattern(int split, int digits);
 
 struct bpe_pattern;
 /** WM_E_CONFIG with PCRE2's words and the place. Free with bpe_pattern_free. */

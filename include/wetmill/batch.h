@@ -102,6 +102,8 @@ struct wm_doc {
     struct wm_str segment;                /**< Its file as a list names it, without `prefix`. */
     struct wm_str extra;                  /**< Unknown JSONL members, verbatim: `"a":1,"b":[2]`. */
     struct wm_key key;
+    uint32_t row;                         /**< Of the input table, that it was read from: the key's
+                                               file, unless a corpus of ours remembers another. */
     struct wm_str path;                   /**< File the location refers to: the input row's, or what
                                                a corpus of ours remembers. */
     struct wm_location location;

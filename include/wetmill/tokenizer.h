@@ -177,6 +177,14 @@ enum wm_split {
     WM_SPLIT_PATTERN
 };
 
+/** How a named split cuts numbers, \p{N}. What WM_DIGITS_SINGLE and _THREE make of it is a pattern as
+ *  well, which the tokenizer carries: cl100k with single digits is qwen2's. */
+enum wm_digits {
+    WM_DIGITS_PATTERN, /**< As the split says. */
+    WM_DIGITS_SINGLE,  /**< Each digit is a piece of its own. */
+    WM_DIGITS_THREE,   /**< Three digits from the left are a piece; r50k's space is not of it. */
+};
+
 /** Of pairs equally frequent the smallest (left id, right id) is merged first; bytes have ids … */
 enum wm_ties {
     WM_TIES_HF, /**< … in the order of their byte-mapped characters: Hugging Face's trainer. */
@@ -194,13 +202,15 @@ struct wm_tokenizer_options {
     uint64_t vocabulary;     /**< Ids in all: bytes + merges + specials. */
     int split;               /**< enum wm_split */
     const char *pattern;     /**< PCRE2, with split: pattern */
-    uint64_t min_frequency;  /**< Of a merged pair. */
+    int digits;              /**< enum wm_digits; WM_DIGITS_PATTERN with split: pattern. */
+    uint64_t min_frequency;  /**< Of a merged pair, by weighted counts. */
     uint64_t max_token;      /**< Bytes of the longest token. */
     struct wm_list specials; /**< None given: <|endoftext|>. No token learned has such a name. */
     int ties;                /**< enum wm_ties */
     int alphabet;            /**< enum wm_alphabet */
     double sample;           /**< Share of the documents to train on, 0 to 1. */
     uint64_t seed;           /**< Which documents a sample has. */
+    struct wm_list weights;  /**< "GLOB=WEIGHT": 0 to 1000, 3 decimals; other files count once. */
 
     /* Not in the option table (zero the struct before the defaults): */
     uint64_t memory;       /**< Bytes for all of training, counters included; 0: no limit. */
@@ -214,7 +224,9 @@ extern const struct wm_option wm_tokenizer_option_table[];
  * Training in two phases. Counting: every thread has a counter of its own; wm_counter_add splits
  * a document into pieces and counts them; wm_trainer_fold adds a counter to the whole (any order,
  * one at a time). Merging: wm_trainer_finish learns the merges — highest count first, ties as
- * enum wm_ties says — so the result depends on the multiset of documents alone. Counts are 64 bits
+ * enum wm_ties says — so the result depends on the multiset of documents alone. Weights are
+ * fixed-point: a piece counts Σ weight · occurrences, exactly, and that is rounded once (halves up)
+ * when all is counted; pieces of 0 are left out. Counts are 64 bits
  * and include overlaps ("aaa" holds the pair a a twice), as Hugging Face's BpeTrainer has them.
  *
  * Memory holds in both phases, and changes no merge: a table that is full is written to a nameless
@@ -224,16 +236,21 @@ extern const struct wm_option wm_tokenizer_option_table[];
  */
 struct wm_bpe_trainer;
 struct wm_counter;
-struct wm_key;
 int wm_trainer_new(const struct wm_tokenizer_options *options, struct wm_bpe_trainer **ret,
                    struct wm_error *err);
 /** Least options->memory: for merging a vocabulary of this size, bytes. */
 uint64_t wm_trainer_least_memory(const struct wm_tokenizer_options *options);
 void wm_trainer_free(struct wm_bpe_trainer *trainer);
-/** Whether the document with this key is in the sample: from key and seed alone. Any thread. */
-bool wm_trainer_takes(const struct wm_bpe_trainer *trainer, const struct wm_key *key);
+/** Whether a document is in the sample: from its text and the seed alone. Any thread. */
+bool wm_trainer_takes(const struct wm_bpe_trainer *trainer, struct wm_str text);
+/** What a document of this file counts, in units of this trainer; 0: it is left out. `*ret_rule` (may
+ *  be NULL) is which of options.weights it goes by, their number if none. Any thread. */
+uint64_t wm_trainer_weight(const struct wm_bpe_trainer *trainer, const char *path,
+                           size_t *ret_rule);
 int wm_counter_new(const struct wm_bpe_trainer *trainer, struct wm_counter **ret,
                    struct wm_error *err);
+/** What the documents added from now on count, as wm_trainer_weight gives it; at first all 1. */
+void wm_counter_weigh(struct wm_counter *counter, uint64_t weight);
 /** Bytes of invalid UTF-8 are left out. A counter whose share of memory is used up spills. */
 int wm_counter_add(struct wm_counter *counter, struct wm_str text, struct wm_error *err);
 void wm_counter_free(struct wm_counter *counter);

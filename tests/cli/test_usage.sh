@@ -35,7 +35,7 @@ expect 2 'nowhere: no model here: there is no config.json' "$w" generate nowhere
 expect 2 'nowhere: no shards here: there is no shards.json' "$w" train nowhere -o o
 expect 2 'hint: name one shard, such as nowhere/train_00000' "$w" shards trace nowhere 5
 for c in run 'corpus build' 'corpus head' 'corpus sample' stages 'tokenizer train' 'tokenizer encode' \
-    'tokenizer decode' 'shards build' 'shards inspect' 'shards verify' 'shards trace' 'lm train' 'lm score' 'lm convert' 'lm cutoffs' \
+    'tokenizer decode' 'shards build' 'shards inspect' 'shards verify' 'shards trace' 'shards text' 'lm train' 'lm score' 'lm convert' 'lm cutoffs' \
     'corpus hashes build' 'corpus hashes merge' 'corpus hashes info' train generate; do
     # shellcheck disable=SC2086
     expect 0 'Examples:' "$w" $c --help

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Training: against a naive trainer, independence of order and number of counters, options. */
 #include "bpe_helpers.h"
-#include "wetmill/batch.h"
 
 /* ---- the definition, without any bookkeeping ---- */
 
@@ -150,10 +149,11 @@ static void check_sample(void)
         CHECK_OK(wm_trainer_new(&options, &trainers[t], &err), err);
     }
     for (uint32_t i = 0; i < DOCS; i++) {
-        struct wm_key key = {i % 3, i / 3, i % 2};
+        char bytes[16];
+        struct wm_str text = {bytes, (size_t)snprintf(bytes, sizeof bytes, "%" PRIu32, i)};
         bool takes[4];
         for (size_t t = 0; t < 4; t++)
-            taken[t] += takes[t] = wm_trainer_takes(trainers[t], &key);
+            taken[t] += takes[t] = wm_trainer_takes(trainers[t], text);
         CHECK(!takes[0] || takes[2]);
         both += takes[0] && takes[1];
     }
@@ -230,6 +230,10 @@ static void check_options(void)
     CHECK_FAILS(wm_trainer_new(&options, &trainer, &err), WM_E_CONFIG, err, "pattern is not given");
     options.pattern = "(";
     CHECK_FAILS(wm_trainer_new(&options, &trainer, &err), WM_E_CONFIG, err, "behind \"(\"");
+    options.pattern = "a";
+    options.digits = WM_DIGITS_SINGLE;
+    CHECK_FAILS(wm_trainer_new(&options, &trainer, &err), WM_E_CONFIG, err, "digits is single");
+    options.digits = WM_DIGITS_PATTERN;
     options.split = WM_SPLIT_R50K;
     CHECK_FAILS(wm_trainer_new(&options, &trainer, &err), WM_E_CONFIG, err, "split is r50k");
     options.pattern = NULL;

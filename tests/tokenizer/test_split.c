@@ -54,6 +54,28 @@ static void test_named(void)
     check_pieces(bpe_named_patterns[WM_SPLIT_QWEN2], "It's 123!", "|It|'s| |1|2|3|!");
 }
 
+/* Numbers cut otherwise than the split does. */
+static void test_digits(void)
+{
+    static const struct {
+        int split;
+        const char *single, *three;
+    } cases[] = {
+        {WM_SPLIT_R50K, "|a| |1|2|3|4|5| |²|Ⅷ|x|'s| | |7", "|a| |123|45| |²Ⅷ|x|'s| | |7"},
+        {WM_SPLIT_CL100K, "|a| |1|2|3|4|5| |²|Ⅷ|x|'s| | |7", "|a| |123|45| |²Ⅷ|x|'s| | |7"},
+        {WM_SPLIT_LLAMA3, "|a| |1|2|3|4|5| |²|Ⅷ|x|'s| | |7", "|a| |123|45| |²Ⅷ|x|'s| | |7"},
+        {WM_SPLIT_QWEN2, "|a| |1|2|3|4|5| |²|Ⅷ|x|'s| | |7", "|a| |123|45| |²Ⅷ|x|'s| | |7"},
+        {WM_SPLIT_O200K, "|a| |1|2|3|4|5| |²|Ⅷ|x's| | |7", "|a| |123|45| |²Ⅷ|x's| | |7"},
+    };
+    const char *text = "a 12345 ²Ⅷx's  7";
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int split = cases[i].split;
+        check_pieces(bpe_digits_pattern(split, WM_DIGITS_SINGLE), text, cases[i].single);
+        check_pieces(bpe_digits_pattern(split, WM_DIGITS_THREE), text, cases[i].three);
+        CHECK(bpe_digits_pattern(split, WM_DIGITS_PATTERN) == bpe_named_patterns[split]);
+    }
+}
+
 static void test_own(void)
 {
     check_pieces("[a-z]+", "12ab34cd56", "|12|ab|34|cd|56");
@@ -219,6 +241,7 @@ static void test_long_runs(void)
 int main(void)
 {
     test_named();
+    test_digits();
     test_own();
     test_spaces();
     test_refused();
