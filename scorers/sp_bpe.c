@@ -216,10 +216,11 @@ int wm_sp_bpe(const struct wm_sp *model, struct wm_sp_scratch *s, uint32_t begin
     return status ? status : finish_stretch(model, s, base, at, err);
 }
 
-/* ---- unused pieces ---- */
+/* ---- how pieces come about ---- */
 
-static int split_piece(struct wm_sp *model, struct wm_sp_scratch *s, uint32_t id,
-                       struct wm_error *err)
+/* `*ret`: bytes of the left part of the last join that makes the piece, 0 if none does. */
+static int split_piece(const struct wm_sp *model, struct wm_sp_scratch *s, uint32_t id,
+                       uint32_t *ret, struct wm_error *err)
 {
     struct wm_str piece = wm_sp_piece(model, id);
     uint32_t prev = WM_SP_NONE;
@@ -232,21 +233,27 @@ static int split_piece(struct wm_sp *model, struct wm_sp_scratch *s, uint32_t id
         at += (uint32_t)len;
     }
     if (!status)
-        model->splits[id] = join_all(model, s, piece.ptr, (uint32_t)piece.len);
+        *ret = join_all(model, s, piece.ptr, (uint32_t)piece.len);
+    return status;
+}
+
+int wm_sp_splits(const struct wm_sp *model, bool unused_only, uint32_t *ret, struct wm_error *err)
+{
+    struct wm_sp_scratch s = {0};
+    int status = 0;
+    for (uint32_t id = 0; id < model->n_pieces && !status; id++) {
+        enum wm_sp_type type = wm_sp_piece_type(model, id);
+        ret[id] = 0;
+        if (type == WM_SP_UNUSED || (type == WM_SP_NORMAL && !unused_only))
+            status = split_piece(model, &s, id, &ret[id], err);
+    }
+    free(s.symbols);
+    free(s.pairs);
     return status;
 }
 
 int wm_sp_bpe_prepare(struct wm_sp *model, struct wm_error *err)
 {
-    struct wm_sp_scratch s = {0};
-    int status = 0;
     model->splits = wm_sp_alloc(model->n_pieces, sizeof *model->splits, "unused pieces", err);
-    if (!model->splits)
-        return WM_E_NOMEM;
-    for (uint32_t id = 0; id < model->n_pieces && !status; id++)
-        if (model->types[id] == WM_SP_UNUSED)
-            status = split_piece(model, &s, id, err);
-    free(s.symbols);
-    free(s.pairs);
-    return status;
+    return model->splits ? wm_sp_splits(model, true, model->splits, err) : WM_E_NOMEM;
 }

@@ -7,43 +7,41 @@
 
 struct decoder {
     const struct wm_sp *model;
+    struct wm_sp_decoding *state;
     struct wm_buf *out;
-    size_t from; /* where in `out` this text starts */
-    bool at_start, took_space;
-    char bytes[4]; /* of byte pieces, a character not yet whole */
-    size_t n_bytes;
+    size_t from; /* where in `out` this part starts */
 };
 
 /* Write what the pending bytes start with: a character, or U+FFFD for the first of them. */
-static int flush_one(struct decoder *d, struct wm_error *err)
+static int flush_one(struct wm_sp_decoding *state, struct wm_buf *out, struct wm_error *err)
 {
     static const char replacement[] = "\xEF\xBF\xBD";
-    size_t used = wm_sp_char_bytes(d->bytes[0]);
-    bool valid = used <= d->n_bytes && wm_utf8_valid((struct wm_str){d->bytes, used});
+    size_t used = wm_sp_char_bytes(state->bytes[0]);
+    bool valid = used <= state->n_bytes && wm_utf8_valid((struct wm_str){state->bytes, used});
     int status =
-        valid ? wm_buf_add(d->out, d->bytes, used, err) : wm_buf_add(d->out, replacement, 3, err);
+        valid ? wm_buf_add(out, state->bytes, used, err) : wm_buf_add(out, replacement, 3, err);
     used = valid ? used : 1;
-    d->n_bytes -= used;
-    memmove(d->bytes, d->bytes + used, d->n_bytes);
+    state->n_bytes -= (unsigned)used;
+    memmove(state->bytes, state->bytes + used, state->n_bytes);
     return status;
 }
 
-static int flush_bytes(struct decoder *d, struct wm_error *err)
+int wm_sp_decode_end(struct wm_sp_decoding *state, struct wm_buf *out, struct wm_error *err)
 {
     int status = 0;
-    while (d->n_bytes && !status)
-        status = flush_one(d, err);
+    while (state->n_bytes && !status)
+        status = flush_one(state, out, err);
     return status;
 }
 
 static int add_byte(struct decoder *d, uint32_t id, struct wm_error *err)
 {
-    static const char digits[] = "0123456789ABCDEF";
-    struct wm_str piece = wm_sp_piece(d->model, id); /* "<0x41>" */
-    size_t high = (size_t)(strchr(digits, piece.ptr[3]) - digits);
-    size_t low = (size_t)(strchr(digits, piece.ptr[4]) - digits);
-    d->bytes[d->n_bytes++] = (char)(high * 16 + low);
-    return d->n_bytes == sizeof d->bytes ? flush_one(d, err) : 0;
+    struct wm_sp_decoding *state = d->state;
+    int status = 0;
+    state->bytes[state->n_bytes++] = (char)wm_sp_byte(d->model, id);
+    while (state->n_bytes && wm_sp_char_bytes(state->bytes[0]) <= state->n_bytes && !status)
+        status = flush_one(state, d->out, err);
+    return status;
 }
 
 /* A piece's text with spaces for "▁". */
@@ -64,24 +62,39 @@ static int add_piece(struct decoder *d, uint32_t id, struct wm_error *err)
 {
     const struct wm_sp *model = d->model;
     const struct wm_sp_normaliser *n = &model->normaliser;
-    int status = flush_bytes(d, err);
+    struct wm_sp_decoding *state = d->state;
+    int status = wm_sp_decode_end(state, d->out, err);
     if (status)
         return status;
-    if (d->took_space || d->out->len > d->from)
-        d->at_start = false;
-    d->took_space = false;
+    if (state->took_space || state->wrote || d->out->len > d->from)
+        state->behind_start = true;
+    state->took_space = false;
     if (model->types[id] == WM_SP_CONTROL)
         return 0;
     if (model->types[id] == WM_SP_UNKNOWN)
         return wm_buf_add(d->out, model->unknown_surface, model->unknown_surface_bytes, err);
     struct wm_str piece = wm_sp_piece(model, id);
-    if (d->at_start && (n->add_dummy_prefix || n->remove_extra_whitespaces) &&
+    if (!state->behind_start && (n->add_dummy_prefix || n->remove_extra_whitespaces) &&
         wm_str_starts(piece, WM_STR(WM_SP_SPACE))) {
         piece.ptr += 3;
         piece.len -= 3;
-        d->took_space = !n->remove_extra_whitespaces; /* else all in front are left out */
+        state->took_space = !n->remove_extra_whitespaces; /* else all in front are left out */
     }
     return add_text(d, piece, err);
+}
+
+static int add_pieces(struct decoder *d, const uint32_t *ids, size_t n, struct wm_error *err)
+{
+    const struct wm_sp *model = d->model;
+    int status = 0;
+    for (size_t i = 0; i < n && !status; i++) {
+        if (ids[i] >= model->n_pieces)
+            return wm_fail(err, WM_E_FORMAT, "id %u, the model has %u pieces", ids[i],
+                           model->n_pieces);
+        uint32_t id = model->found[ids[i]];
+        status = model->types[id] == WM_SP_BYTE ? add_byte(d, id, err) : add_piece(d, id, err);
+    }
+    return status;
 }
 
 static int denormalise(struct decoder *d, struct wm_error *err)
@@ -100,18 +113,29 @@ static int denormalise(struct decoder *d, struct wm_error *err)
 int wm_sp_decode(const struct wm_sp *model, const uint32_t *ids, size_t n, struct wm_buf *out,
                  struct wm_error *err)
 {
-    struct decoder d = {.model = model, .out = out, .from = out->len, .at_start = true};
-    int status = 0;
-    for (size_t i = 0; i < n && !status; i++) {
-        if (ids[i] >= model->n_pieces)
-            return wm_fail(err, WM_E_FORMAT, "id %u, the model has %u pieces", ids[i],
-                           model->n_pieces);
-        uint32_t id = model->found[ids[i]];
-        status = model->types[id] == WM_SP_BYTE ? add_byte(&d, id, err) : add_piece(&d, id, err);
-    }
+    struct wm_sp_decoding state = {.n_bytes = 0};
+    struct decoder d = {model, &state, out, out->len};
+    int status = add_pieces(&d, ids, n, err);
     if (!status)
-        status = flush_bytes(&d, err);
+        status = wm_sp_decode_end(&state, out, err);
     if (!status && model->has_denormaliser)
         status = denormalise(&d, err);
+    return status;
+}
+
+bool wm_sp_decodes_in_parts(const struct wm_sp *model)
+{
+    return !model->has_denormaliser;
+}
+
+int wm_sp_decode_part(const struct wm_sp *model, struct wm_sp_decoding *state, const uint32_t *ids,
+                      size_t n, struct wm_buf *out, struct wm_error *err)
+{
+    struct decoder d = {model, state, out, out->len};
+    if (model->has_denormaliser)
+        return wm_fail(err, WM_E_CONFIG,
+                       "this model rewrites decoded text: it decodes whole texts only");
+    int status = add_pieces(&d, ids, n, err);
+    state->wrote = state->wrote || out->len > d.from;
     return status;
 }

@@ -11,6 +11,7 @@
  *     sp_bpe.c         merges by score
  *     sp_encode.c      scratch, words, the cache of words
  *     sp_decode.c      ids to text
+ *     sp_identity.c    what a model is known by
  */
 #ifndef WETMILL_SCORERS_SP_MODEL_H
 #define WETMILL_SCORERS_SP_MODEL_H

@@ -111,6 +111,12 @@ static int take_byte_piece(struct wm_sp *model, uint32_t id, struct wm_error *er
     return 0;
 }
 
+unsigned wm_sp_byte(const struct wm_sp *model, uint32_t id)
+{
+    struct wm_str piece = wm_sp_piece(model, id); /* "<0x41>" */
+    return (unsigned)(hex_digit(piece.ptr[3]) * 16 + hex_digit(piece.ptr[4]));
+}
+
 static int check_piece(struct wm_sp *model, uint32_t id, struct wm_error *err)
 {
     float score = model->scores[id];

@@ -15,6 +15,7 @@
 
 #include "tokenizer/direct.h"
 #include "tokenizer/split.h"
+#include "wetmill/sentencepiece.h"
 #include "wetmill/tokenizer.h"
 
 enum {
@@ -109,6 +110,8 @@ struct wm_tokenizer {
     bool has_added[2][2];  /**< [normalized][special]: there is such a name. */
     struct bpe_pattern *pattern;
     struct bpe_template template; /**< Set before bpe_finish. */
+    struct wm_sp *pieces;         /**< Not NULL: SentencePiece, tokenizer/sentencepiece.h. */
+    struct wm_buf file;           /**< The model file of `pieces`. */
     XXH128_hash_t identity;
 };
 
@@ -126,6 +129,8 @@ int bpe_add_merge(struct wm_tokenizer *tok, uint32_t left, uint32_t right, uint3
 /** Token `id` (BPE_ADDED or BPE_SPECIAL, already put) is found in texts by name. */
 int bpe_put_added(struct wm_tokenizer *tok, uint32_t id, bool normalized, struct wm_error *err);
 int bpe_set_pattern(struct wm_tokenizer *tok, struct wm_str pattern, struct wm_error *err);
+/** What finding added tokens in a text needs; bpe_finish does it. */
+int bpe_index_added(struct wm_tokenizer *tok, struct wm_error *err);
 /** Tables, identity. Flags (ignore_merges, nfc) are set before. */
 int bpe_finish(struct wm_tokenizer *tok, struct wm_error *err);
 /** Give a finished tokenizer, not in use yet, the normaliser NFC. */

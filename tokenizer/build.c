@@ -13,6 +13,7 @@ int bpe_new(struct wm_tokenizer **ret, struct wm_error *err)
     if (!tok)
         return wm_fail_nomem(err, sizeof *tok, "tokenizer");
     wm_buf_init(&tok->bytes, BPE_MAX_BYTES);
+    wm_buf_init(&tok->file, WM_SP_MAX_MODEL_BYTES);
     memset(tok->byte_ids, 0xFF, sizeof tok->byte_ids);
     *ret = tok;
     return 0;
@@ -154,8 +155,7 @@ static int check_name(const struct wm_tokenizer *tok, struct wm_str name, struct
     return wm_fail(err, WM_E_FORMAT, "two tokens are called \"%.*s\"", (int)name.len, name.ptr);
 }
 
-/* What finding added tokens in a text needs. */
-static int index_added(struct wm_tokenizer *tok, struct wm_error *err)
+int bpe_index_added(struct wm_tokenizer *tok, struct wm_error *err)
 {
     int status = bpe_index_init(&tok->added_index, tok->n_added, err);
     if (status)
@@ -165,7 +165,7 @@ static int index_added(struct wm_tokenizer *tok, struct wm_error *err)
         return wm_fail_nomem(err, tok->n_added * sizeof *tok->added_lengths, "special tokens");
     for (uint32_t i = 0; i < tok->n_added; i++) {
         struct wm_str name = wm_token_bytes(tok, tok->added[i].id);
-        status = check_name(tok, name, err);
+        status = tok->pieces ? 0 : check_name(tok, name, err);
         if (status)
             return status;
         bpe_index_put(&tok->added_index, tok, tok->added[i].id);
@@ -269,7 +269,7 @@ static int check_normal_names(const struct wm_tokenizer *tok, struct wm_error *e
 
 int bpe_finish(struct wm_tokenizer *tok, struct wm_error *err)
 {
-    int status = index_added(tok, err);
+    int status = bpe_index_added(tok, err);
     if (!status)
         status = check_normal_names(tok, err);
     if (!status)

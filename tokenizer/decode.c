@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ids to bytes, at once and bit by bit. */
-#include "tokenizer/bpe.h"
+#include "tokenizer/sentencepiece.h"
 
 int wm_decode(const struct wm_tokenizer *tok, const uint32_t *ids, size_t n, bool skip_specials,
               struct wm_buf *out, struct wm_error *err)
 {
     size_t before = out->len;
+    if (tok->pieces)
+        return sp_decode(tok, ids, n, skip_specials, out, err);
     for (size_t i = 0; i < n; i++) {
         struct wm_str bytes = wm_token_bytes(tok, ids[i]);
         int status = 0;
@@ -50,6 +52,8 @@ int wm_decode_text(const struct wm_tokenizer *tok, struct wm_decode_state *state
                    struct wm_error *err)
 {
     size_t before = out->len;
+    if (tok->pieces)
+        return sp_decode_text(tok, &state->pieces, ids, n, skip_specials, out, err);
     int status = wm_buf_add(out, state->held, state->n_held, err);
     if (!status)
         status = wm_decode(tok, ids, n, skip_specials, out, err);
@@ -69,6 +73,13 @@ int wm_decode_end(struct wm_decode_state *state, struct wm_buf *out, struct wm_e
 {
     int status = wm_buf_add(out, state->held, state->n_held, err);
     if (!status)
-        state->n_held = 0;
+        status = wm_sp_decode_end(&state->pieces, out, err);
+    if (!status)
+        *state = (struct wm_decode_state){.n_held = 0};
     return status;
+}
+
+bool wm_tokenizer_decodes_in_parts(const struct wm_tokenizer *tok)
+{
+    return !tok->pieces || wm_sp_decodes_in_parts(tok->pieces);
 }

@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 
+#include "tokenizer/sentencepiece.h"
 #include "wetmill/utf8.h"
 
 int wm_encoder_new(const struct wm_tokenizer *tok, struct wm_encoder **ret, struct wm_error *err)
@@ -21,15 +22,17 @@ int wm_encoder_new(const struct wm_tokenizer *tok, struct wm_encoder **ret, stru
         return wm_fail_nomem(err, sizeof *enc, "encoder");
     enc->tok = tok;
     bpe_nfc_init(&enc->nfc);
-    int status = bpe_splitter_new(tok->pattern, &enc->splitter, err);
-    size_t size = BPE_CACHE_LINES * sizeof *enc->cache;
-    if (!status && !(enc->cache = bpe_table_alloc(size)))
+    int status = tok->pieces ? wm_sp_scratch_new(tok->pieces, &enc->pieces, err)
+                             : bpe_splitter_new(tok->pattern, &enc->splitter, err);
+    size_t size = tok->pieces ? 0 : BPE_CACHE_LINES * sizeof *enc->cache;
+    if (!status && size && !(enc->cache = bpe_table_alloc(size)))
         status = wm_fail_nomem(err, size, "encoder's cache");
     if (status) {
         wm_encoder_free(enc);
         return status;
     }
-    memset(enc->cache, 0, size);
+    if (size)
+        memset(enc->cache, 0, size);
     *ret = enc;
     return 0;
 }
@@ -38,6 +41,7 @@ void wm_encoder_free(struct wm_encoder *enc)
 {
     if (!enc)
         return;
+    wm_sp_scratch_free(enc->pieces);
     bpe_splitter_free(enc->splitter);
     bpe_nfc_done(&enc->nfc);
     free(enc->cache);
@@ -321,6 +325,8 @@ static int encode_rest(struct wm_encoder *enc, struct wm_str text, bool specials
                        struct wm_ids *ids, struct wm_error *err)
 {
     (void)specials;
+    if (enc->pieces)
+        return sp_encode(enc, text, ids, err);
     return text.len ? encode_plain(enc, text, ids, err) : 0;
 }
 

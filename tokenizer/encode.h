@@ -40,8 +40,12 @@ struct bpe_stretch {
     size_t limit, start, end;
 };
 
+struct sp_spans;
+
 struct wm_encoder {
     const struct wm_tokenizer *tok;
+    struct wm_sp_scratch *pieces; /* SentencePiece: instead of splitter, cache and block */
+    struct sp_spans *spans;       /* SentencePiece: NULL, or where to note them */
     struct bpe_splitter *splitter;
     struct bpe_nfc nfc;
     struct bpe_cache_line *cache; /* [BPE_CACHE_LINES] */

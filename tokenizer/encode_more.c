@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "tokenizer/sentencepiece.h"
 #include "wetmill/parallel.h"
 
 /* ---- specials ---- */
@@ -91,6 +92,8 @@ int wm_encode_spans(struct wm_encoder *enc, struct wm_str text, unsigned flags, 
 {
     const uint32_t *unused;
     size_t first = ids->n, before = 0, behind = 0;
+    if (enc->pieces)
+        return sp_encode_spans(enc, text, flags, ids, ret_spans, err);
     int status = wm_encode(enc, text, flags, ids, err);
     if (status)
         return status;

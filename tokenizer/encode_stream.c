@@ -45,7 +45,7 @@ int wm_encode_stream_new(struct wm_encoder *enc, unsigned flags, struct wm_encod
         return wm_fail_nomem(err, sizeof *s, "stream");
     s->enc = enc;
     s->flags = flags;
-    s->named = is_named(enc->tok) && !enc->tok->nfc;
+    s->named = !enc->tok->pieces && !enc->tok->nfc && is_named(enc->tok);
     wm_buf_init(&s->text, BPE_MAX_TEXT);
     *ret = s;
     return 0;

@@ -2,6 +2,7 @@
 /* A tokenizer in GGUF's tokenizer.ggml.* pairs, model "gpt2", as llama.cpp reads them. What those
  * cannot say goes into wetmill.tokenizer.*, which others pass over. */
 #include "tokenizer/formats.h"
+#include "tokenizer/sentencepiece.h"
 #include "wetmill/file.h"
 #include "wetmill/gguf.h"
 
@@ -121,6 +122,8 @@ static void put_own(struct wm_gguf_out *w, const struct wm_tokenizer *tok)
 int wm_tokenizer_put_gguf(const struct wm_tokenizer *tok, struct wm_gguf_out *w)
 {
     const char *pre = NULL;
+    if (tok->pieces)
+        return sp_put_gguf(tok, w);
     if (!w->status)
         w->status = find_pre(tok, &pre, w->err);
     if (!w->status && (tok->template.n_before > 1 || tok->template.n_after > 1))

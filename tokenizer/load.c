@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "tokenizer/formats.h"
+#include "tokenizer/sentencepiece.h"
 #include "tokenizer/tokenizer_json.h"
 #include "wetmill/base64.h"
 #include "wetmill/file.h"
@@ -12,7 +13,8 @@
 enum { GGUF_HEAD_MAX = 128 << 20 }; /* bytes of a model's GGUF file that may be pairs */
 
 const char *const wm_tokenizer_format_names[WM_TOKENIZER_FORMATS + 1] = {"auto", "json", "tiktoken",
-                                                                         "gpt2", "gguf", NULL};
+                                                                         "gpt2", "gguf",
+                                                                         "sentencepiece", NULL};
 
 static bool ends_with(const char *path, const char *suffix)
 {
@@ -152,6 +154,14 @@ static int load_gguf(const char *path, const struct wm_tokenizer_hints *hints, s
     return status ? status : bpe_parse_gguf(bytes, ret, err);
 }
 
+static int load_pieces(const char *path, const struct wm_tokenizer_hints *hints,
+                       struct wm_str bytes, struct wm_tokenizer **ret, struct wm_error *err)
+{
+    (void)path;
+    int status = no_hints(hints, err);
+    return status ? status : sp_parse(bytes, ret, err);
+}
+
 /* ---- telling apart ---- */
 
 /* "base64 SP digits" */
@@ -168,6 +178,13 @@ static bool is_rank_line(struct wm_str line)
     return token.len && wm_base64_decode(token, bytes, &len) && wm_parse_u64(number, &rank);
 }
 
+/* A first piece {text, …}: field 1 holds a message whose field 1 fits in it. */
+static bool is_piece(struct wm_str bytes)
+{
+    const unsigned char *at = (const unsigned char *)bytes.ptr;
+    return bytes.len > 4 && at[0] == 0x0A && at[2] == 0x0A && at[1] < 0x80 && at[3] + 2 <= at[1];
+}
+
 static bool is_object(struct wm_str bytes)
 {
     while (bytes.len && memchr(" \t\r\n", bytes.ptr[0], 4)) {
@@ -182,23 +199,29 @@ static enum wm_tokenizer_format format_of(const char *path, struct wm_str bytes)
     struct wm_str rest = bytes;
     if (wm_str_starts(bytes, WM_STR("GGUF")))
         return WM_TOKENIZER_GGUF;
+    if (is_piece(bytes))
+        return WM_TOKENIZER_SENTENCEPIECE;
     if (is_object(bytes))
         return ends_with(path, "vocab.json") ? WM_TOKENIZER_GPT2 : WM_TOKENIZER_JSON;
     if (wm_str_starts(bytes, WM_STR("#version")) || ends_with(path, "merges.txt"))
         return WM_TOKENIZER_GPT2;
     if (ends_with(path, ".tiktoken") || is_rank_line(wm_str_line(&rest)))
         return WM_TOKENIZER_TIKTOKEN;
+    if (ends_with(path, ".model"))
+        return WM_TOKENIZER_SENTENCEPIECE;
     return ends_with(path, ".json") ? WM_TOKENIZER_JSON : WM_TOKENIZER_AUTO;
 }
 
-/* A directory stands for the tokenizer.json in it, else for its vocab.json. */
+/* A directory stands for the first of these that is in it. */
 static int file_in(const char *dir, char inside[WM_PATH_MAX], struct wm_error *err)
 {
-    int status = wm_path_join(inside, dir, "tokenizer.json", err);
-    if (status || wm_exists(inside))
-        return status;
-    status = wm_path_join(inside, dir, "vocab.json", err);
-    return status || wm_exists(inside) ? status : wm_path_join(inside, dir, "tokenizer.json", err);
+    static const char *const names[] = {"tokenizer.json", "vocab.json", "tokenizer.model"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        int status = wm_path_join(inside, dir, names[i], err);
+        if (status || wm_exists(inside))
+            return status;
+    }
+    return wm_path_join(inside, dir, names[0], err);
 }
 
 /* The whole file, or of a model's GGUF file as much as may be pairs. */
@@ -233,6 +256,7 @@ int wm_tokenizer_load_with(const char *path, const struct wm_tokenizer_hints *hi
         [WM_TOKENIZER_TIKTOKEN] = load_ranks,
         [WM_TOKENIZER_GPT2] = load_merges,
         [WM_TOKENIZER_GGUF] = load_gguf,
+        [WM_TOKENIZER_SENTENCEPIECE] = load_pieces,
     };
     char inside[WM_PATH_MAX];
     struct wm_stat stat;
@@ -251,7 +275,7 @@ int wm_tokenizer_load_with(const char *path, const struct wm_tokenizer_hints *hi
     if (!status && format == WM_TOKENIZER_AUTO)
         status = wm_fail(err, WM_E_FORMAT,
                          "this is no tokenizer: neither tokenizer.json, ranks (.tiktoken), "
-                         "vocab.json with merges.txt, nor GGUF");
+                         "vocab.json with merges.txt, GGUF, nor a SentencePiece model");
     if (!status)
         status = loaders[format](path, hints, wm_buf_str(&bytes), ret, err);
     wm_buf_done(&bytes);
@@ -271,6 +295,8 @@ enum wm_tokenizer_format wm_tokenizer_format_of(const char *path)
         return WM_TOKENIZER_TIKTOKEN;
     if (ends_with(path, ".gguf"))
         return WM_TOKENIZER_GGUF;
+    if (ends_with(path, ".model"))
+        return WM_TOKENIZER_SENTENCEPIECE;
     return ends_with(path, "vocab.json") || ends_with(path, "merges.txt") ? WM_TOKENIZER_GPT2
                                                                           : WM_TOKENIZER_JSON;
 }

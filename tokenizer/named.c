@@ -58,6 +58,8 @@ const struct bpe_published *bpe_published_by_file(const char *path)
 
 const char *wm_tokenizer_split_name(const struct wm_tokenizer *tok)
 {
+    if (tok->pieces)
+        return wm_sp_kind(tok->pieces) == WM_SP_BPE ? "sentencepiece-bpe" : "sentencepiece-unigram";
     const struct bpe_named_split *split = bpe_split_by_pattern(bpe_pattern_text(tok->pattern));
     return split ? split->name : "pattern";
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A tokenizer as files. All of a format's files are made in memory before the first is written. */
 #include "tokenizer/formats.h"
+#include "tokenizer/sentencepiece.h"
 #include "tokenizer/tokenizer_json.h"
 #include "wetmill/file.h"
 
@@ -20,7 +21,27 @@ static const struct part files[WM_TOKENIZER_FORMATS][FILES_MAX + 1] = {
                            {"merges.txt", bpe_format_merges},
                            {"special_tokens_map.json", bpe_format_specials}},
     [WM_TOKENIZER_GGUF] = {{NULL, bpe_format_gguf}},
+    [WM_TOKENIZER_SENTENCEPIECE] = {{"tokenizer.model", sp_format_model},
+                                    {"tokenizer_config.json", sp_format_config}},
 };
+/* A SentencePiece model under a name of the user's. */
+static const struct part model_file[] = {{NULL, sp_format_model}, {NULL, NULL}};
+/* The same as files for Hugging Face. */
+static const struct part pieces_json[] = {{"tokenizer.json", sp_format_json},
+                                          {"tokenizer_config.json", sp_format_config},
+                                          {NULL, NULL}};
+
+static const struct part *parts_of(const struct wm_tokenizer *tok, enum wm_tokenizer_format format,
+                                   const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (tok->pieces && format == WM_TOKENIZER_JSON)
+        return pieces_json;
+    if (format == WM_TOKENIZER_SENTENCEPIECE && wm_str_ends(wm_str_of(path), WM_STR(".model")) &&
+        strcmp(slash ? slash + 1 : path, "tokenizer.model") != 0)
+        return model_file;
+    return files[format];
+}
 
 /* The directory to write to: `path`, or where the file is that it names. */
 static int directory_of(const char *path, const struct part *parts, char dir[WM_PATH_MAX],
@@ -57,14 +78,19 @@ int wm_tokenizer_write(const struct wm_tokenizer *tok, enum wm_tokenizer_format 
     struct wm_buf texts[FILES_MAX];
     if (format == WM_TOKENIZER_AUTO)
         format = wm_tokenizer_format_of(path);
-    const struct part *parts = files[format];
+    const struct part *parts = parts_of(tok, format, path);
     for (size_t i = 0; i < FILES_MAX; i++)
         wm_buf_init(&texts[i], MAX_WRITTEN);
     int status = directory_of(path, parts, dir, err);
+    if (!status && tok->pieces && (format == WM_TOKENIZER_GPT2 || format == WM_TOKENIZER_TIKTOKEN))
+        status = wm_fail(err, WM_E_FORMAT, "%s files hold byte-level BPE, not a SentencePiece model",
+                         wm_tokenizer_format_names[format]);
     if (!status && format == WM_TOKENIZER_GPT2)
         status = bpe_check_gpt2(tok, err);
     for (size_t i = 0; parts[i].format && !status; i++)
         status = parts[i].format(tok, &texts[i], err);
+    if (status == WM_E_FORMAT) /* nothing is wrong with the tokenizer: it was asked for too much */
+        status = err->status = WM_E_CONFIG;
     for (size_t i = 0; parts[i].format && !status; i++)
         status = store(dir, path, parts[i].name, wm_buf_str(&texts[i]), err);
     for (size_t i = 0; i < FILES_MAX; i++)
@@ -74,5 +100,6 @@ int wm_tokenizer_write(const struct wm_tokenizer *tok, enum wm_tokenizer_format 
 
 int wm_tokenizer_save(const struct wm_tokenizer *tok, const char *dir, struct wm_error *err)
 {
-    return wm_tokenizer_write(tok, WM_TOKENIZER_JSON, dir, err);
+    return wm_tokenizer_write(tok, tok->pieces ? WM_TOKENIZER_SENTENCEPIECE : WM_TOKENIZER_JSON,
+                              dir, err);
 }

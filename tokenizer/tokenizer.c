@@ -22,6 +22,8 @@ void wm_tokenizer_free(struct wm_tokenizer *tok)
     free(tok->added_index.slots);
     free(tok->added_lengths);
     bpe_pattern_free(tok->pattern);
+    wm_sp_free(tok->pieces);
+    wm_buf_done(&tok->file);
     free(tok);
 }
 
@@ -64,9 +66,16 @@ bool wm_tokenizer_special(const struct wm_tokenizer *tok, struct wm_str name, ui
 bool wm_tokenizer_eod(const struct wm_tokenizer *tok, uint32_t *ret_id)
 {
     static const char *const names[] = {"<|endoftext|>", "<|end_of_text|>", "</s>"};
+    uint32_t end = tok->pieces ? wm_sp_end(tok->pieces) : WM_SP_NONE;
+    if (end != WM_SP_NONE) {
+        *ret_id = end;
+        return true;
+    }
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (wm_tokenizer_special(tok, wm_str_of(names[i]), ret_id))
             return true;
+    if (tok->pieces) /* of a model's control symbols no other ends a document */
+        return false;
     for (uint32_t i = 0; i < tok->n_added; i++) {
         if (wm_token_is_special(tok, tok->added[i].id)) {
             *ret_id = tok->added[i].id;

@@ -60,10 +60,10 @@ void wm_gguf_put_str(struct wm_gguf_out *w, const char *key, struct wm_str value
 void wm_gguf_put_u32(struct wm_gguf_out *w, const char *key, uint32_t value);
 void wm_gguf_put_f32(struct wm_gguf_out *w, const char *key, float value);
 void wm_gguf_put_bool(struct wm_gguf_out *w, const char *key, bool value);
-/** Begin an array of `n` items of `type` STRING, U32 or I32; exactly as many items follow. */
+/** Begin an array of `n` items of `type` STRING, U32, I32 or F32; exactly as many items follow. */
 void wm_gguf_put_array(struct wm_gguf_out *w, const char *key, enum wm_gguf_type type, uint64_t n);
 void wm_gguf_item_str(struct wm_gguf_out *w, struct wm_str value);
-void wm_gguf_item_u32(struct wm_gguf_out *w, uint32_t value); /**< I32: its two's complement. */
+void wm_gguf_item_u32(struct wm_gguf_out *w, uint32_t value); /**< I32: its two's complement; F32: its bits. */
 /** Set the counts. Returns the first failure; WM_E_LIMIT over WM_GGUF_MAX_PAIRS. */
 int wm_gguf_out_close(struct wm_gguf_out *w, uint64_t n_tensors);
 

@@ -24,8 +24,10 @@
 #ifndef WETMILL_SENTENCEPIECE_H
 #define WETMILL_SENTENCEPIECE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <xxhash.h>
 
 #include "wetmill/buf.h"
 #include "wetmill/error.h"
@@ -79,6 +81,33 @@ enum wm_sp_type wm_sp_piece_type(const struct wm_sp *model, uint32_t id);
 
 /** Unigram: log probability. BPE: the higher, the earlier merged. */
 float wm_sp_piece_score(const struct wm_sp *model, uint32_t id);
+
+/** The byte that a byte piece stands for. */
+unsigned wm_sp_byte(const struct wm_sp *model, uint32_t id);
+
+/** XXH3-128 over all that decides what encoding and decoding give: kind, pieces with scores and
+ *  types, names of control symbols, normaliser, denormaliser. Settings of its training that only
+ *  tell how the model came about are not in it. */
+XXH128_hash_t wm_sp_identity(const struct wm_sp *model);
+
+/**
+ * BPE: into ret [count] for each normal or unused piece (`unused_only`: unused) the bytes of the left
+ * of the two parts it is joined of, 0 if its characters never become it, or it is one character. The
+ * parts are the same wherever the piece is formed: joins within it do not depend on what is around.
+ */
+int wm_sp_splits(const struct wm_sp *model, bool unused_only, uint32_t *ret, struct wm_error *err);
+
+/** How a text is normalised. */
+struct wm_sp_rules {
+    bool has_map;                  /**< There is a character map (NFKC, say). */
+    bool adds_space;               /**< A space is put in front of a text … */
+    bool space_is_suffix;          /**< … or, with this, behind it. */
+    bool removes_extra_spaces;     /**< At both ends, and of several in a row all but one. */
+    bool escapes_spaces;           /**< A space is "▁". */
+    bool byte_fallback;            /**< Unknown characters become byte pieces. */
+    bool rewrites_decoded;         /**< There is a denormaliser with a character map. */
+};
+struct wm_sp_rules wm_sp_rules(const struct wm_sp *model);
 
 /** The id of a piece by its text, the unknown piece's if there is none. Of two pieces with one
  *  text, the one that is never found in a text (control, unknown, byte). */
@@ -136,5 +165,23 @@ struct wm_str wm_sp_surface(const struct wm_sp *model, const struct wm_sp_pieces
  */
 int wm_sp_decode(const struct wm_sp *model, const uint32_t *ids, size_t n, struct wm_buf *out,
                  struct wm_error *err);
+
+/** Where the decoding of one text in parts stands. Zeroed: at the start of the text. */
+struct wm_sp_decoding {
+    char bytes[4]; /**< Of byte pieces, a character not yet whole. */
+    unsigned n_bytes;
+    bool wrote, behind_start, took_space;
+};
+
+/** Whether wm_sp_decode_part works: not for a model that rewrites decoded text. */
+bool wm_sp_decodes_in_parts(const struct wm_sp *model);
+
+/** wm_sp_decode for ids that come bit by bit: what all parts and _end append is what wm_sp_decode
+ *  would for all ids. A character of byte pieces is appended once it is whole. WM_E_CONFIG for a
+ *  model that decodes whole texts only; after an error the text cannot be gone on with. */
+int wm_sp_decode_part(const struct wm_sp *model, struct wm_sp_decoding *state, const uint32_t *ids,
+                      size_t n, struct wm_buf *out, struct wm_error *err);
+/** After the last ids: U+FFFD for each byte held back. */
+int wm_sp_decode_end(struct wm_sp_decoding *state, struct wm_buf *out, struct wm_error *err);
 
 #endif /* WETMILL_SENTENCEPIECE_H */

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file tokenizer.h
- * Byte-level BPE: training, encoding, decoding, and Hugging Face `tokenizer.json`.
+ * Byte-level BPE: training, encoding, decoding, and Hugging Face `tokenizer.json`. SentencePiece
+ * models (wetmill/sentencepiece.h): encoding and decoding.
  *
  * A tokenizer is immutable once made and may be used by any number of threads at once; each
  * thread encodes through an encoder of its own (scratch memory and a bounded cache, no locks).
  * Ids are uint32_t, < wm_tokenizer_size(). decode(encode(x)) = x for every byte string x, or x in
  * NFC where the tokenizer has that normaliser (split qwen2); a vocabulary read from elsewhere that
  * lacks a byte refuses a text with it (WM_E_FORMAT).
+ *
+ * A tokenizer read from a SentencePiece model gives the ids of spm_encode and the text of
+ * spm_decode: a text is normalised first, so decoding gives back that, and an unknown character as
+ * " ⁇ ". Its control symbols (<s>, </s>, …) and the unknown piece are special tokens; where their
+ * names are looked for, what stands between them is a text of its own. It has no template.
  *
  * Ids of a tokenizer we train: first the bytes — all 256, or with alphabet: seen those of the
  * corpus — in the order of their byte-mapped characters (GPT-2's ids), with ties: raw-byte in the
@@ -29,16 +35,18 @@
 #include "wetmill/buf.h"
 #include "wetmill/error.h"
 #include "wetmill/option.h"
+#include "wetmill/sentencepiece.h"
 #include "wetmill/str.h"
 
 struct wm_tokenizer;
 
 /** Load a tokenizer in any format of wetmill/tokenizer_formats.h: a file, or a directory that holds
- *  `tokenizer.json`, or else `vocab.json` and `merges.txt`. WM_E_FORMAT names an unknown component;
+ *  `tokenizer.json`, or else `vocab.json` and `merges.txt`, or else `tokenizer.model`. WM_E_FORMAT names an unknown component;
  *  WM_E_IO; WM_E_CONFIG for ranks whose split is not known. Free with wm_tokenizer_free. */
 int wm_tokenizer_load(const char *path, struct wm_tokenizer **ret, struct wm_error *err);
 
-/** Write `tokenizer.json` and `tokenizer_config.json` into the directory `dir`, each all or nothing. */
+/** Write `tokenizer.json` (a SentencePiece model: `tokenizer.model`) and `tokenizer_config.json` into
+ *  the directory `dir`, each all or nothing. */
 int wm_tokenizer_save(const struct wm_tokenizer *tok, const char *dir, struct wm_error *err);
 
 void wm_tokenizer_free(struct wm_tokenizer *tok);
@@ -46,7 +54,8 @@ void wm_tokenizer_free(struct wm_tokenizer *tok);
 /** Number of ids, specials included. */
 uint32_t wm_tokenizer_size(const struct wm_tokenizer *tok);
 
-/** Bytes of a token (a special token's name); borrowed from `tok`. Empty for an id out of range. */
+/** Bytes of a token (a special token's name); borrowed from `tok`. Empty for an id out of range. Of a
+ *  SentencePiece model: what it writes in the middle of a text, a space for "▁". */
 struct wm_str wm_token_bytes(const struct wm_tokenizer *tok, uint32_t id);
 
 bool wm_token_is_special(const struct wm_tokenizer *tok, uint32_t id);
@@ -55,10 +64,11 @@ bool wm_token_is_special(const struct wm_tokenizer *tok, uint32_t id);
 bool wm_tokenizer_special(const struct wm_tokenizer *tok, struct wm_str name, uint32_t *ret_id);
 
 /** The end-of-document token: the special `<|endoftext|>`, `<|end_of_text|>` or `</s>`, else the first
- *  special. False if none. */
+ *  special. False if none. Of a SentencePiece model: its </s>, or what it calls that. */
 bool wm_tokenizer_eod(const struct wm_tokenizer *tok, uint32_t *ret_id);
 
-/** XXH3-128 over token bytes by id, merges, pattern and specials: what shards, checkpoints and
+/** XXH3-128 over token bytes by id, merges, pattern and specials (SentencePiece: wm_sp_identity):
+ *  what shards, checkpoints and
  *  exports carry, so that what does not belong together is refused. */
 XXH128_hash_t wm_tokenizer_identity(const struct wm_tokenizer *tok);
 
@@ -113,7 +123,8 @@ struct wm_span {
  * As wm_encode, and where in the text every id's bytes stand: `*ret_spans` has as many as ids were
  * appended; the caller frees it. Ids of the template have empty spans at the text's ends. A span
  * may cut a character in two. WM_E_CONFIG where the normaliser changes the text: what it joins or
- * moves has no place in the original that could be given honestly.
+ * moves has no place in the original that could be given honestly. The space that
+ * SentencePiece puts in front has none, and changes nothing.
  */
 int wm_encode_spans(struct wm_encoder *enc, struct wm_str text, unsigned flags, struct wm_ids *ids,
                     struct wm_span **ret_spans, struct wm_error *err);
@@ -131,8 +142,8 @@ int wm_encode_batch(const struct wm_tokenizer *tok, const struct wm_str *texts, 
  * A text in chunks cut anywhere, even inside a character: _feed appends the ids that no later byte
  * can change, _finish the rest, after which the next text may begin. All ids are those of wm_encode
  * for the whole text. What is not certain is kept: with the named splits the last few pieces and
- * the length of the longest special token; with a split pattern of one's own, or a normaliser, all
- * since the last added token. At most 1 GiB (WM_E_LIMIT). `enc` is the stream's until it is freed.
+ * the length of the longest special token; with a split pattern of one's own, a normaliser, or a
+ * SentencePiece model, all since the last added token. At most 1 GiB (WM_E_LIMIT). `enc` is the stream's until it is freed.
  * After an error a stream can only be freed; ids are those from before the call.
  */
 struct wm_encode_stream;
@@ -148,22 +159,28 @@ void wm_encode_stream_free(struct wm_encode_stream *stream);
 size_t wm_tokenizer_template(const struct wm_tokenizer *tok, bool behind, const uint32_t **ret);
 
 /** Append the bytes of `n` ids to `out`. WM_E_FORMAT for an id out of range. `skip_specials`
- *  leaves specials out. */
+ *  leaves specials out. A SentencePiece model takes the ids for a whole text, and leaves control
+ *  symbols out in any case. */
 int wm_decode(const struct wm_tokenizer *tok, const uint32_t *ids, size_t n, bool skip_specials,
               struct wm_buf *out, struct wm_error *err);
 
-/** The start of a UTF-8 sequence held back. Zeroed: none. */
+/** The start of a UTF-8 sequence held back, and where in a text of pieces we are. Zeroed: at the
+ *  start of a text. */
 struct wm_decode_state {
     char held[4];
     unsigned n_held;
+    struct wm_sp_decoding pieces;
 };
 /** As wm_decode for ids that come bit by bit, in text mode: what is appended never ends inside a
- *  UTF-8 sequence that later ids could complete. Bytes that are not UTF-8 pass unchanged. */
+ *  UTF-8 sequence that later ids could complete. Bytes that are not UTF-8 pass unchanged.
+ *  WM_E_CONFIG unless wm_tokenizer_decodes_in_parts. */
 int wm_decode_text(const struct wm_tokenizer *tok, struct wm_decode_state *state,
                    const uint32_t *ids, size_t n, bool skip_specials, struct wm_buf *out,
                    struct wm_error *err);
-/** After the last ids: what was held back. */
+/** After the last ids: what was held back. The next text may begin. */
 int wm_decode_end(struct wm_decode_state *state, struct wm_buf *out, struct wm_error *err);
+/** False for a SentencePiece model that rewrites decoded text by a character map. */
+bool wm_tokenizer_decodes_in_parts(const struct wm_tokenizer *tok);
 
 /* ---- training ---- */
 

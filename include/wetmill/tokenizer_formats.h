@@ -2,7 +2,7 @@
 /**
  * @file tokenizer_formats.h
  * Tokenizers in the formats of others, both ways. What a format cannot say is refused
- * (WM_E_FORMAT), never left out in silence, but for two that are ranks or merges alone:
+ * (WM_E_CONFIG), never left out in silence, but for two that are ranks or merges alone:
  *
  *     format      written as                                  leaves out
  *     json        DIR/tokenizer.json, tokenizer_config.json   nothing
@@ -10,6 +10,11 @@
  *     gpt2        DIR/vocab.json, merges.txt,                 split (GPT-2's only)
  *                 special_tokens_map.json
  *     gguf        FILE: GGUF v3, vocabulary only              nothing; splits llama.cpp can name
+ *     sentencepiece  FILE, or DIR/tokenizer.model,            nothing; what was read from such a
+ *                 tokenizer_config.json                       file, byte for byte
+ *
+ * Of SentencePiece models, json and gguf express BPE that neither rewrites text by a character map
+ * nor drops spaces; anything else is refused under its name.
  *
  * Reading tells them apart by content, then by name. A `.tiktoken` file called cl100k_base,
  * o200k_base, p50k_base, p50k_edit, r50k_base or gpt2 gets its published split and special tokens;
@@ -28,10 +33,11 @@ enum wm_tokenizer_format {
     WM_TOKENIZER_TIKTOKEN,
     WM_TOKENIZER_GPT2,
     WM_TOKENIZER_GGUF,
+    WM_TOKENIZER_SENTENCEPIECE,
     WM_TOKENIZER_FORMATS
 };
 
-/** "auto", "json", "tiktoken", "gpt2", "gguf", NULL: by enum wm_tokenizer_format. */
+/** "auto", "json", "tiktoken", "gpt2", "gguf", "sentencepiece", NULL: by enum wm_tokenizer_format. */
 extern const char *const wm_tokenizer_format_names[WM_TOKENIZER_FORMATS + 1];
 
 /** What a file of ranks or of merges does not say of itself. Zeroed = as the file's name has it. */
@@ -46,23 +52,25 @@ struct wm_tokenizer_hints {
 int wm_tokenizer_load_with(const char *path, const struct wm_tokenizer_hints *hints,
                            struct wm_tokenizer **ret, struct wm_error *err);
 
-/** The format that a name to write to asks for: *.tiktoken, *.gguf, *vocab.json or *merges.txt
- *  (gpt2), anything else json. */
+/** The format that a name to write to asks for: *.tiktoken, *.gguf, *.model, *vocab.json or
+ *  *merges.txt (gpt2), anything else json. */
 enum wm_tokenizer_format wm_tokenizer_format_of(const char *path);
 
 /**
  * Write `tok` in `format`, each file all or nothing. For json and gpt2 `path` is a directory, or a
- * file called tokenizer.json, vocab.json or merges.txt in it. WM_E_FORMAT if the format cannot
- * express this tokenizer: says what.
+ * file called tokenizer.json, vocab.json, merges.txt or tokenizer.model in it. WM_E_CONFIG if the
+ * format cannot express this tokenizer: says what.
  */
 int wm_tokenizer_write(const struct wm_tokenizer *tok, enum wm_tokenizer_format format,
                        const char *path, struct wm_error *err);
 
 /** The tokenizer.ggml.* pairs alone, for a model's GGUF file: with its identity, bos and eos the end
- *  of a document, add_bos_token false. Returns w->status; errors as wm_tokenizer_write. */
+ *  of a document, add_bos_token false. Returns w->status; WM_E_FORMAT
+ *  or WM_E_CONFIG if GGUF cannot express this tokenizer. */
 int wm_tokenizer_put_gguf(const struct wm_tokenizer *tok, struct wm_gguf_out *w);
 
-/** Name of the tokenizer's split: r50k, cl100k, …, or "pattern". */
+/** Name of the tokenizer's split: r50k, cl100k, …, or "pattern"; of a SentencePiece model
+ *  "sentencepiece-bpe" or "sentencepiece-unigram". */
 const char *wm_tokenizer_split_name(const struct wm_tokenizer *tok);
 
 #endif /* WETMILL_TOKENIZER_FORMATS_H */

@@ -37,7 +37,7 @@ expect 2 'says itself' "$WETMILL" tokenizer convert --split r50k cl100k h
 
 expect 1 "mean GPT-2's split" "$WETMILL" tokenizer convert --format gpt2 cl100k h
 expect 0 . "$WETMILL" tokenizer train -o odd --vocabulary 280 --split pattern --pattern '[a-z]+|.' --min-frequency 1 --format text text.txt
-expect 1 'no name for this tokenizer' "$WETMILL" tokenizer convert odd h.gguf
+expect 2 'no name for this tokenizer' "$WETMILL" tokenizer convert odd h.gguf
 expect 1 'this is no tokenizer' "$WETMILL" tokenizer convert text.txt h
 expect 1 'cannot' "$WETMILL" tokenizer convert absent h
 holds "nothing was written" test ! -e h -a ! -e h.gguf

@@ -82,7 +82,7 @@ static void check_cannot(const struct wm_tokenizer *tok, enum wm_tokenizer_forma
                          const char *words)
 {
     struct wm_error err = {0};
-    CHECK_FAILS(wm_tokenizer_write(tok, format, in_top("refused"), &err), WM_E_FORMAT, err, words);
+    CHECK_FAILS(wm_tokenizer_write(tok, format, in_top("refused"), &err), WM_E_CONFIG, err, words);
     CHECK(!wm_exists(in_top("refused")));
 }
 
