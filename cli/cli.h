@@ -146,6 +146,11 @@ extern const struct wm_option cli_jobs_table[];
 extern const struct wm_option cli_plan_table[];
 /** Is `dir` the directory of a `what`, with its `file`? WM_E_CONFIG. */
 int cli_need(const char *dir, const char *file, const char *what, struct wm_error *err);
+/** What -t takes. */
+#define CLI_TOKENIZER_HELP                                                                         \
+    "tokenizer.json, a SentencePiece .model, .tiktoken, GGUF, or a directory that holds one"
+/** Load the tokenizer of -t; WM_E_CONFIG without one. */
+int cli_open_tokenizer(struct cli *cli, struct wm_tokenizer **ret, struct wm_error *err);
 /** Operands from the given one on become run.input.paths. */
 int cli_take_paths(struct cli *cli, size_t first, struct wm_error *err);
 /** Read run.input and call `take` for every document in order until it returns non-zero; < 0 is an

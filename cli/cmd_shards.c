@@ -6,7 +6,7 @@
 
 #define T struct cli_options
 static const struct wm_option build_options[] = {
-    WM_PATH(T, tokenizer, NULL, "tokenizer.json, or a directory that holds one"),
+    WM_PATH(T, tokenizer, NULL, CLI_TOKENIZER_HELP),
     {0},
 };
 static const struct wm_option trace_options[] = {

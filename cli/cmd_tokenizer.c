@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* wetmill tokenizer train | encode | decode. */
+/* wetmill tokenizer train | encode. */
 #include <stdlib.h>
 
 #include "cli/cli.h"
@@ -14,7 +14,7 @@ static const char *const units[] = {"file", "lines", "json", NULL};
 
 #define T struct cli_options
 static const struct wm_option encode_options[] = {
-    WM_PATH(T, tokenizer, NULL, "tokenizer.json, or a directory that holds one"),
+    WM_PATH(T, tokenizer, NULL, CLI_TOKENIZER_HELP),
     WM_CHOICE(T, unit, units, 0, "encode the whole input, each line, or each JSON string a line"),
     WM_BOOL(T, specials, 0, "names of special tokens in the text become their ids"),
     WM_LIST(T, allowed_special, "this special token's name becomes its id (may be repeated)"),
@@ -23,10 +23,6 @@ static const struct wm_option encode_options[] = {
     WM_BOOL(T, count_only, 0, "print the number of tokens only"),
     WM_BOOL(T, offsets, 0, "print each id as id:start-end, in bytes of the text"),
     WM_BOOL(T, stream, 0, "print ids while the input is still coming, a line for each step"),
-    {0},
-};
-static const struct wm_option decode_options[] = {
-    WM_PATH(T, tokenizer, NULL, "tokenizer.json, or a directory that holds one"),
     {0},
 };
 #undef T
@@ -74,13 +70,7 @@ static size_t bind_encode(struct cli *cli, struct cli_binding bindings[CLI_TABLE
     return 1;
 }
 
-static size_t bind_decode(struct cli *cli, struct cli_binding bindings[CLI_TABLES_MAX])
-{
-    bindings[0] = (struct cli_binding){decode_options, &cli->options};
-    return 1;
-}
-
-static int open_tokenizer(struct cli *cli, struct wm_tokenizer **ret, struct wm_error *err)
+int cli_open_tokenizer(struct cli *cli, struct wm_tokenizer **ret, struct wm_error *err)
 {
     if (!cli->options.tokenizer) {
         wm_fail(err, WM_E_CONFIG, "%s wants a tokenizer", cli->command->name);
@@ -226,7 +216,7 @@ static int run_encode(struct cli *cli)
     struct wm_buf text, out;
     wm_buf_init(&text, TEXT_MAX);
     wm_buf_init(&out, (size_t)8 * TEXT_MAX);
-    int status = open_tokenizer(cli, &tok, &err);
+    int status = cli_open_tokenizer(cli, &tok, &err);
     if (!status)
         status = open_encoder(cli, tok, &encoder, &err);
     if (!status && cli->options.stream)
@@ -244,57 +234,6 @@ static int run_encode(struct cli *cli)
     return status ? cli_fail(cli, &err) : CLI_OK;
 }
 
-/* Whole numbers between white space. */
-static int parse_ids(struct wm_str text, struct wm_ids *ids, struct wm_error *err)
-{
-    for (size_t i = 0; i < text.len;) {
-        uint64_t id = 0;
-        size_t start = i;
-        if (memchr(" \t\r\n", text.ptr[i], 4)) {
-            i++;
-            continue;
-        }
-        for (; i < text.len && text.ptr[i] >= '0' && text.ptr[i] <= '9' && id <= UINT32_MAX; i++)
-            id = id * 10 + (uint64_t)(text.ptr[i] - '0');
-        if (i == start || id > UINT32_MAX || (i < text.len && !memchr(" \t\r\n", text.ptr[i], 4)))
-            return wm_fail(err, WM_E_FORMAT, "byte %zu is no token id", start);
-        if (ids->n == ids->cap) {
-            size_t cap = ids->cap ? ids->cap * 2 : 1024;
-            uint32_t *grown = realloc(ids->ids, cap * sizeof *grown);
-            if (!grown)
-                return wm_fail_nomem(err, cap * sizeof *grown, "ids");
-            ids->ids = grown;
-            ids->cap = cap;
-        }
-        ids->ids[ids->n++] = (uint32_t)id;
-    }
-    return 0;
-}
-
-static int run_decode(struct cli *cli)
-{
-    struct wm_error err = {0};
-    struct wm_tokenizer *tok = NULL;
-    struct wm_ids ids = {0};
-    struct wm_buf text, out;
-    wm_buf_init(&text, TEXT_MAX);
-    wm_buf_init(&out, (size_t)8 * TEXT_MAX);
-    int status = open_tokenizer(cli, &tok, &err);
-    if (!status)
-        status = wm_file_load(cli->n_operands ? cli->operands[0] : "-", &text, &err);
-    if (!status)
-        status = parse_ids(wm_buf_str(&text), &ids, &err);
-    if (!status)
-        status = wm_decode(tok, ids.ids, ids.n, false, &out, &err);
-    if (!status)
-        cli_write(cli, wm_buf_str(&out));
-    wm_ids_done(&ids);
-    wm_buf_done(&text);
-    wm_buf_done(&out);
-    wm_tokenizer_free(tok);
-    return status ? cli_fail(cli, &err) : CLI_OK;
-}
-
 const struct cli_command cli_command_tokenizer_encode = {
     .name = "tokenizer encode",
     .summary = "text to token ids",
@@ -308,15 +247,4 @@ const struct cli_command cli_command_tokenizer_encode = {
     .max_operands = 1,
     .bind = bind_encode,
     .run = run_encode,
-};
-
-const struct cli_command cli_command_tokenizer_decode = {
-    .name = "tokenizer decode",
-    .summary = "token ids to text",
-    .operands = "[FILE]",
-    .examples = "  echo 72 101 108 | wetmill tokenizer decode -t out/tokenizer",
-    .min_operands = 0,
-    .max_operands = 1,
-    .bind = bind_decode,
-    .run = run_decode,
 };

@@ -71,13 +71,16 @@ const struct cli_command cli_command_tokenizer_convert = {
     .examples =
         "  wetmill tokenizer convert out/tokenizer vocabulary.gguf\n"
         "  wetmill tokenizer convert cl100k_base.tiktoken cl100k\n"
+        "  wetmill tokenizer convert tokenizer.model hf\n"
         "  wetmill tokenizer convert --split cl100k --special '<|end|>' my.tiktoken my-tokenizer",
     .notes =
-        "IN: tokenizer.json, .tiktoken, vocab.json with merges.txt, GGUF, or a directory; found "
-        "out\n"
-        "by content. OUT: NAME.tiktoken, NAME.gguf, NAME/vocab.json (gpt2), else a directory for\n"
-        "tokenizer.json. What the format cannot express is refused. A .tiktoken file never holds\n"
-        "the split and the special tokens; what is missing is said.",
+        "IN: tokenizer.json, .tiktoken, vocab.json with merges.txt, GGUF, a SentencePiece .model,\n"
+        "or a directory; found out by content. OUT: NAME.tiktoken, NAME.gguf, NAME.model,\n"
+        "NAME/vocab.json (gpt2), else a directory for tokenizer.json. What the format cannot\n"
+        "express is refused: of SentencePiece models, tokenizer.json and GGUF take BPE without a\n"
+        "character map (--normalization_rule_name=identity) and without\n"
+        "remove_extra_whitespaces. A .tiktoken file never holds the split and the special\n"
+        "tokens; what is missing is said.",
     .min_operands = 2,
     .max_operands = 2,
     .bind = bind,

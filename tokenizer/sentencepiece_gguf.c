@@ -68,9 +68,9 @@ static void put_pieces(struct wm_gguf_out *w, const struct wm_sp *model)
 
 int sp_put_gguf(const struct wm_tokenizer *tok, struct wm_gguf_out *w)
 {
-    static const char *const keys[] = {
-        "tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id",
-        "tokenizer.ggml.padding_token_id", "tokenizer.ggml.unknown_token_id"};
+    static const char *const keys[] = {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id",
+                                       "tokenizer.ggml.padding_token_id",
+                                       "tokenizer.ggml.unknown_token_id"};
     uint32_t roles[4];
     char hex[WM_HEX128];
     if (!w->status)

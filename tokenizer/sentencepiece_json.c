@@ -25,24 +25,25 @@ int sp_check_plain(const struct wm_tokenizer *tok, const char *format, struct wm
     const struct wm_sp *model = tok->pieces;
     const struct wm_sp_rules rules = wm_sp_rules(model);
     static const char *const no = "cannot be expressed there as SentencePiece has it";
-    const char *component =
-        wm_sp_kind(model) != WM_SP_BPE ? "is a unigram model: single-precision sums of scores"
-        : rules.has_map                ? "has a character map (NFKC, say): longest rule first"
-        : rules.removes_extra_spaces   ? "has remove_extra_whitespaces"
-        : rules.space_is_suffix        ? "has treat_whitespace_as_suffix"
-        : !rules.escapes_spaces        ? "has escape_whitespaces off"
-        : rules.rewrites_decoded       ? "has a denormaliser"
-                                       : NULL;
+    const char *component = wm_sp_kind(model) != WM_SP_BPE
+                                ? "is a unigram model: single-precision sums of scores"
+                            : rules.has_map ? "has a character map (NFKC, say): longest rule first"
+                            : rules.removes_extra_spaces ? "has remove_extra_whitespaces"
+                            : rules.space_is_suffix      ? "has treat_whitespace_as_suffix"
+                            : !rules.escapes_spaces      ? "has escape_whitespaces off"
+                            : rules.rewrites_decoded     ? "has a denormaliser"
+                                                         : NULL;
     if (component)
-        return wm_fail(err, WM_E_CONFIG, "not to %s: the model %s, which %s", format, component, no);
+        return wm_fail(err, WM_E_CONFIG, "not to %s: the model %s, which %s", format, component,
+                       no);
     for (uint32_t id = 0; id < wm_sp_count(model); id++) {
         enum wm_sp_type type = wm_sp_piece_type(model, id);
         struct wm_str piece = wm_sp_piece(model, id);
-        const char *kind = type == WM_SP_USER_DEFINED                      ? "user-defined"
-                           : type == WM_SP_UNUSED                          ? "unused"
-                           : !wm_utf8_valid(piece)                         ? "not UTF-8"
+        const char *kind = type == WM_SP_USER_DEFINED                               ? "user-defined"
+                           : type == WM_SP_UNUSED                                   ? "unused"
+                           : !wm_utf8_valid(piece)                                  ? "not UTF-8"
                            : type == WM_SP_NORMAL && wm_sp_find(model, piece) != id ? "there twice"
-                                                                           : NULL;
+                                                                                    : NULL;
         if (kind)
             return wm_fail(err, WM_E_CONFIG, "not to %s: piece %lu, \"%.*s\", is %s, which %s",
                            format, (unsigned long)id, (int)piece.len, piece.ptr, kind, no);
@@ -156,7 +157,7 @@ static const char normalizer[][200] = {
     "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\"" SPACE "\"},"
     "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"" SPACE "\"}]}"};
 #define DECODERS                                                                                  \
-    "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"" SPACE  \
+    "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"" SPACE \
     "\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"}"
 static const char decoder[][300] = {
     DECODERS "]}", DECODERS ",{\"type\":\"Strip\",\"content\":\" \",\"start\":1,\"stop\":0}]}"};

@@ -35,7 +35,7 @@ ids g got
 same want got
 expect 2 'says itself' "$WETMILL" tokenizer convert --split r50k cl100k h
 
-expect 1 "mean GPT-2's split" "$WETMILL" tokenizer convert --format gpt2 cl100k h
+expect 2 "mean GPT-2's split" "$WETMILL" tokenizer convert --format gpt2 cl100k h
 expect 0 . "$WETMILL" tokenizer train -o odd --vocabulary 280 --split pattern --pattern '[a-z]+|.' --min-frequency 1 --format text text.txt
 expect 2 'no name for this tokenizer' "$WETMILL" tokenizer convert odd h.gguf
 expect 1 'this is no tokenizer' "$WETMILL" tokenizer convert text.txt h
