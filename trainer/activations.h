@@ -10,6 +10,7 @@
 #ifndef WETMILL_TRAINER_ACTIVATIONS_H
 #define WETMILL_TRAINER_ACTIVATIONS_H
 
+#include "trainer/attention.h"
 #include "trainer/gemm.h"
 #include "trainer/model.h"
 
@@ -40,7 +41,6 @@ static inline size_t wm_layer_at(uint32_t layer, enum wm_layer_param which)
 enum {
     WM_NORM_ROWS = 64,  /* rows whose norm gradients are summed before they are added up */
     WM_LOSS_ROWS = 512, /* rows of logits that exist at a time */
-    WM_QUERY_ROWS = 64, /* rows of attention scores that exist at a time, per head */
     WM_SPAN = 16384,    /* parameters an optimiser item updates */
 };
 
@@ -55,6 +55,7 @@ struct wm_layer_acts {
     struct wm_norm_state norm1;
     float *qkv;    /* [rows, 3C] queries, keys, values; heads side by side in each */
     float *mixed;  /* [rows, C] attention's output before its projection */
+    float *scores; /* [b, heads, t] logarithms of its softmax's denominators */
     float *middle; /* [rows, C] residual stream after attention */
     struct wm_norm_state norm2;
     float *fc;   /* [rows, 4C] before GELU */
@@ -122,16 +123,11 @@ void wm_linear_backward(const struct wm_model *model, const float *d_y, const fl
                         size_t weight_at, float *d_x, size_t rows,
                         void (*finish)(void *, size_t, size_t, size_t, size_t), void *finish_arg);
 
-/* ---- attention.c: causal, blocked over queries; scores are made again for the gradient ---- */
-
-/** Floats of a slot's scratch. */
-size_t wm_attention_scratch(const struct wm_model_config *config);
-void wm_attention_forward(const struct wm_model *model, const float *qkv, float *mixed, uint32_t b,
-                          uint32_t t);
-void wm_attention_backward(const struct wm_model *model, const float *qkv, const float *mixed,
-                           const float *d_mixed, float *d_qkv, uint32_t b, uint32_t t);
-
 /* ---- forward.c, backward.c, loss.c ---- */
+
+/** A layer's attention: its shapes and buffers. */
+struct wm_attention wm_layer_attention(const struct wm_model *model,
+                                       const struct wm_layer_acts *layer, uint32_t b, uint32_t t);
 
 /** Ids, sizes. WM_E_LIMIT, WM_E_FORMAT. `targets`: look at them too. */
 int wm_batch_check(const struct wm_model *model, const struct wm_lm_batch *batch, bool targets,

@@ -1,200 +1,231 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Causal attention, one item per sequence and head. Scores exist for WM_QUERY_ROWS queries at a
- * time and only up to the last of these queries; the gradient makes them again, with the same
- * bits, instead of keeping T × T of them (after Rabe and Staats 2021, Dao et al. 2022). */
+/* One item of the forward pass is a block of queries of one head; it walks the blocks of keys. */
+#include "trainer/attention_blocks.h"
+
 #include <math.h>
+#include <string.h>
 
-#include "trainer/activations.h"
-
-struct attention {
-    const struct wm_model *model;
-    const float *qkv, *mixed, *d_mixed;
-    float *out, *d_qkv; /* forward writes out, backward writes d_qkv */
-    uint32_t t;
-};
-
-/* One head of one sequence, and a slot's scratch. */
-struct head {
-    const struct wm_kernels *kernels;
-    const float *q, *k, *v;   /* [t, D] with rows `ld` apart */
-    size_t t, depth, ld;      /* ld = 3C */
-    float factor;             /* 1 / √D */
-    float *gemm;              /* scratch of products */
-    float *scores, *d_scores; /* [WM_QUERY_ROWS, ld_scores] */
-    size_t ld_scores;
-};
-
-static size_t scores_ld(size_t t)
+static size_t most(size_t a, size_t b)
 {
-    return (t + 15) / 16 * 16;
+    return a > b ? a : b;
 }
 
-static size_t gemm_floats(size_t t, size_t depth)
+static size_t gemm_floats(size_t depth)
 {
-    size_t a = wm_gemm_here_floats(t, depth), b = wm_gemm_here_floats(depth, t);
-    size_t c = wm_gemm_here_floats(depth, WM_QUERY_ROWS);
-    a = a > b ? a : b;
-    return ((a > c ? a : c) + 15) / 16 * 16;
+    size_t scores = wm_gemm_here_floats(WM_ATTENTION_KEYS, depth);
+    size_t sums = wm_gemm_here_floats(depth, most(WM_ATTENTION_KEYS, WM_ATTENTION_QUERIES));
+    return (most(scores, sums) + 15) / 16 * 16;
 }
 
-size_t wm_attention_scratch(const struct wm_model_config *config)
+size_t wm_attention_scratch_floats(uint32_t head_dim)
 {
-    return gemm_floats(config->n_ctx, config->n_embd / config->n_head) +
-           (size_t)2 * WM_QUERY_ROWS * scores_ld(config->n_ctx);
+    return gemm_floats(head_dim) + (size_t)2 * WM_ATTENTION_QUERIES * WM_ATTENTION_KEYS;
 }
 
-static struct head open_head(const struct attention *a, size_t item)
+struct wm_head wm_attention_head(const struct wm_workshop *shop, const struct wm_attention *a,
+                                 size_t sequence, size_t head)
 {
-    const struct wm_model_config *config = &a->model->config;
-    const struct wm_workshop *shop = &a->model->acts->shop;
-    const size_t c = config->n_embd, depth = c / config->n_head, t = a->t;
-    const float *q = a->qkv + item / config->n_head * t * 3 * c + item % config->n_head * depth;
+    const size_t depth = a->head_dim, kv_head = head / (a->n_head / a->n_kv_head);
+    const size_t row = sequence * a->t, kv_at = sequence * a->t_kv * a->ld_kv + kv_head * depth;
     float *scratch = shop->scratch + wm_team_slot() * shop->scratch_floats;
-    float *scores = scratch + gemm_floats(t, depth);
-    return (struct head){
+    float *scores = scratch + gemm_floats(depth);
+    return (struct wm_head){
         .kernels = shop->kernels,
-        .q = q,
-        .k = q + c,
-        .v = q + 2 * c,
-        .t = t,
-        .depth = depth,
-        .ld = 3 * c,
+        .a = a,
+        .sequence = sequence,
+        .q = a->q + row * a->ld_q + head * depth,
+        .k = a->k + kv_at,
+        .v = a->v + kv_at,
+        .out = a->out + row * a->ld_out + head * depth,
+        .norm = a->norm + (sequence * a->n_head + head) * a->t,
         .factor = 1.0f / sqrtf((float)depth),
         .gemm = scratch,
         .scores = scores,
-        .d_scores = scores + WM_QUERY_ROWS * scores_ld(t),
-        .ld_scores = scores_ld(t),
+        .d_scores = scores + WM_ATTENTION_QUERIES * WM_ATTENTION_KEYS,
     };
 }
 
-/* Queries [first, first + n) see keys [0, first + n): exp(score − max) in h->scores, 0 above the
- * diagonal; ret_sums[i] is row i's sum. */
-static void make_scores(const struct head *h, size_t first, size_t n, float *ret_sums)
+/* ---- what a mask leaves ---- */
+
+static struct wm_keys row_keys(const struct wm_head *h, size_t row)
 {
+    const struct wm_attention *a = h->a;
+    struct wm_keys keys = {0, a->t_kv};
+    if (a->mask != WM_MASK_FULL)
+        keys.end = row + 1 + a->t_kv - a->t;
+    if (a->mask == WM_MASK_PREFIX)
+        keys.end = most(keys.end, a->prefix[h->sequence]);
+    if (a->first_key)
+        keys.first = a->first_key[h->sequence * a->t + row];
+    if (keys.first > keys.end)
+        keys.first = keys.end;
+    return keys;
+}
+
+struct wm_keys wm_attention_row(const struct wm_tile *tile, size_t row)
+{
+    struct wm_keys keys = row_keys(tile->head, tile->row + row);
+    keys.first = keys.first > tile->key ? keys.first - tile->key : 0;
+    keys.end = keys.end > tile->key ? keys.end - tile->key : 0;
+    if (keys.end > tile->n_keys)
+        keys.end = tile->n_keys;
+    if (keys.first > keys.end)
+        keys.first = keys.end;
+    return keys;
+}
+
+struct wm_tile wm_attention_rows(const struct wm_head *h, size_t query_block)
+{
+    const size_t first = query_block * WM_ATTENTION_QUERIES, left = h->a->t - first;
+    struct wm_tile tile = {
+        .head = h,
+        .row = first,
+        .n_rows = left < WM_ATTENTION_QUERIES ? left : WM_ATTENTION_QUERIES,
+        .seen = {h->a->t_kv, 0},
+    };
+    for (size_t i = 0; i < tile.n_rows; i++) {
+        struct wm_keys keys = row_keys(h, first + i);
+        if (keys.first < keys.end) {
+            tile.seen.first = keys.first < tile.seen.first ? keys.first : tile.seen.first;
+            tile.seen.end = most(keys.end, tile.seen.end);
+        }
+    }
+    tile.seen.first = tile.seen.first / 16 * 16; /* rows of scores begin at whole registers */
+    return tile;
+}
+
+bool wm_attention_keys(struct wm_tile *tile, size_t key_block)
+{
+    const size_t first = key_block * WM_ATTENTION_KEYS, end = first + WM_ATTENTION_KEYS;
+    tile->key = most(first, tile->seen.first);
+    if (tile->key >= end || tile->key >= tile->seen.end)
+        return false;
+    tile->n_keys = (end < tile->seen.end ? end : tile->seen.end) - tile->key;
+    return true;
+}
+
+void wm_attention_scores(const struct wm_tile *tile)
+{
+    const struct wm_head *h = tile->head;
     const struct wm_gemm product = {
-        .m = n,
-        .n = first + n,
-        .k = h->depth,
-        .a = {h->q + first * h->ld, h->ld, false},
-        .b = {h->k, h->ld, false},
+        .m = tile->n_rows,
+        .n = tile->n_keys,
+        .k = h->a->head_dim,
+        .a = {h->q + tile->row * h->a->ld_q, h->a->ld_q, false},
+        .b = {h->k + tile->key * h->a->ld_kv, h->a->ld_kv, false},
         .c = h->scores,
-        .ldc = h->ld_scores,
+        .ldc = WM_ATTENTION_KEYS,
     };
     wm_gemm_here(h->kernels, h->gemm, &product);
-    for (size_t i = 0; i < n; i++) {
-        float max;
-        ret_sums[i] = h->kernels->softmax(h->scores + i * h->ld_scores, first + i + 1, first + n,
-                                          h->factor, &max);
+}
+
+/* ---- forward ---- */
+
+/* A block's rows: what was seen of their softmax so far. */
+struct running {
+    float max[WM_ATTENTION_QUERIES], sum[WM_ATTENTION_QUERIES];
+    float shrink[WM_ATTENTION_QUERIES]; /* of what is there, because of a new maximum */
+};
+
+/* Scores of row i → exp(score − max), 0 where it may not look; its maximum and sum go on. */
+static void soften_row(const struct wm_tile *tile, size_t i, struct running *run)
+{
+    const struct wm_head *h = tile->head;
+    const struct wm_keys keys = wm_attention_row(tile, i);
+    float *s = h->scores + i * WM_ATTENTION_KEYS;
+    memset(s, 0, keys.first * sizeof *s);
+    memset(s + keys.end, 0, (tile->n_keys - keys.end) * sizeof *s);
+    run->shrink[i] = 1;
+    if (keys.first == keys.end)
+        return;
+    const size_t n = keys.end - keys.first;
+    const float top = h->kernels->top(s + keys.first, n) * h->factor;
+    if (!(top <= run->max[i])) {
+        run->shrink[i] = run->max[i] - top;
+        (void)h->kernels->exp_sum(&run->shrink[i], 1, 1, 0);
+        run->max[i] = top;
     }
+    float sum = h->kernels->exp_sum(s + keys.first, n, h->factor, run->max[i]);
+    run->sum[i] = run->sum[i] * run->shrink[i] + sum;
 }
 
-static void forward_head(void *arg, size_t item)
+/* out = out × shrink + scores × v; `first`: there is nothing yet. */
+static void mix(const struct wm_tile *tile, const struct running *run, bool first)
 {
-    const struct attention *a = arg;
-    const struct head h = open_head(a, item);
-    const size_t c = a->model->config.n_embd, n_head = a->model->config.n_head;
-    float *out = a->out + item / n_head * h.t * c + item % n_head * h.depth;
-    float sums[WM_QUERY_ROWS];
-    for (size_t first = 0; first < h.t; first += WM_QUERY_ROWS) {
-        const size_t n = h.t - first < WM_QUERY_ROWS ? h.t - first : WM_QUERY_ROWS;
-        make_scores(&h, first, n, sums);
-        const struct wm_gemm mix = {
-            .m = n,
-            .n = h.depth,
-            .k = first + n,
-            .a = {h.scores, h.ld_scores, false},
-            .b = {h.v, h.ld, true},
-            .c = out + first * c,
-            .ldc = c,
-        };
-        wm_gemm_here(h.kernels, h.gemm, &mix);
-        for (size_t i = 0; i < n; i++)
-            h.kernels->scale(out + (first + i) * c, 1.0f / sums[i], h.depth);
-    }
-}
-
-void wm_attention_forward(const struct wm_model *model, const float *qkv, float *mixed, uint32_t b,
-                          uint32_t t)
-{
-    struct attention a = {.model = model, .qkv = qkv, .out = mixed, .t = t};
-    wm_parallel(model->team, (size_t)b * model->config.n_head, forward_head, &a);
-}
-
-/* Probabilities in h->scores and the scores' gradient in h->d_scores:
- * dP = dO Vᵀ,  dS = P (dP − Σ dO O) / √D. */
-static void make_d_scores(const struct head *h, size_t first, size_t n, const float *mixed,
-                          const float *d_mixed, size_t c)
-{
-    float sums[WM_QUERY_ROWS];
-    make_scores(h, first, n, sums);
+    const struct wm_head *h = tile->head;
+    const struct wm_attention *a = h->a;
+    float *out = h->out + tile->row * a->ld_out;
+    for (size_t i = 0; i < tile->n_rows && !first; i++)
+        if (run->shrink[i] != 1)
+            h->kernels->scale(out + i * a->ld_out, run->shrink[i], a->head_dim);
     const struct wm_gemm product = {
-        .m = n,
-        .n = first + n,
-        .k = h->depth,
-        .a = {d_mixed + first * c, c, false},
-        .b = {h->v, h->ld, false},
-        .c = h->d_scores,
-        .ldc = h->ld_scores,
-    };
-    wm_gemm_here(h->kernels, h->gemm, &product);
-    for (size_t i = 0; i < n; i++) {
-        float *p = h->scores + i * h->ld_scores;
-        const size_t at = (first + i) * c;
-        h->kernels->scale(p, 1.0f / sums[i], first + n);
-        float d = h->kernels->dot(d_mixed + at, mixed + at, h->depth);
-        h->kernels->softmax_back(p, h->d_scores + i * h->ld_scores, d, h->factor, first + n);
-    }
-}
-
-/* Keys and values [0, first + n) gather from these queries: += scoresᵀ × rows. */
-static void gather(const struct head *h, const float *scores, const float *rows, size_t ld_rows,
-                   float *d, size_t first, size_t n)
-{
-    const struct wm_gemm product = {
-        .m = first + n,
-        .n = h->depth,
-        .k = n,
-        .a = {scores, h->ld_scores, true},
-        .b = {rows, ld_rows, true},
-        .c = d,
-        .ldc = h->ld,
-        .start = first + n == h->t ? WM_START_ZERO : WM_START_C,
+        .m = tile->n_rows,
+        .n = a->head_dim,
+        .k = tile->n_keys,
+        .a = {h->scores, WM_ATTENTION_KEYS, false},
+        .b = {h->v + tile->key * a->ld_kv, a->ld_kv, true},
+        .c = out,
+        .ldc = a->ld_out,
+        .start = first ? WM_START_ZERO : WM_START_C,
     };
     wm_gemm_here(h->kernels, h->gemm, &product);
 }
 
-/* From the last queries to the first, so that the first gather reaches every key and value. */
-static void backward_head(void *arg, size_t item)
+static void finish_rows(const struct wm_tile *tile, struct running *run, bool any)
 {
-    const struct attention *a = arg;
-    const struct head h = open_head(a, item);
-    const size_t c = a->model->config.n_embd, n_head = a->model->config.n_head;
-    const size_t at = item / n_head * h.t * c + item % n_head * h.depth;
-    const float *mixed = a->mixed + at, *d_mixed = a->d_mixed + at;
-    float *d_q = a->d_qkv + (h.q - a->qkv);
-    for (size_t end = h.t; end;) {
-        const size_t first = (end - 1) / WM_QUERY_ROWS * WM_QUERY_ROWS, n = end - first;
-        make_d_scores(&h, first, n, mixed, d_mixed, c);
-        const struct wm_gemm to_q = {
-            .m = n,
-            .n = h.depth,
-            .k = end,
-            .a = {h.d_scores, h.ld_scores, false},
-            .b = {h.k, h.ld, true},
-            .c = d_q + first * h.ld,
-            .ldc = h.ld,
-        };
-        wm_gemm_here(h.kernels, h.gemm, &to_q);
-        gather(&h, h.d_scores, h.q + first * h.ld, h.ld, d_q + c, first, n);
-        gather(&h, h.scores, d_mixed + first * c, c, d_q + 2 * c, first, n);
-        end = first;
+    const struct wm_head *h = tile->head;
+    const size_t depth = h->a->head_dim;
+    for (size_t i = 0; i < tile->n_rows; i++) {
+        float *out = h->out + (tile->row + i) * h->a->ld_out;
+        if (!any)
+            memset(out, 0, depth * sizeof *out);
+        else if (run->sum[i] != 0)
+            h->kernels->scale(out, 1.0f / run->sum[i], depth);
+        if (run->sum[i] == 0) { /* saw no key */
+            run->sum[i] = 1;
+            run->max[i] = 0;
+        }
     }
+    h->kernels->log(run->sum, tile->n_rows);
+    for (size_t i = 0; i < tile->n_rows; i++)
+        h->norm[tile->row + i] = run->max[i] + run->sum[i];
 }
 
-void wm_attention_backward(const struct wm_model *model, const float *qkv, const float *mixed,
-                           const float *d_mixed, float *d_qkv, uint32_t b, uint32_t t)
+struct forward {
+    const struct wm_workshop *shop;
+    const struct wm_attention *a;
+    size_t n_blocks;
+};
+
+/* The last queries first: under a causal mask they cost most. */
+static void forward_block(void *arg, size_t item)
 {
-    struct attention a = {
-        .model = model, .qkv = qkv, .mixed = mixed, .d_mixed = d_mixed, .d_qkv = d_qkv, .t = t};
-    wm_parallel(model->team, (size_t)b * model->config.n_head, backward_head, &a);
+    const struct forward *f = arg;
+    const size_t n_heads = (size_t)f->a->b * f->a->n_head, which = item % n_heads;
+    const struct wm_head h =
+        wm_attention_head(f->shop, f->a, which / f->a->n_head, which % f->a->n_head);
+    struct wm_tile tile = wm_attention_rows(&h, f->n_blocks - 1 - item / n_heads);
+    struct running run;
+    for (size_t i = 0; i < tile.n_rows; i++) {
+        run.max[i] = -INFINITY;
+        run.sum[i] = 0;
+    }
+    bool any = false;
+    for (size_t block = tile.seen.first / WM_ATTENTION_KEYS;
+         block * WM_ATTENTION_KEYS < tile.seen.end; block++) {
+        if (!wm_attention_keys(&tile, block))
+            continue;
+        wm_attention_scores(&tile);
+        for (size_t i = 0; i < tile.n_rows; i++)
+            soften_row(&tile, i, &run);
+        mix(&tile, &run, !any);
+        any = true;
+    }
+    finish_rows(&tile, &run, any);
+}
+
+void wm_attention_forward(const struct wm_workshop *shop, const struct wm_attention *a)
+{
+    struct forward f = {shop, a, wm_attention_query_blocks(a)};
+    wm_parallel(shop->team, f.n_blocks * a->b * a->n_head, forward_block, &f);
 }

@@ -26,7 +26,7 @@ static void backward_layer(const struct wm_model *model, uint32_t index, uint32_
 {
     const struct wm_activations *acts = model->acts;
     const struct wm_layer_acts *layer = &acts->layers[index];
-    const size_t rows = (size_t)b * t;
+    const size_t rows = (size_t)b * t, c = model->config.n_embd;
     struct gelu_grad gelu = {acts->shop.kernels, layer->fc, acts->d_wide,
                              (size_t)4 * model->config.n_embd};
 
@@ -39,7 +39,9 @@ static void backward_layer(const struct wm_model *model, uint32_t index, uint32_
 
     wm_linear_backward(model, acts->d_stream, layer->mixed, wm_layer_at(index, WM_MIX_WEIGHT),
                        acts->d_narrow, rows, NULL, NULL);
-    wm_attention_backward(model, layer->qkv, layer->mixed, acts->d_narrow, acts->d_wide, b, t);
+    const struct wm_attention attention = wm_layer_attention(model, layer, b, t);
+    wm_attention_backward(&acts->shop, &attention, acts->d_narrow, c, acts->d_wide,
+                          acts->d_wide + c, acts->d_wide + 2 * c, 3 * c, 3 * c);
     wm_linear_backward(model, acts->d_wide, layer->norm1.out, wm_layer_at(index, WM_QKV_WEIGHT),
                        acts->d_narrow, rows, NULL, NULL);
     wm_norm_backward(model, acts->d_narrow, layer->in, wm_layer_at(index, WM_NORM1_GAIN),

@@ -75,6 +75,30 @@ static void finish_gelu(void *arg, size_t row, size_t n_rows, size_t col, size_t
         f->kernels->gelu(f->from + at, f->to + at, n_cols);
 }
 
+struct wm_attention wm_layer_attention(const struct wm_model *model,
+                                       const struct wm_layer_acts *layer, uint32_t b, uint32_t t)
+{
+    const struct wm_model_config *config = &model->config;
+    const size_t c = config->n_embd;
+    return (struct wm_attention){
+        .b = b,
+        .t = t,
+        .t_kv = t,
+        .n_head = config->n_head,
+        .n_kv_head = config->n_kv_head,
+        .head_dim = config->head_dim,
+        .q = layer->qkv,
+        .ld_q = 3 * c,
+        .k = layer->qkv + c,
+        .v = layer->qkv + 2 * c,
+        .ld_kv = 3 * c,
+        .mask = WM_MASK_CAUSAL,
+        .out = layer->mixed,
+        .ld_out = c,
+        .norm = layer->scores,
+    };
+}
+
 static void forward_layer(const struct wm_model *model, uint32_t index, uint32_t b, uint32_t t)
 {
     const struct wm_kernels *kernels = model->acts->shop.kernels;
@@ -87,7 +111,8 @@ static void forward_layer(const struct wm_model *model, uint32_t index, uint32_t
     wm_norm_forward(model, layer->in, wm_layer_at(index, WM_NORM1_GAIN), &layer->norm1, rows);
     wm_linear_forward(model, layer->norm1.out, wm_layer_at(index, WM_QKV_WEIGHT), layer->qkv, rows,
                       NULL, NULL);
-    wm_attention_forward(model, layer->qkv, layer->mixed, b, t);
+    const struct wm_attention attention = wm_layer_attention(model, layer, b, t);
+    wm_attention_forward(&model->acts->shop, &attention);
     wm_linear_forward(model, layer->mixed, wm_layer_at(index, WM_MIX_WEIGHT), layer->middle, rows,
                       finish_residual, &to_middle);
 

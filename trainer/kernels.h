@@ -42,6 +42,8 @@ struct wm_kernels {
 
     /** y[i] += x[i] */
     void (*add)(float *y, const float *x, size_t n);
+    /** y[i] += a × x[i], rounded twice */
+    void (*axpy)(float *y, float a, const float *x, size_t n);
     /** x[i] ×= factor */
     void (*scale)(float *x, float factor, size_t n);
     /** Σ a[i] × b[i] */
@@ -56,16 +58,39 @@ struct wm_kernels {
     void (*layer_norm_back)(const float *dy, const float *x, const float *gain, float mean,
                             float rstd, size_t n, float *dx, float *dgain, float *dbias);
 
+    /** y = x × rstd × gain over n channels; rstd = 1 / √(mean x² + epsilon). y may be x. */
+    void (*rms_norm)(const float *x, const float *gain, float epsilon, size_t n, float *y,
+                     float *ret_rstd);
+    /** dx = its gradient, or dx += it; dgain += this row's part. Without `add` dx may be dy. */
+    void (*rms_norm_back)(const float *dy, const float *x, const float *gain, float rstd, size_t n,
+                          bool add, float *dx, float *dgain);
+
+    /** Turns the pairs (i, i + half) of each of n_head heads of 2 × half floats, side by side in x,
+     *  by the angle with this cos[i], sin[i]; `back`: by minus the angle, which is the gradient. */
+    void (*rope)(float *x, const float *cos, const float *sin, size_t half, size_t n_head,
+                 bool back);
+
     /** y = x × Φ(x), tanh form (Hendrycks & Gimpel 2016). */
     void (*gelu)(const float *x, float *y, size_t n);
     /** dy[i] ×= gelu'(x[i]) */
     void (*gelu_back)(const float *x, float *dy, size_t n);
+    /** y = gate × σ(gate) × up (Shazeer 2020). y may be either. */
+    void (*swiglu)(const float *gate, const float *up, float *y, size_t n);
+    /** Both gradients, written; d_gate may be gate, d_up may be up, and either may be dy. */
+    void (*swiglu_back)(const float *gate, const float *up, const float *dy, float *d_gate,
+                        float *d_up, size_t n);
 
     /** s[i] = exp(s[i] × factor − max) for i < n, 0 for n ≤ i < n_padded; factor > 0, n ≥ 1.
      *  Returns the sum; `*ret_max` = max of s[i] × factor. */
     float (*softmax)(float *s, size_t n, size_t n_padded, float factor, float *ret_max);
-    /** dp[i] = p[i] × (dp[i] − d) × factor */
-    void (*softmax_back)(const float *p, float *dp, float d, float factor, size_t n);
+    /** max x[i], n ≥ 1. */
+    float (*top)(const float *x, size_t n);
+    /** s[i] = exp(s[i] × factor − max); returns the sum. */
+    float (*exp_sum)(float *s, size_t n, float factor, float max);
+    /** x[i] = log x[i]; 2^-126 for what is below it or a NaN. */
+    void (*log)(float *x, size_t n);
+    /** s[i] = p = exp(s[i] × factor − norm), and dp[i] = p × (dp[i] − d) × factor. */
+    void (*scores_back)(float *s, float *dp, float norm, float d, float factor, size_t n);
 
     /** One AdamW update of n parameters. */
     void (*adamw)(float *p, const float *g, float *m, float *v, const struct wm_adamw_constants *c,

@@ -12,6 +12,16 @@ static void add(float *y, const float *x, size_t n)
         y[i] += x[i];
 }
 
+static void axpy(float *y, float a, const float *x, size_t n)
+{
+    const struct lanes f = lanes_all(a);
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        lanes_store(y + i, lanes_add(lanes_load(y + i), lanes_mul(f, lanes_load(x + i))));
+    for (; i < n; i++)
+        y[i] += a * x[i];
+}
+
 static void scale(float *x, float factor, size_t n)
 {
     const struct lanes f = lanes_all(factor);
@@ -201,9 +211,8 @@ static float row_top(const float *s, size_t n)
     return lanes_top(top);
 }
 
-static float softmax(float *s, size_t n, size_t n_padded, float factor, float *ret_max)
+static float exp_sum(float *s, size_t n, float factor, float max)
 {
-    const float max = row_top(s, n) * factor;
     const struct lanes f = lanes_all(factor), m = lanes_all(max);
     struct lanes sum = lanes_all(0);
     size_t i = 0;
@@ -218,21 +227,47 @@ static float softmax(float *s, size_t n, size_t n_padded, float factor, float *r
         lanes_store_n(s + i, e, n - i);
         sum = lanes_add(sum, lanes_load_n(s + i, n - i, 0));
     }
-    memset(s + n, 0, (n_padded - n) * sizeof *s);
-    *ret_max = max;
     return lanes_sum(sum);
 }
 
-static void softmax_back(const float *p, float *dp, float d, float factor, size_t n)
+static float softmax(float *s, size_t n, size_t n_padded, float factor, float *ret_max)
 {
-    const struct lanes dd = lanes_all(d), f = lanes_all(factor);
+    *ret_max = row_top(s, n) * factor;
+    memset(s + n, 0, (n_padded - n) * sizeof *s);
+    return exp_sum(s, n, factor, *ret_max);
+}
+
+static inline struct lanes scores_back_16(struct lanes *s, struct lanes dp, float norm, float d,
+                                          float factor)
+{
+    const struct lanes f = lanes_all(factor);
+    *s = lanes_exp(lanes_sub(lanes_mul(*s, f), lanes_all(norm)));
+    return lanes_mul(lanes_mul(*s, lanes_sub(dp, lanes_all(d))), f);
+}
+
+static void scores_back(float *s, float *dp, float norm, float d, float factor, size_t n)
+{
     size_t i = 0;
     for (; i + 16 <= n; i += 16) {
-        struct lanes g = lanes_mul(lanes_load(p + i), lanes_sub(lanes_load(dp + i), dd));
-        lanes_store(dp + i, lanes_mul(g, f));
+        struct lanes p = lanes_load(s + i);
+        lanes_store(dp + i, scores_back_16(&p, lanes_load(dp + i), norm, d, factor));
+        lanes_store(s + i, p);
     }
-    for (; i < n; i++)
-        dp[i] = p[i] * (dp[i] - d) * factor;
+    if (i < n) {
+        struct lanes p = lanes_load_n(s + i, n - i, 0);
+        struct lanes ds = scores_back_16(&p, lanes_load_n(dp + i, n - i, 0), norm, d, factor);
+        lanes_store_n(dp + i, ds, n - i);
+        lanes_store_n(s + i, p, n - i);
+    }
+}
+
+static void logs(float *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        lanes_store(x + i, lanes_log(lanes_load(x + i)));
+    if (i < n)
+        lanes_store_n(x + i, lanes_log(lanes_load_n(x + i, n - i, 1)), n - i);
 }
 
 static inline void adamw_16(float *p, const float *g, float *m, float *v,
@@ -272,7 +307,9 @@ static void adamw(float *p, const float *g, float *m, float *v, const struct wm_
     memcpy(v + i, t[3], left);
 }
 
-#define WM_VECTOR_KERNELS                                                                         \
-    .add = add, .scale = scale, .dot = dot, .sum_squares = sum_squares, .layer_norm = layer_norm, \
-    .layer_norm_back = layer_norm_back, .gelu = gelu, .gelu_back = gelu_back, .softmax = softmax, \
-    .softmax_back = softmax_back, .adamw = adamw
+#define WM_VECTOR_KERNELS                                                               \
+    .add = add, .axpy = axpy, .scale = scale, .dot = dot, .sum_squares = sum_squares,   \
+    .layer_norm = layer_norm, .layer_norm_back = layer_norm_back, .rms_norm = rms_norm, \
+    .rms_norm_back = rms_norm_back, .rope = rope, .gelu = gelu, .gelu_back = gelu_back, \
+    .swiglu = swiglu, .swiglu_back = swiglu_back, .softmax = softmax, .top = row_top,   \
+    .exp_sum = exp_sum, .log = logs, .scores_back = scores_back, .adamw = adamw

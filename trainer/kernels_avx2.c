@@ -19,6 +19,7 @@
 #    include "trainer/lanes.inc.h"
 
 #    include "trainer/kernels.inc.h"
+#    include "trainer/kernels_llama.inc.h"
 
 enum { MR = 6, NR = 16 };
 

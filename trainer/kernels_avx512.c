@@ -22,6 +22,7 @@
 #    include "trainer/lanes.inc.h"
 
 #    include "trainer/kernels.inc.h"
+#    include "trainer/kernels_llama.inc.h"
 
 enum { MR = 12, NR = 32 };
 

@@ -12,6 +12,7 @@
 #include "trainer/lanes.inc.h"
 
 #include "trainer/kernels.inc.h"
+#include "trainer/kernels_llama.inc.h"
 
 enum { MR = 4, NR = 16 };
 

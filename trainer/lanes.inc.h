@@ -95,6 +95,19 @@ static inline part part_power_of_two(part biased)
     return (part)(((upart)biased + (127u - 0x4B400000u)) << 23);
 }
 
+/* e of x = m 2^e with m in [√½, √2): the bits above those of √½, as a signed count. */
+static inline part part_exponent(part x)
+{
+    const upart e = ((upart)x - 0x3F3504F3u + (128u << 23)) >> 23; /* e + 128 */
+    return (part)(e + 0x4B400000u) - (12582912.0f + 128.0f);
+}
+
+static inline part part_mantissa(part x)
+{
+    const upart above = (upart)x - 0x3F3504F3u;
+    return (part)((above & 0x007FFFFFu) + 0x3F3504F3u);
+}
+
 LANES_OP2(lanes_add, PART_ADD)
 LANES_OP2(lanes_sub, PART_SUB)
 LANES_OP2(lanes_mul, PART_MUL)
@@ -103,6 +116,8 @@ LANES_OP2(lanes_max, part_max)
 LANES_OP2(lanes_min, part_min)
 LANES_OP1(lanes_sqrt, part_sqrt)
 LANES_OP1(lanes_power_of_two, part_power_of_two)
+LANES_OP1(lanes_exponent, part_exponent)
+LANES_OP1(lanes_mantissa, part_mantissa)
 
 static inline struct lanes lanes_load(const float *p)
 {
@@ -183,4 +198,26 @@ static inline struct lanes lanes_exp(struct lanes x)
     y = lanes_add(lanes_mul(y, x), lanes_all(5.0000001201e-1f));
     y = lanes_add(lanes_mul(y, lanes_mul(x, x)), lanes_add(x, lanes_all(1.0f)));
     return lanes_mul(y, lanes_power_of_two(biased));
+}
+
+/* log x within 2 units in the last place for normal x > 0; less counts as 2^-126, so does a NaN.
+ * x = m 2^e with m in [√½, √2); polynomial of Cephes' logf (Moshier). */
+static inline struct lanes lanes_log(struct lanes x)
+{
+    x = lanes_max(x, lanes_all(0x1p-126f));
+    const struct lanes e = lanes_exponent(x);
+    struct lanes m = lanes_sub(lanes_mantissa(x), lanes_all(1.0f)), y = lanes_all(7.0376836292e-2f);
+    const struct lanes m2 = lanes_mul(m, m);
+    y = lanes_add(lanes_mul(y, m), lanes_all(-1.1514610310e-1f));
+    y = lanes_add(lanes_mul(y, m), lanes_all(1.1676998740e-1f));
+    y = lanes_add(lanes_mul(y, m), lanes_all(-1.2420140846e-1f));
+    y = lanes_add(lanes_mul(y, m), lanes_all(1.4249322787e-1f));
+    y = lanes_add(lanes_mul(y, m), lanes_all(-1.6668057665e-1f));
+    y = lanes_add(lanes_mul(y, m), lanes_all(2.0000714765e-1f));
+    y = lanes_add(lanes_mul(y, m), lanes_all(-2.4999993993e-1f));
+    y = lanes_add(lanes_mul(y, m), lanes_all(3.3333331174e-1f));
+    y = lanes_mul(lanes_mul(y, m), m2);
+    y = lanes_add(y, lanes_mul(e, lanes_all(-2.12194440e-4f)));
+    y = lanes_sub(y, lanes_mul(m2, lanes_all(0.5f)));
+    return lanes_add(lanes_add(m, y), lanes_mul(e, lanes_all(0.693359375f)));
 }

@@ -41,11 +41,12 @@ static void plan_norm(struct plan *plan, struct wm_norm_state *norm, uint64_t ro
 }
 
 static void plan_layer(struct plan *plan, struct wm_layer_acts *layer, uint64_t rows, uint32_t c,
-                       bool training)
+                       uint32_t n_head, bool training)
 {
     plan_norm(plan, &layer->norm1, rows, c);
     layer->qkv = take_floats(plan, rows * c * 3);
     layer->mixed = take_floats(plan, rows * c);
+    layer->scores = take_floats(plan, rows * n_head);
     layer->middle = take_floats(plan, rows * c);
     plan_norm(plan, &layer->norm2, rows, c);
     layer->fc = take_floats(plan, rows * c * 4);
@@ -62,7 +63,7 @@ static void plan_layers(struct plan *plan, const struct wm_model *model, uint64_
     for (uint32_t i = 0; i < model->config.n_layer; i++) {
         struct wm_layer_acts *layer = &acts->layers[i];
         if (training || i == 0)
-            plan_layer(plan, layer, rows, model->config.n_embd, training);
+            plan_layer(plan, layer, rows, model->config.n_embd, model->config.n_head, training);
         else
             *layer = acts->layers[0];
         layer->in = stream;
@@ -84,7 +85,7 @@ static void plan_workshop(struct plan *plan, struct wm_workshop *shop,
     }
     shop->shared_floats = shared;
     shop->shared = take_floats(plan, shared);
-    shop->scratch_floats = most(WM_GEMM_SCRATCH, wm_attention_scratch(config));
+    shop->scratch_floats = most(WM_GEMM_SCRATCH, wm_attention_scratch_floats(config->head_dim));
     shop->scratch_floats = (shop->scratch_floats + 15) / 16 * 16;
     shop->scratch = take_floats(plan, (uint64_t)shop->scratch_floats * n_threads);
 }

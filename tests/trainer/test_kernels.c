@@ -117,7 +117,7 @@ static void run_all(const struct wm_kernels *k, const struct outputs *in, size_t
     k->gelu(x[2], x[10], n);
     k->gelu_back(x[2], x[11], n);
     x[12][N] = k->softmax(x[12], n, n + 5, 0.7f, &x[12][N + 6]);
-    k->softmax_back(x[12], x[13], 0.3f, 0.7f, n);
+    k->scores_back(x[12], x[13], 0.2f, 0.3f, 0.7f, n);
     for (size_t i = 0; i < n; i++)
         x[15][i] = fabsf(x[15][i]); /* second moments */
     k->adamw(x[0], x[1], x[14], x[15], &c, n);
