@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "trainer/model.h"
+#include "trainer/optimizer.h"
 #include "trainer/scalar.h"
 
 static double seconds(void)
@@ -38,6 +38,9 @@ int main(int argc, char **argv)
     struct wm_error err = {0};
     struct wm_team *team = NULL;
     struct wm_model *model = NULL;
+    struct wm_optimizer *optimizer = NULL;
+    const struct wm_optimizer_config adamw = {
+        .beta1 = 0.9, .beta2 = 0.95, .epsilon = 1e-8, .weight_decay = 0.1};
     uint32_t *ids = calloc(n + 1, sizeof *ids);
     double *times = calloc(steps + 1, sizeof *times), nll = 0;
     int status = !ids || !times ? wm_fail_nomem(&err, n * sizeof *ids, "batch")
@@ -49,16 +52,17 @@ int main(int argc, char **argv)
     for (size_t i = 0; !status && i <= n; i++)
         ids[i] = (uint32_t)(wm_random(1, 0, i) % config.vocabulary);
     if (!status)
-        wm_model_init(model, 1);
+        status = wm_optimizer_new(&adamw, model, &optimizer, &err);
+    if (!status)
+        wm_model_init(model, WM_MODEL_INIT_GPT2, false, 1);
     for (unsigned step = 0; !status && step <= steps; step++) {
         const struct wm_lm_batch batch = {
             .b = batch_size, .t = config.n_ctx, .inputs = ids, .targets = ids + 1};
         double begin = seconds();
         wm_model_zero_grads(model);
         status = wm_model_forward_backward(model, &batch, 1 / (float)n, &nll, &err);
-        struct wm_adamw how = {1e-3, 0.9, 0.95, 1e-8, 0.1, step + 1, 1};
-        how.grad_scale = 1 / (1 + wm_model_grad_norm(model));
-        wm_model_adamw(model, &how);
+        const struct wm_optimizer_step how = {1e-3, step + 1, 1 / (1 + wm_model_grad_norm(model))};
+        wm_optimizer_update(optimizer, &how);
         times[step] = seconds() - begin;
     }
     if (status) {
@@ -71,6 +75,7 @@ int main(int argc, char **argv)
             wm_model_kernels(model), wm_team_size(team), (double)n / median, (double)n / times[1],
             wm_model_flops_per_token(&config) * (double)n / median * 1e-9, nll / (double)n);
     }
+    wm_optimizer_free(optimizer);
     wm_model_free(model);
     wm_team_free(team);
     free(ids);

@@ -140,29 +140,48 @@ static int differ_options(struct wm_str had, struct wm_str has, struct wm_error 
     return status;
 }
 
+static int differ_config(const struct wm_model_config *had, const struct wm_model_config *has,
+                         struct wm_error *err)
+{
+    const struct {
+        const char *what;
+        uint64_t had, has;
+    } fields[] = {
+        {"architecture", had->architecture, has->architecture},
+        {"layers", had->n_layer, has->n_layer},
+        {"width", had->n_embd, has->n_embd},
+        {"heads", had->n_head, has->n_head},
+        {"key/value heads", had->n_kv_head, has->n_kv_head},
+        {"head size", had->head_dim, has->head_dim},
+        {"hidden width", had->n_hidden, has->n_hidden},
+        {"context", had->n_ctx, has->n_ctx},
+        {"vocabulary", had->vocabulary, has->vocabulary},
+        {"tied head", had->tied, has->tied},
+    };
+    int status = 0;
+    for (size_t i = 0; i < sizeof fields / sizeof *fields && !status; i++)
+        status = differ_u64(fields[i].what, fields[i].had, fields[i].has, err);
+    if (!status && (had->norm_epsilon != has->norm_epsilon || had->rope_theta != has->rope_theta))
+        status = wm_fail(err, WM_E_MISMATCH,
+                         "the checkpoint is of a training with epsilon %g and theta %g, this one "
+                         "has %g and %g",
+                         (double)had->norm_epsilon, (double)had->rope_theta,
+                         (double)has->norm_epsilon, (double)has->rope_theta);
+    return status;
+}
+
 int wm_checkpoint_match(const struct wm_checkpoint *checkpoint,
                         const struct wm_checkpoint_head *head, struct wm_str options,
                         struct wm_error *err)
 {
-    const struct wm_model_config *had = &checkpoint->head.config, *has = &head->config;
-    int status = differ_u64("layers", had->n_layer, has->n_layer, err);
-    if (!status)
-        status = differ_u64("heads", had->n_head, has->n_head, err);
-    if (!status)
-        status = differ_u64("width", had->n_embd, has->n_embd, err);
-    if (!status)
-        status = differ_u64("context", had->n_ctx, has->n_ctx, err);
-    if (!status)
-        status = differ_u64("vocabulary", had->vocabulary, has->vocabulary, err);
+    int status = differ_config(&checkpoint->head.config, &head->config, err);
     if (!status)
         status = differ_hash("tokenizer", checkpoint->head.tokenizer, head->tokenizer, err);
     if (!status)
         status = differ_options(checkpoint->options, options, err);
     if (!status)
         status = differ_hash("shards", checkpoint->head.shards, head->shards, err);
-    if (!status)
+    if (!status && head->n_steps)
         status = differ_u64("steps", checkpoint->head.n_steps, head->n_steps, err);
-    if (!status)
-        status = differ_u64("parameters", checkpoint->head.n_params, head->n_params, err);
     return status;
 }

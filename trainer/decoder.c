@@ -100,8 +100,8 @@ static void normalise(const struct wm_model *model, size_t gain_at, const float 
 {
     float mean, rstd;
     model->acts->shop.kernels->layer_norm(
-        x, wm_param_of(model, gain_at), wm_param_of(model, gain_at + 1),
-        model->config.norm_epsilon, model->config.n_embd, y, &mean, &rstd);
+        x, wm_param_of(model, gain_at), wm_param_of(model, gain_at + 1), model->config.norm_epsilon,
+        model->config.n_embd, y, &mean, &rstd);
 }
 
 /* ---- attention of the newest token ---- */

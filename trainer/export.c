@@ -118,9 +118,10 @@ static int write_config(const struct wm_model *model, const struct wm_tokenizer 
     if (status)
         return status;
     json_t *json = config_json(&model->config, tokenizer);
-    char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(digits_of(
-                                                              model->config.norm_epsilon)))
-                      : NULL;
+    char *text =
+        json ? json_dumps(json, JSON_INDENT(2) |
+                                    JSON_REAL_PRECISION(digits_of(model->config.norm_epsilon)))
+             : NULL;
     json_decref(json);
     struct wm_buf buf;
     wm_buf_init(&buf, 1 << 20);

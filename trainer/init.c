@@ -22,18 +22,30 @@ struct wm_span wm_span_of(const struct wm_model *model, size_t item)
     return (struct wm_span){p->offset + at, (uint32_t)n, (uint32_t)low};
 }
 
-/* GPT-2's: the maps that write into the residual stream begin smaller, by 1 / √(2 layers). */
-static float std_of(const struct wm_model *model, const struct wm_param *p)
-{
-    if (!p->shape[1])
-        return 0;
-    return p->residual ? (float)(0.02 / sqrt(2.0 * model->config.n_layer)) : 0.02f;
-}
-
 struct init {
     const struct wm_model *model;
+    enum wm_init kind;
+    bool zero_output;
     uint64_t seed;
 };
+
+static float std_of(const struct init *init, const struct wm_param *p)
+{
+    const double n_in = p->shape[1], n_out = (double)p->shape[0] / p->n_stacked;
+    if (!p->shape[1] || (p->residual && init->zero_output))
+        return 0;
+    if (p->role != WM_PARAM_LINEAR)
+        return 0.02f;
+    switch (init->kind) {
+    case WM_MODEL_INIT_XAVIER:
+        return (float)sqrt(2 / (n_in + n_out));
+    case WM_MODEL_INIT_HE:
+        return (float)sqrt(2 / n_in);
+    case WM_MODEL_INIT_GPT2:
+        break;
+    }
+    return p->residual ? (float)(0.02 / sqrt(2.0 * init->model->config.n_layer)) : 0.02f;
+}
 
 static void init_span(void *arg, size_t item)
 {
@@ -43,7 +55,7 @@ static void init_span(void *arg, size_t item)
     const struct wm_param *p = &model->table[span.tensor];
     float *x = model->params + span.offset;
     const uint64_t first = span.offset - p->offset;
-    const float std = std_of(model, p);
+    const float std = std_of(init, p);
     for (uint32_t i = 0; i < span.n; i++) {
         if (std > 0)
             x[i] = (float)(wm_gaussian(init->seed, span.tensor, first + i) * std);
@@ -52,8 +64,8 @@ static void init_span(void *arg, size_t item)
     }
 }
 
-void wm_model_init(struct wm_model *model, uint64_t seed)
+void wm_model_init(struct wm_model *model, enum wm_init kind, bool zero_output, uint64_t seed)
 {
-    struct init init = {model, seed};
+    struct init init = {model, kind, zero_output, seed};
     wm_parallel(model->team, model->acts->n_spans, init_span, &init);
 }

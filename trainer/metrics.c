@@ -32,7 +32,7 @@ double wm_bits_per_byte(double nats_per_token, double tokens_per_byte)
 }
 
 static int put_line(struct wm_buf *buf, const struct wm_step_metrics *m, uint64_t step,
-                    const struct wm_metrics_scale *scale, struct wm_error *err)
+                    uint64_t tokens, const struct wm_metrics_scale *scale, struct wm_error *err)
 {
     const struct wm_train_options *options = scale->options;
     struct wm_json_out w;
@@ -41,7 +41,7 @@ static int put_line(struct wm_buf *buf, const struct wm_step_metrics *m, uint64_
     wm_json_put_key(&w, "step");
     wm_json_put_u64(&w, step);
     wm_json_put_key(&w, "tokens");
-    wm_json_put_u64(&w, step * options->batch * options->context);
+    wm_json_put_u64(&w, tokens);
     wm_json_put_key(&w, "loss");
     wm_json_put_real(&w, m->loss, -1);
     wm_json_put_key(&w, "lr");
@@ -63,9 +63,11 @@ static int put_line(struct wm_buf *buf, const struct wm_step_metrics *m, uint64_
 static int put_lines(struct wm_out *out, struct wm_buf *line, const struct wm_history *history,
                      const struct wm_metrics_scale *scale, struct wm_error *err)
 {
+    uint64_t tokens = 0;
     for (uint64_t i = 0; i < history->n; i++) {
         line->len = 0;
-        int status = put_line(line, &history->steps[i], i + 1, scale, err);
+        tokens += wm_schedule_batch(scale->options, i + 1) * scale->options->context;
+        int status = put_line(line, &history->steps[i], i + 1, tokens, scale, err);
         if (!status)
             status = wm_out_write(out, line->ptr, line->len, err);
         if (status)

@@ -98,8 +98,6 @@ static void plan_model(struct plan *plan, struct wm_model *model, unsigned n_thr
     model->params = take_floats(plan, model->n_params);
     if (training) {
         model->grads = take_floats(plan, model->n_params);
-        model->m = take_floats(plan, model->n_params);
-        model->v = take_floats(plan, model->n_params);
         acts->d_stream = take_floats(plan, rows * c);
         acts->d_narrow = take_floats(plan, rows * c);
         acts->d_wide = take_floats(plan, rows * c * 4);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file model.h
- * A GPT-2 decoder: parameters, forward and backward pass, AdamW, and one-token inference.
+ * A decoder: parameters, forward and backward pass, and one-token inference.
  *
  * One table of parameters (name, role, shape, decay) over flat buffers drives initialisation,
  * optimiser groups, checkpoints and export. Linear weights are held [out, in]; the token embedding
@@ -9,8 +9,8 @@
  * depend neither on the number of threads nor on the CPU's vector units.
  *
  * Order: wm_model_new ─▶ wm_model_init (or load into `params`) ─▶ per step: zero_grads, then
- * forward_backward for every micro-batch, then adamw. One thread drives a model; the team works
- * inside. Shapes: B batch, T time, C channels (width), V vocabulary.
+ * forward_backward for every micro-batch, then wm_optimizer_update (optimizer.h). One thread drives
+ * a model; the team works inside. Shapes: B batch, T time, C channels (width), V vocabulary.
  */
 #ifndef WETMILL_TRAINER_MODEL_H
 #define WETMILL_TRAINER_MODEL_H
@@ -28,13 +28,12 @@ struct wm_activations;
 struct wm_model {
     struct wm_model_config config;
     struct wm_params layout;
-    struct wm_param *table; /**< = layout.table */
-    size_t n_table;         /**< = layout.n */
+    struct wm_param *table;      /**< = layout.table */
+    size_t n_table;              /**< = layout.n */
     uint64_t n_params;           /**< Floats in each of the flat buffers below. Each tensor begins
                                       at a multiple of 16, gaps are zero: the number of parameters
                                       to show is the sum of the table's n. */
     float *params, *grads;       /**< [n_params]; grads NULL for inference */
-    float *m, *v;                /**< AdamW moments [n_params]; NULL for inference */
     struct wm_team *team;        /**< Borrowed. */
     struct wm_activations *acts; /**< Planned once for max_batch × n_ctx. */
     uint32_t max_batch;
@@ -57,9 +56,12 @@ const char *wm_model_kernels(const struct wm_model *model);
 /** Choose others (slower, the same bits). WM_E_CONFIG if this CPU cannot run them. */
 int wm_model_use_kernels(struct wm_model *model, const char *name, struct wm_error *err);
 
-/** GPT-2's initialisation from a counter-based generator of (seed, tensor, element): the same for
- *  any thread count. */
-void wm_model_init(struct wm_model *model, uint64_t seed);
+/** Scale of the first weights; the values of enum wm_train_init. */
+enum wm_init { WM_MODEL_INIT_GPT2, WM_MODEL_INIT_XAVIER, WM_MODEL_INIT_HE };
+/** First weights from a counter-based generator of (seed, tensor, element): the same for any thread
+ *  count. Gains are 1, biases 0, tables normal with deviation 0.02. `zero_output`: the maps into
+ *  the residual stream are 0. */
+void wm_model_init(struct wm_model *model, enum wm_init init, bool zero_output, uint64_t seed);
 
 /** One micro-batch. */
 struct wm_lm_batch {
@@ -88,16 +90,8 @@ int wm_model_forward_backward(struct wm_model *model, const struct wm_lm_batch *
 
 void wm_model_zero_grads(struct wm_model *model);
 
-/** Global L2 norm of `grads`, summed in a fixed order in double. */
+/** Global L2 norm of the trainable tensors' `grads`, summed in a fixed order in double. */
 double wm_model_grad_norm(struct wm_model *model);
-
-struct wm_adamw {
-    double lr, beta1, beta2, epsilon, weight_decay;
-    uint64_t step;     /**< From 1, for bias correction. */
-    double grad_scale; /**< Gradients are multiplied by this first (clipping). */
-};
-/** Decoupled weight decay (Loshchilov & Hutter 2019), same update as PyTorch's AdamW. */
-void wm_model_adamw(struct wm_model *model, const struct wm_adamw *how);
 
 /* ---- inference with a key/value cache, one sequence ---- */
 

@@ -37,6 +37,22 @@ double wm_cos_pi(double x)
     return x > 0.5 ? -cosine : cosine;
 }
 
+/* 1 at the first step after warm-up, 0 behind the last one. `done` goes from 0 to 1. */
+static double height(const struct wm_train_options *options, double done)
+{
+    switch ((enum wm_train_schedule)options->schedule) {
+    case WM_SCHEDULE_LINEAR:
+        return 1 - done;
+    case WM_SCHEDULE_WSD:
+        return done > 1 - options->cooldown ? (1 - done) / options->cooldown : 1;
+    case WM_SCHEDULE_CONSTANT:
+        return 1;
+    case WM_SCHEDULE_COSINE:
+        break;
+    }
+    return 0.5 * (1 + wm_cos_pi(done));
+}
+
 double wm_schedule_lr(const struct wm_train_options *options, uint64_t n_steps, uint64_t step)
 {
     uint64_t most = n_steps / WM_WARMUP_SHARE;
@@ -44,6 +60,44 @@ double wm_schedule_lr(const struct wm_train_options *options, uint64_t n_steps, 
     if (step <= warmup)
         return options->learning_rate * (double)step / (double)warmup;
     double done = (double)(step - 1 - warmup) / (double)(n_steps - warmup);
-    double share = options->min_lr + (1 - options->min_lr) * 0.5 * (1 + wm_cos_pi(done));
+    double share = options->min_lr + (1 - options->min_lr) * height(options, done);
     return options->learning_rate * share;
+}
+
+uint64_t wm_schedule_batch(const struct wm_train_options *options, uint64_t step)
+{
+    if (step > options->batch_ramp)
+        return options->batch;
+    return options->batch_start +
+           (options->batch - options->batch_start) * (step - 1) / options->batch_ramp;
+}
+
+uint64_t wm_schedule_samples(const struct wm_train_options *options, uint64_t step)
+{
+    const uint64_t ramp = step < options->batch_ramp ? step : options->batch_ramp;
+    uint64_t sum = (step - ramp) * options->batch;
+    for (uint64_t i = 1; i <= ramp; i++)
+        sum += wm_schedule_batch(options, i);
+    return sum;
+}
+
+bool wm_schedule_counts(const struct wm_train_options *options, const struct wm_history *history,
+                        double grad_norm)
+{
+    enum { USUAL = 100, LEAST = 10 };
+    const uint64_t n = history->n < USUAL ? history->n : USUAL;
+    double sum = 0;
+    if (!(options->skip_outliers > 0) || n < LEAST)
+        return true;
+    for (uint64_t i = history->n - n; i < history->n; i++)
+        sum += history->steps[i].grad_norm;
+    return grad_norm <= options->skip_outliers * sum / (double)n;
+}
+
+uint64_t wm_schedule_average_from(const struct wm_train_options *options, uint64_t n_steps)
+{
+    if (!(options->average > 0))
+        return UINT64_MAX;
+    uint64_t last = (uint64_t)((double)n_steps * options->average);
+    return n_steps - (last ? last - 1 : 0);
 }

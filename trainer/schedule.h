@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "trainer/metrics.h"
 #include "wetmill/error.h"
 #include "wetmill/train.h"
 
@@ -22,11 +23,23 @@ int wm_schedule_steps(const struct wm_train_options *options, uint64_t n_windows
                       uint64_t *ret_steps, struct wm_error *err);
 
 /**
- * Learning rate of step 1 … n_steps: linear warm-up (step `warmup` has the full rate), then half a
- * cosine towards min_lr of it, which step n_steps + 1 would have (Loshchilov & Hutter 2017). The
- * same bits on every machine.
+ * Learning rate of step 1 … n_steps: linear warm-up (step `warmup` has the full rate), then
+ * options->schedule towards min_lr of it, which step n_steps + 1 would have. The same bits on every
+ * machine.
  */
 double wm_schedule_lr(const struct wm_train_options *options, uint64_t n_steps, uint64_t step);
+
+/** Sequences of step 1 …, and of the first `step` steps together. */
+uint64_t wm_schedule_batch(const struct wm_train_options *options, uint64_t step);
+uint64_t wm_schedule_samples(const struct wm_train_options *options, uint64_t step);
+
+/** Does a step with this gradient norm change the weights, or is it an outlier against the mean of
+ *  the last 100 norms (10 at least)? */
+bool wm_schedule_counts(const struct wm_train_options *options, const struct wm_history *history,
+                        double grad_norm);
+
+/** First step whose weights go into the average; UINT64_MAX: none does. */
+uint64_t wm_schedule_average_from(const struct wm_train_options *options, uint64_t n_steps);
 
 /** cos(πx) for 0 ≤ x ≤ 1 from additions and products alone, since libm's differs between machines.
  */

@@ -28,8 +28,8 @@ static bool validation_due(const struct wm_training *t)
 static double tokens_per_second(const struct wm_training *t)
 {
     double seconds = wm_seconds() - t->start;
-    uint64_t steps = t->history.n - t->first_step;
-    double tokens = (double)steps * (double)t->options->batch * t->windows.context;
+    uint64_t samples = t->head.sample - t->first_sample;
+    double tokens = (double)samples * t->windows.context;
     return seconds > 0 ? tokens / seconds : 0;
 }
 
@@ -44,7 +44,8 @@ static void say_begin(const struct wm_training *t)
         "%s parameters; %" PRIu64 " steps of %s tokens, %s in all; %s kernels, float32, %u threads",
         wm_format_count(wm_train_parameters(&t->head.config), parameters, sizeof parameters),
         t->head.n_steps, wm_format_count(a_step, step_tokens, sizeof step_tokens),
-        wm_format_count(a_step * t->head.n_steps, tokens, sizeof tokens),
+        wm_format_count(wm_schedule_samples(t->options, t->head.n_steps) * t->options->context,
+                        tokens, sizeof tokens),
         wm_model_kernels(t->model), wm_team_size(t->team));
 }
 
@@ -109,9 +110,9 @@ static int loop(struct wm_training *t, struct wm_error *err)
 
 static int run(struct wm_training *t, struct wm_error *err)
 {
-    uint64_t a_step = t->options->batch * t->options->context;
-    wm_progress_start(t->job->progress, "train", "tokens", t->head.n_steps * a_step);
-    wm_progress_skip(t->job->progress, t->first_step * a_step);
+    uint64_t samples = wm_schedule_samples(t->options, t->head.n_steps);
+    wm_progress_start(t->job->progress, "train", "tokens", samples * t->options->context);
+    wm_progress_skip(t->job->progress, t->first_sample * t->options->context);
     t->start = wm_seconds();
     int status = loop(t, err);
     if (status == WM_E_CANCELLED) {
@@ -134,7 +135,7 @@ static struct wm_train_result result(const struct wm_training *t)
     struct wm_train_result r = {
         .n_params = wm_train_parameters(&t->head.config),
         .n_steps = n,
-        .n_tokens = n * t->options->batch * t->options->context,
+        .n_tokens = t->head.sample * t->options->context,
         .first_step = t->first_step,
         .validated = t->scored > 0,
         .seconds = wm_seconds() - t->start,
@@ -163,6 +164,7 @@ int wm_train(const struct wm_train_job *job, struct wm_train_result *ret, struct
     if (status)
         goto out;
     *ret = result(&t);
+    wm_optimizer_swap_average(t.optimizer);
     status = wm_export_write(t.model, t.tokenizer, job->out, err);
     if (!status)
         status = wm_metrics_write(job->out, &t.history, &t.scale, err);

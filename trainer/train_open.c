@@ -116,9 +116,10 @@ static int open_model(struct wm_training *t, struct wm_error *err)
         status = wm_model_new(&t->head.config, t->micro_batch, true, t->team, &t->model, err);
     if (status)
         return status;
-    t->head.n_params = t->model->n_params;
-    wm_model_init(t->model, t->options->seed);
-    return 0;
+    wm_model_init(t->model, (enum wm_init)t->options->init, t->options->zero_output,
+                  t->options->seed);
+    const struct wm_optimizer_config optimizer = wm_train_optimizer(t->options);
+    return wm_optimizer_new(&optimizer, t->model, &t->optimizer, err);
 }
 
 int wm_training_open(struct wm_training *t, const struct wm_train_job *job, struct wm_error *err)
@@ -139,6 +140,7 @@ int wm_training_open(struct wm_training *t, const struct wm_train_job *job, stru
 
 void wm_training_close(struct wm_training *t)
 {
+    wm_optimizer_free(t->optimizer);
     wm_model_free(t->model);
     wm_team_free(t->team);
     wm_history_done(&t->history);

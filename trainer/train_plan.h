@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "trainer/model.h"
+#include "trainer/optimizer.h"
 #include "wetmill/train.h"
 
 enum { WM_TRAIN_TOKEN_BYTES = 256 /**< Of a loaded tokenizer, for each id, generously. */ };
@@ -18,7 +19,9 @@ uint32_t wm_train_micro_batch(const struct wm_train_options *options);
 
 struct wm_model_config wm_train_config(const struct wm_train_options *options, uint32_t vocabulary);
 
-/** Trainable numbers (without the gaps of the flat buffers). */
+struct wm_optimizer_config wm_train_optimizer(const struct wm_train_options *options);
+
+/** Numbers (without the gaps of the flat buffers). */
 uint64_t wm_train_parameters(const struct wm_model_config *config);
 
 /** Anonymous bytes at the peak of a training; 0 if the model is over the limits. */

@@ -4,6 +4,14 @@
 
 #include "trainer/training.h"
 
+static struct wm_checkpoint_content content_of(struct wm_training *t)
+{
+    return (struct wm_checkpoint_content){.model = t->model,
+                                          .optimizer = t->optimizer,
+                                          .history = &t->history,
+                                          .options = wm_buf_str(&t->options_text)};
+}
+
 /* 1: restored; 0: not to be used, and removed; < 0: stop. */
 static int try_checkpoint(struct wm_training *t, uint64_t step, struct wm_error *err)
 {
@@ -28,8 +36,12 @@ static int try_checkpoint(struct wm_training *t, uint64_t step, struct wm_error 
         (void)wm_error_where(err, "%s", path);
         (void)wm_error_hint(err, "remove it to train anew, or give another work directory");
     } else {
-        wm_checkpoint_restore(&c, t->model, &t->history);
-        t->saved = c.head.step;
+        const struct wm_checkpoint_content content = content_of(t);
+        status = wm_checkpoint_restore(&c, &content, err);
+        if (!status) {
+            t->saved = c.head.step;
+            t->head.sample = c.head.sample;
+        }
     }
     wm_checkpoint_close(&c);
     return status ? status : 1;
@@ -50,6 +62,7 @@ int wm_training_resume(struct wm_training *t, struct wm_error *err)
     if (status < 0)
         return status;
     t->first_step = t->history.n;
+    t->first_sample = t->head.sample;
     if (t->first_step)
         wm_training_say(t, "going on from step %" PRIu64 " of %" PRIu64, t->first_step,
                         t->head.n_steps);
@@ -60,10 +73,13 @@ int wm_training_save(struct wm_training *t, struct wm_error *err)
 {
     if (t->history.n == 0)
         return 0;
+    char path[WM_PATH_MAX];
+    const struct wm_checkpoint_content content = content_of(t);
     t->head.step = t->history.n;
-    t->head.sample = t->history.n * t->options->batch;
-    int status = wm_checkpoint_save(t->job->work, &t->head, wm_buf_str(&t->options_text),
-                                    &t->history, t->model, err);
+    t->head.n_averaged = t->optimizer->n_averaged;
+    int status = wm_checkpoint_path(path, t->job->work, t->head.step, err);
+    if (!status)
+        status = wm_checkpoint_save(path, &t->head, &content, err);
     if (status)
         return status;
     t->saved = t->history.n;

@@ -22,7 +22,7 @@ static int load_batch(struct wm_training *t, uint64_t sample, uint32_t n, struct
 /* Gradients of the step's mean loss, accumulated over its micro-batches in order. */
 static int accumulate(struct wm_training *t, double *ret_loss, struct wm_error *err)
 {
-    uint64_t batch = t->options->batch, first = t->history.n * batch;
+    const uint64_t batch = wm_schedule_batch(t->options, t->history.n + 1), first = t->head.sample;
     double tokens = (double)batch * t->windows.context, sum = 0;
     wm_model_zero_grads(t->model);
     for (uint64_t done = 0; done < batch;) {
@@ -71,16 +71,16 @@ int wm_training_step(struct wm_training *t, struct wm_error *err)
     double norm = wm_model_grad_norm(t->model);
     if (!isfinite(loss) || !isfinite(norm))
         return diverged(t, loss, norm, err);
-    struct wm_adamw how = {
+    const struct wm_optimizer_step how = {
         .lr = wm_schedule_lr(o, t->head.n_steps, step),
-        .beta1 = o->beta1,
-        .beta2 = o->beta2,
-        .epsilon = o->epsilon,
-        .weight_decay = o->weight_decay,
         .step = step,
         .grad_scale = o->clip > 0 && norm > o->clip ? o->clip / norm : 1,
     };
-    wm_model_adamw(t->model, &how);
+    if (wm_schedule_counts(o, &t->history, norm))
+        wm_optimizer_update(t->optimizer, &how);
+    if (step >= wm_schedule_average_from(o, t->head.n_steps))
+        wm_optimizer_average(t->optimizer);
+    t->head.sample += wm_schedule_batch(o, step);
     t->history.steps[t->history.n++] = (struct wm_step_metrics){loss, norm, (double)NAN};
     return 0;
 }

@@ -57,7 +57,7 @@ static int score(struct wm_training *t, uint64_t window, uint32_t n, uint32_t le
     return wm_model_loss(t->model, &rows, ret_nll, err);
 }
 
-int wm_training_validate(struct wm_training *t, double *ret_nats, struct wm_error *err)
+static int score_all(struct wm_training *t, double *ret_nats, struct wm_error *err)
 {
     uint32_t context = t->validation.context, rest = (uint32_t)(t->scored % context);
     uint64_t windows = t->scored / context;
@@ -79,4 +79,13 @@ int wm_training_validate(struct wm_training *t, double *ret_nats, struct wm_erro
         return wm_fail(err, WM_E_FORMAT, "the validation loss is not finite");
     *ret_nats = sum / (double)t->scored;
     return 0;
+}
+
+/* Of the averaged weights, where there are some: they are what the training will give. */
+int wm_training_validate(struct wm_training *t, double *ret_nats, struct wm_error *err)
+{
+    wm_optimizer_swap_average(t->optimizer);
+    int status = score_all(t, ret_nats, err);
+    wm_optimizer_swap_average(t->optimizer);
+    return status;
 }

@@ -16,6 +16,7 @@
 #include "trainer/data.h"
 #include "trainer/metrics.h"
 #include "trainer/model.h"
+#include "trainer/optimizer.h"
 #include "wetmill/cancel.h"
 #include "wetmill/progress.h"
 #include "wetmill/tokenizer.h"
@@ -29,16 +30,17 @@ struct wm_training {
     struct wm_tokenizer *tokenizer;
     struct wm_team *team;
     struct wm_model *model;
+    struct wm_optimizer *optimizer;
     uint32_t micro_batch;
     uint32_t *inputs, *targets; /**< [micro_batch × context] */
     uint64_t scored;            /**< Tokens of each validation; 0: there is none. */
     struct wm_metrics_scale scale;
-    struct wm_history history;      /**< history.n = steps done */
-    struct wm_checkpoint_head head; /**< All but step and sample stays. */
-    struct wm_buf options_text;     /**< What shapes the result, as JSON. */
-    uint64_t saved;                 /**< Step of the newest checkpoint, 0 = none. */
-    uint64_t first_step;            /**< Where this process began. */
-    double start;                   /**< Seconds; when it began. */
+    struct wm_history history;         /**< history.n = steps done */
+    struct wm_checkpoint_head head;    /**< head.sample: sequences read so far. */
+    struct wm_buf options_text;        /**< What shapes the result, as JSON. */
+    uint64_t saved;                    /**< Step of the newest checkpoint, 0 = none. */
+    uint64_t first_step, first_sample; /**< Where this process began. */
+    double start;                      /**< Seconds; when it began. */
 };
 
 /** Open shards, tokenizer, team, model; check that they belong together and fit the memory. Close

@@ -31,19 +31,43 @@ struct wm_progress;
 
 /* ---- training ---- */
 
+enum wm_train_optimizer { WM_TRAIN_ADAMW, WM_TRAIN_SGD, WM_TRAIN_MUON };
+enum wm_train_schedule {
+    WM_SCHEDULE_COSINE,   /**< Half a cosine to min_lr (Loshchilov and Hutter 2017). */
+    WM_SCHEDULE_LINEAR,   /**< A line to min_lr. */
+    WM_SCHEDULE_WSD,      /**< Constant, then a line to min_lr over the cooldown. */
+    WM_SCHEDULE_CONSTANT, /**< As it is after warm-up. */
+};
+enum wm_train_init {
+    WM_INIT_GPT2,   /**< Normal, 0.02; maps into the residual stream 0.02 / √(2 layers). */
+    WM_INIT_XAVIER, /**< Linear maps: normal, √(2 / (in + out)) (Glorot and Bengio 2010). */
+    WM_INIT_HE,     /**< Linear maps: normal, √(2 / in) (He et al. 2015). */
+};
+
 /** Options of `wetmill train` and of the train step. "Step" is one update of the weights. */
 struct wm_train_options {
-    uint64_t layers, heads, width; /**< width is a multiple of heads */
-    uint64_t context;              /**< Tokens the model sees at once. */
-    uint64_t batch;                /**< Sequences of `context` tokens in a step. */
-    uint64_t micro_batch;          /**< Sequences computed at once; the rest is accumulated. */
-    uint64_t steps;                /**< 0: as many as `epochs` takes. */
-    double epochs;                 /**< Passes over the training shards, if steps is 0. */
-    double learning_rate;          /**< Highest. */
-    double min_lr;                 /**< Learning rate at the end, share of the highest. */
-    uint64_t warmup;               /**< Steps of linear warm-up. */
-    double weight_decay, beta1, beta2, epsilon;
-    double clip; /**< Largest global gradient norm; 0 = never clipped. */
+    uint64_t layers, heads, width;    /**< width is a multiple of heads */
+    uint64_t context;                 /**< Tokens the model sees at once. */
+    uint64_t batch;                   /**< Sequences of `context` tokens in a step. */
+    uint64_t micro_batch;             /**< Sequences computed at once; the rest is accumulated. */
+    uint64_t steps;                   /**< 0: as many as `epochs` takes. */
+    double epochs;                    /**< Passes over the training shards, if steps is 0. */
+    uint64_t batch_start, batch_ramp; /**< The batch grows from batch_start to batch in the first
+                                           batch_ramp steps; 0 steps = it does not grow. */
+    int optimizer;                    /**< enum wm_train_optimizer */
+    double learning_rate;             /**< Highest. */
+    double min_lr;                    /**< Learning rate at the end, share of the highest. */
+    int schedule;                     /**< enum wm_train_schedule */
+    uint64_t warmup;                  /**< Steps of linear warm-up. */
+    double cooldown;                  /**< Share of the steps at whose end the rate falls (wsd). */
+    double weight_decay, beta1, beta2, epsilon, momentum;
+    double clip;          /**< Largest global gradient norm; 0 = never clipped. */
+    double skip_outliers; /**< Steps with a gradient norm over this many times the usual one change
+                               nothing; 0 = all count. */
+    double average;       /**< Share of the steps, at the end, whose weights are averaged; 0 = the
+                               last step's are the result. */
+    int init;             /**< enum wm_train_init */
+    bool zero_output;     /**< Maps into the residual stream begin at zero. */
     uint64_t seed;
     uint64_t validate_every;    /**< Steps; 0 = only at the end. */
     uint64_t validation_tokens; /**< Most tokens scored each time; 0 = all. */

@@ -7,23 +7,29 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Into a model and an optimiser of fixed small sizes, whose tensors are looked for by name. */
 static void restore(const struct wm_checkpoint *c)
 {
+    static struct wm_checkpoint_content content;
     struct wm_error err;
-    size_t n = (size_t)c->head.n_params;
-    float *floats = malloc((3 * n + 1) * sizeof *floats);
-    struct wm_step_metrics *steps = malloc((size_t)(c->head.step + 1) * sizeof *steps);
-    struct wm_checkpoint_head other = {.step = 1};
-    if (floats && steps) {
-        struct wm_model model = {
-            .params = floats, .m = floats + n, .v = floats + 2 * n, .n_params = n};
-        struct wm_history history = {steps, 0, c->head.step};
-        wm_checkpoint_restore(c, &model, &history);
-        (void)wm_checkpoint_match(c, &c->head, WM_STR("{\"batch\":\"8\",\"seed\":\"1\"}"), &err);
-        (void)wm_checkpoint_match(c, &other, c->options, &err);
+    if (!content.model) {
+        const struct wm_model_config config = wm_model_config_usual(WM_ARCH_GPT2, 1, 2, 4, 4, 8);
+        const struct wm_optimizer_config how = {.kind = WM_OPTIMIZER_MUON, .average = true};
+        struct wm_team *team;
+        if (wm_team_new(1, &team, &err) ||
+            wm_model_new(&config, 1, true, team, &content.model, &err) ||
+            wm_optimizer_new(&how, content.model, &content.optimizer, &err))
+            abort();
     }
-    free(floats);
-    free(steps);
+    struct wm_history history;
+    struct wm_checkpoint_head other = {.step = 1};
+    if (wm_history_init(&history, c->head.step + 1, &err))
+        return;
+    content.history = &history;
+    (void)wm_checkpoint_restore(c, &content, &err);
+    (void)wm_checkpoint_match(c, &c->head, WM_STR("{\"batch\":\"8\",\"seed\":\"1\"}"), &err);
+    (void)wm_checkpoint_match(c, &other, c->options, &err);
+    wm_history_done(&history);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -2,6 +2,7 @@
 /* Against PyTorch: logits, loss, every gradient and ten AdamW steps of a tiny GPT-2, within the
  * tolerances that the reference's own float32 error justifies. */
 #include "reference.h"
+#include "trainer/optimizer.h"
 
 #include <unistd.h>
 
@@ -170,6 +171,12 @@ static void train(struct wm_model *model, const struct ref_file *inputs,
     struct wm_error err;
     struct ref_file trace = ref_load("train_trace.npy"), exact = ref_load("train_trace_f64ref.npy");
     const struct stored stored = what_is_stored(model);
+    const struct wm_optimizer_config config = {.beta1 = option("beta1"),
+                                               .beta2 = option("beta2"),
+                                               .epsilon = option("eps"),
+                                               .weight_decay = option("weight_decay")};
+    struct wm_optimizer *optimizer = NULL;
+    CHECK_OK(wm_optimizer_new(&config, model, &optimizer, &err), err);
     static uint32_t ids[2 * B * T];
     static float weights[B * T];
     for (size_t step = 0; step < STEPS; step++) {
@@ -190,18 +197,14 @@ static void train(struct wm_model *model, const struct ref_file *inputs,
         CHECK_(fabs(learning_rate(step) - want[2]) < 1e-12, "step %zu: rate %.9f", step, want[2]);
         if (step == stored.step)
             check_gradients(model, fmin(1, stored.clipped ? clip / (norm + 1e-6) : 1));
-        const struct wm_adamw how = {.lr = want[2],
-                                     .beta1 = option("beta1"),
-                                     .beta2 = option("beta2"),
-                                     .epsilon = option("eps"),
-                                     .weight_decay = option("weight_decay"),
-                                     .step = step + 1,
-                                     .grad_scale = fmin(1, clip / (norm + 1e-6))};
-        wm_model_adamw(model, &how);
+        const struct wm_optimizer_step how = {
+            .lr = want[2], .step = step + 1, .grad_scale = fmin(1, clip / (norm + 1e-6))};
+        wm_optimizer_update(optimizer, &how);
         if (step == 0)
             check_params(model, "params_after_1.safetensors");
     }
     check_params(model, "params_after_10.safetensors");
+    wm_optimizer_free(optimizer);
     ref_free(&trace);
     ref_free(&exact);
 }

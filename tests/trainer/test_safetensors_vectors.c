@@ -36,7 +36,8 @@ static double loss(struct wm_model *model, const int32_t *in, const int32_t *out
             weights[t] = out[at] < 0 ? 0.0F : 1.0F;
             n += out[at] >= 0;
         }
-        struct wm_lm_batch batch = {.b = 1, .t = T, .inputs = inputs, .targets = targets, .weights = weights};
+        struct wm_lm_batch batch = {
+            .b = 1, .t = T, .inputs = inputs, .targets = targets, .weights = weights};
         CHECK_OK(wm_model_loss(model, &batch, &nll, &err), err);
         sum += nll;
     }

@@ -42,6 +42,62 @@ static void check_rates(void)
     check_near(wm_schedule_lr(&o, 4, 3), 0.0011, 1e-17);
 }
 
+static void check_shapes(void)
+{
+    struct wm_train_options o = {
+        .learning_rate = 1, .min_lr = 0.1, .cooldown = 0.25, .schedule = WM_SCHEDULE_LINEAR};
+    check_near(wm_schedule_lr(&o, 100, 1), 1, 1e-15);
+    check_near(wm_schedule_lr(&o, 100, 51), 0.55, 1e-15);
+    check_near(wm_schedule_lr(&o, 100, 101), 0.1, 1e-15);
+    o.schedule = WM_SCHEDULE_WSD;
+    check_near(wm_schedule_lr(&o, 100, 1), 1, 1e-15);
+    check_near(wm_schedule_lr(&o, 100, 76), 1, 1e-15);
+    check_near(wm_schedule_lr(&o, 100, 91), 0.1 + 0.9 * 0.4, 1e-14);
+    check_near(wm_schedule_lr(&o, 100, 101), 0.1, 1e-14);
+    o.cooldown = 0;
+    check_near(wm_schedule_lr(&o, 100, 100), 1, 1e-15);
+    o.schedule = WM_SCHEDULE_CONSTANT;
+    CHECK(wm_schedule_lr(&o, 100, 100) == 1);
+}
+
+static void check_batches(void)
+{
+    struct wm_train_options o = {.batch = 10, .batch_start = 2, .batch_ramp = 4};
+    static const uint64_t want[] = {2, 4, 6, 8, 10, 10};
+    uint64_t sum = 0;
+    for (uint64_t step = 1; step <= 6; step++) {
+        CHECK_U64(wm_schedule_batch(&o, step), want[step - 1]);
+        sum += want[step - 1];
+        CHECK_U64(wm_schedule_samples(&o, step), sum);
+    }
+    o.batch_ramp = 0;
+    CHECK_U64(wm_schedule_batch(&o, 1), 10);
+    CHECK_U64(wm_schedule_samples(&o, 3), 30);
+}
+
+static void check_outliers(void)
+{
+    struct wm_step_metrics steps[40];
+    struct wm_history history = {steps, 0, 40};
+    struct wm_train_options o = {.skip_outliers = 3};
+    for (; history.n < 9; history.n++) {
+        CHECK(wm_schedule_counts(&o, &history, 1e9)); /* too few to know what is usual */
+        steps[history.n] = (struct wm_step_metrics){.grad_norm = 2};
+    }
+    steps[history.n++] = (struct wm_step_metrics){.grad_norm = 2};
+    CHECK(wm_schedule_counts(&o, &history, 6));
+    CHECK(!wm_schedule_counts(&o, &history, 6.001));
+    o.skip_outliers = 0;
+    CHECK(wm_schedule_counts(&o, &history, 1e9));
+    CHECK_U64(wm_schedule_average_from(&o, 10), UINT64_MAX);
+    o.average = 0.2;
+    CHECK_U64(wm_schedule_average_from(&o, 10), 9);
+    o.average = 0.01;
+    CHECK_U64(wm_schedule_average_from(&o, 10), 10);
+    o.average = 1;
+    CHECK_U64(wm_schedule_average_from(&o, 10), 1);
+}
+
 static void check_steps(void)
 {
     struct wm_train_options o = {.epochs = 2.5, .batch = 8};
@@ -64,6 +120,9 @@ int main(void)
 {
     check_cosine();
     check_rates();
+    check_shapes();
+    check_batches();
+    check_outliers();
     check_steps();
     return test_summary();
 }

@@ -166,6 +166,36 @@ static void check_keeping(void)
     CHECK(same_models(in_top("one"), in_top("again")));
 }
 
+/* Everything that is off by default, at once: stopped at every step, it comes to the same. */
+static void check_all_options(void)
+{
+    static const int kinds[] = {WM_TRAIN_MUON, WM_TRAIN_SGD};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct wm_train_result result, stopped;
+        options = small_options();
+        options.optimizer = kinds[i];
+        options.schedule = WM_SCHEDULE_WSD;
+        options.batch_start = 1;
+        options.batch_ramp = 6;
+        options.average = 0.5;
+        options.skip_outliers = 1.01;
+        options.init = WM_INIT_HE;
+        options.zero_output = true;
+        const char *whole = i ? "sgd" : "muon", *parts = i ? "sgd-parts" : "muon-parts";
+        CHECK_OK(train(whole, i ? "work-sgd" : "work-muon", 2, &result), err);
+        CHECK_U64(result.n_tokens, 17 * (1 + 1 + 2 + 3 + 3 + 4 + 6 * 5));
+        CHECK(!same_files(in_top("one/model.safetensors"),
+                          in_top(i ? "sgd/model.safetensors" : "muon/model.safetensors")));
+        for (unsigned step = 1; step < 12; step++)
+            CHECK_FAILS(train_until(parts, "work-parts", 1, &stopped), WM_E_CANCELLED, err, "");
+        CHECK_OK(train_until(parts, "work-parts", 0, &stopped), err);
+        CHECK(same_models(in_top(whole), in_top(parts)));
+        CHECK(result.validation_nats == stopped.validation_nats);
+        CHECK_OK(wm_remove_tree(in_top("work-parts"), &err), err);
+        CHECK_OK(wm_remove_tree(in_top(parts), &err), err);
+    }
+}
+
 /* ---- figures ---- */
 
 static void check_figures(void)
@@ -234,6 +264,7 @@ int main(void)
     check_stop_at_once();
     check_kill_anywhere();
     check_keeping();
+    check_all_options();
     check_figures();
     check_estimate();
     remove_top();
