@@ -12,6 +12,12 @@
 /** Natural logarithm within 2 units in the last place; log 0 = −∞, NaN below. */
 double wm_log(double x);
 
+/** e^x within 2 units in the last place; +∞ over 709.78, 0 below −745.1, gradual in between. */
+double wm_exp(double x);
+
+/** Sine and cosine, off by at most 2^-52 for |x| ≤ 2^20; NaN for larger x. */
+void wm_sin_cos(double x, double *ret_sin, double *ret_cos);
+
 /** x^n by repeated squaring. */
 double wm_power(double x, uint64_t n);
 

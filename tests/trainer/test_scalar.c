@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "trainer/rope.h"
+
 #include "test.h"
 
 static void logarithms(void)
@@ -25,6 +27,59 @@ static void logarithms(void)
     CHECK(isinf(wm_log(INFINITY)));
     CHECK(isnan(wm_log(-1)));
     CHECK(isnan(wm_log(NAN)));
+}
+
+static void exponentials(void)
+{
+    double worst = 0;
+    for (uint64_t i = 0; i < 200000; i++) {
+        double x = (wm_uniform(3, 3, i) - 0.5) * (i % 2 ? 1400 : 2), want = exp(x);
+        if (isnormal(want))
+            worst = fmax(worst, fabs(wm_exp(x) - want) / want);
+    }
+    CHECK_(worst < 4.5e-16, "exp is off by %g", worst);
+    CHECK(wm_exp(0) == 1 && wm_exp(-1000) == 0 && wm_exp(-INFINITY) == 0);
+    CHECK(isinf(wm_exp(709.8)) && isinf(wm_exp(INFINITY)) && isfinite(wm_exp(709.7)));
+    CHECK(wm_exp(-744) > 0 && isnan(wm_exp(NAN)));
+}
+
+static void angles(void)
+{
+    double worst = 0;
+    for (uint64_t i = 0; i < 400000; i++) {
+        double x = i < 100000   ? (double)i * 1.5707963267948966 /* near the zeros */
+                   : i < 200000 ? ((double)i - 150000) * 1e-4
+                                : (wm_uniform(3, 4, i) - 0.5) * 0x1p21;
+        double s, c;
+        wm_sin_cos(x, &s, &c);
+        worst = fmax(worst, fmax(fabs(s - sin(x)), fabs(c - cos(x))));
+        if (fabs(x) < 1e-3 && x != 0)
+            CHECK(fabs(s / sin(x) - 1) < 4.5e-16);
+    }
+    CHECK_(worst < 2.3e-16, "sine or cosine is off by %g", worst);
+    double s, c;
+    wm_sin_cos(0, &s, &c);
+    CHECK(s == 0 && c == 1);
+    wm_sin_cos(0x1.8p20, &s, &c);
+    CHECK(isnan(s) && isnan(c));
+    wm_sin_cos(INFINITY, &s, &c);
+    CHECK(isnan(s) && isnan(c));
+}
+
+static void rotary_angles(void)
+{
+    enum { T = 3000, DEPTH = 26 };
+    static float c[T * DEPTH / 2], s[T * DEPTH / 2];
+    wm_rope_table(500000, DEPTH, T, c, s);
+    double worst = 0;
+    for (size_t t = 0; t < T; t++) {
+        for (size_t i = 0; i < DEPTH / 2; i++) {
+            const double angle = (double)t * pow(500000, -2.0 * (double)i / DEPTH);
+            worst = fmax(worst, fabs((double)c[t * DEPTH / 2 + i] - cos(angle)));
+            worst = fmax(worst, fabs((double)s[t * DEPTH / 2 + i] - sin(angle)));
+        }
+    }
+    CHECK_(worst < 3.1e-8, "an angle's cosine or sine is off by %g", worst);
 }
 
 static void powers(void)
@@ -62,6 +117,9 @@ static void normals(void)
 int main(void)
 {
     logarithms();
+    exponentials();
+    angles();
+    rotary_angles();
     powers();
     normals();
     return test_summary();
