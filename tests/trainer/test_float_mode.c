@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The mode reaches every thread and ends where it should, and within it the instruction sets still
+ * agree to the bit, on numbers about the smallest ones. */
+#include "trainer/float_mode.h"
+
+#include <math.h>
+#include <pthread.h>
+
+#include "trainer/gemm.h"
+
+#include "test.h"
+
+#if defined(__x86_64__) || defined(__aarch64__)
+enum { HAS_MODE = 1 };
+#else
+enum { HAS_MODE = 0 };
+#endif
+
+static bool flushes(void)
+{
+    volatile float least = 0x1p-126f, half = 0.5f, subnormal = 0x1p-149f, many = 0x1p100f;
+    const bool results = least * half == 0, inputs = subnormal * many == 0;
+    CHECK(results == inputs);
+    return results;
+}
+
+enum { MOST = 8 };
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    unsigned come, of;
+    bool in_mode[MOST];
+} threads = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER};
+
+/* Every thread one item. */
+static void look(void *arg, size_t item)
+{
+    (void)arg, (void)item;
+    volatile float least = 0x1p-126f, half = 0.5f;
+    (void)pthread_mutex_lock(&threads.lock);
+    threads.in_mode[wm_team_slot()] = least * half == 0;
+    threads.come++;
+    (void)pthread_cond_broadcast(&threads.change);
+    while (threads.come < threads.of)
+        (void)pthread_cond_wait(&threads.change, &threads.lock);
+    (void)pthread_mutex_unlock(&threads.lock);
+}
+
+static unsigned count_in_mode(struct wm_team *team)
+{
+    unsigned n = 0;
+    threads.come = 0;
+    threads.of = wm_team_size(team);
+    wm_parallel(team, threads.of, look, NULL);
+    for (unsigned i = 0; i < threads.of; i++)
+        n += threads.in_mode[i];
+    return n;
+}
+
+static void teams(void)
+{
+    struct wm_error err;
+    for (unsigned n = 1; n <= MOST; n++) {
+        struct wm_team *team = NULL;
+        CHECK_OK(wm_team_new(n, &team, &err), err);
+        CHECK(count_in_mode(team) == 0);
+        wm_float_mode_team(team);
+        CHECK(!flushes());
+        CHECK_U64(count_in_mode(team), HAS_MODE ? wm_team_size(team) - 1 : 0);
+        const uint64_t before = wm_float_mode_enter();
+        CHECK_U64(count_in_mode(team), HAS_MODE ? wm_team_size(team) : 0);
+        wm_float_mode_leave(before);
+        wm_team_free(team);
+    }
+}
+
+static void nests(void)
+{
+    const uint64_t outer = wm_float_mode_enter(), inner = wm_float_mode_enter();
+    CHECK(flushes() == HAS_MODE);
+    wm_float_mode_leave(inner);
+    CHECK(flushes() == HAS_MODE);
+    wm_float_mode_leave(outer);
+    CHECK(!flushes());
+}
+
+/* ---- the same bits ---- */
+
+enum { N = 100, ROWS = 13, COLUMNS = 35, DEPTH = 7 };
+
+struct outputs {
+    float x[8][N];
+    float product[ROWS * COLUMNS];
+};
+
+static uint32_t state = 5;
+
+/* Signs and sizes from 2^-149 to 2^-110, zeros among them. */
+static void fill(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        state = state * 1664525u + 1013904223u;
+        const float size = (float)((int32_t)state >> 8) * 0x1p-23f;
+        x[i] = i % 13 == 0 ? 0 : ldexpf(size, -(int)(110 + (state >> 4) % 40));
+    }
+}
+
+static void run(const struct wm_kernels *k, const struct outputs *in, struct outputs *out)
+{
+    static const struct wm_adamw_constants c = {0.7f,  0.99f, 0.9f,  0.1f, 0.95f,
+                                                0.05f, 0.3f,  1e-8f, 1e-3f};
+    float(*x)[N] = out->x, up[N];
+    *out = *in;
+    for (size_t i = 0; i < N; i++)
+        up[i] = 1 + 0.01f * (float)i;
+    k->adamw(x[0], x[1], x[2], x[3], &c, N);
+    k->gelu(x[4], x[4], N);
+    k->swiglu(x[5], up, x[5], N);
+    k->axpy(x[6], 0.3f, x[1], N);
+    k->scale(x[7], 0.3f, N);
+}
+
+/* Factors about 2^-65, so that the sums are about 2^-130. */
+static void multiply(const struct wm_kernels *k, const struct outputs *in, struct outputs *out)
+{
+    float a[ROWS * DEPTH], b[COLUMNS * DEPTH];
+    for (size_t i = 0; i < ROWS * DEPTH; i++)
+        a[i] = in->x[i / N][i % N] * 0x1p60f;
+    for (size_t i = 0; i < COLUMNS * DEPTH; i++)
+        b[i] = in->x[2 + i / N][i % N] * 0x1p60f;
+    const struct wm_gemm product = {.m = ROWS,
+                                    .n = COLUMNS,
+                                    .k = DEPTH,
+                                    .a = {a, DEPTH, false},
+                                    .b = {b, DEPTH, false},
+                                    .c = out->product,
+                                    .ldc = COLUMNS};
+    float *scratch = malloc(wm_gemm_here_floats(COLUMNS, DEPTH) * sizeof *scratch);
+    if (!scratch)
+        exit(1);
+    wm_gemm_here(k, scratch, &product);
+    free(scratch);
+}
+
+static void same_bits(const struct wm_kernels *k)
+{
+    static struct outputs in, want, got;
+    for (unsigned round = 0; round < 50; round++) {
+        for (size_t i = 0; i < 8; i++)
+            fill(in.x[i], N);
+        for (size_t i = 0; i < N; i++)
+            in.x[3][i] = fabsf(in.x[3][i]); /* second moments */
+        run(&wm_kernels_portable, &in, &want);
+        run(k, &in, &got);
+        multiply(&wm_kernels_portable, &in, &want);
+        multiply(k, &in, &got);
+        CHECK_(memcmp(want.product, got.product, sizeof want.product) == 0, "%s: products differ",
+               k->name);
+        for (size_t i = 0; i < 8; i++)
+            CHECK_(memcmp(want.x[i], got.x[i], sizeof want.x[i]) == 0, "%s: buffer %zu differs",
+                   k->name, i);
+    }
+}
+
+int main(void)
+{
+    nests();
+    teams();
+    const uint64_t before = wm_float_mode_enter();
+    for (const struct wm_kernels *const *k = wm_kernels_available(); *k; k++)
+        same_bits(*k);
+    wm_float_mode_leave(before);
+    return test_summary();
+}
