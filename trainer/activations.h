@@ -1,66 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file activations.h
- * What the parts of the model share among themselves: the planned memory and the operations of a
- * step. Nothing here checks its arguments; model.h's functions did.
+ * What the files of the model share: the memory of a step and the pieces it runs through. Nothing
+ * here checks its arguments; model.h's functions did.
+ *
+ *     model.c     memory: what is planned, mapped and counted
+ *     explain.c   the same for people
+ *     graph.c     a step: the plan's items, one after the other
+ *     embed.c     ids → stream, and back
+ *     linear.c    linear maps
+ *     norm.c      norms
+ *     mix.c       what stands between the linear maps: rotary positions, attention, activations
+ *     head.c      logits and loss
  *
  * rows = b × t of the batch at hand (≤ max_batch × n_ctx); row r is position r mod t of sequence
- * r / t. Matrices are row-major. An inference model has one layer's buffers for all layers.
+ * r / t. Matrices are row-major.
  */
 #ifndef WETMILL_TRAINER_ACTIVATIONS_H
 #define WETMILL_TRAINER_ACTIVATIONS_H
 
-#include "trainer/attention.h"
 #include "trainer/gemm.h"
 #include "trainer/model.h"
-
-/** Places in the table of parameters: the two embeddings, then each layer's twelve, then the last
- *  norm's gain and bias. */
-enum wm_layer_param {
-    WM_NORM1_GAIN,
-    WM_NORM1_BIAS,
-    WM_QKV_WEIGHT,
-    WM_QKV_BIAS,
-    WM_MIX_WEIGHT, /* attention's output projection */
-    WM_MIX_BIAS,
-    WM_NORM2_GAIN,
-    WM_NORM2_BIAS,
-    WM_FC_WEIGHT, /* the MLP, up */
-    WM_FC_BIAS,
-    WM_DOWN_WEIGHT, /* and down */
-    WM_DOWN_BIAS,
-    WM_PER_LAYER,
-};
-enum { WM_TOKEN_EMBEDDING, WM_POSITION_EMBEDDING, WM_FIRST_LAYER };
-
-static inline size_t wm_layer_at(uint32_t layer, enum wm_layer_param which)
-{
-    return WM_FIRST_LAYER + (size_t)layer * WM_PER_LAYER + which;
-}
+#include "trainer/plan.h"
 
 enum {
     WM_NORM_ROWS = 64,  /* rows whose norm gradients are summed before they are added up */
     WM_LOSS_ROWS = 512, /* rows of logits that exist at a time */
     WM_SPAN = 16384,    /* parameters an optimiser item updates */
-};
-
-/** Mean and 1 / standard deviation of each row, kept for the gradient. */
-struct wm_norm_state {
-    float *out; /* [rows, C] */
-    float *mean, *rstd;
-};
-
-struct wm_layer_acts {
-    const float *in; /* [rows, C] residual stream */
-    struct wm_norm_state norm1;
-    float *qkv;    /* [rows, 3C] queries, keys, values; heads side by side in each */
-    float *mixed;  /* [rows, C] attention's output before its projection */
-    float *scores; /* [b, heads, t] logarithms of its softmax's denominators */
-    float *middle; /* [rows, C] residual stream after attention */
-    struct wm_norm_state norm2;
-    float *fc;   /* [rows, 4C] before GELU */
-    float *gelu; /* [rows, 4C] after it (the same memory for inference) */
-    float *out;  /* [rows, C] residual stream; the next layer's in */
 };
 
 /** Up to WM_SPAN consecutive floats of one tensor. */
@@ -71,73 +37,123 @@ struct wm_span {
 
 struct wm_activations {
     struct wm_workshop shop;
-    struct wm_layer_acts *layers; /* [n_layer] */
-    float *embedded;              /* [rows, C] the first layer's in */
-    struct wm_norm_state last;
-    float *logits;   /* [min(rows, WM_LOSS_ROWS), V], then their gradient */
-    double *row_nll; /* [rows] */
-    /* training only */
-    float *d_stream;    /* [rows, C] gradient of the residual stream */
-    float *d_narrow;    /* [rows, C] of norm outputs, of mixed */
-    float *d_wide;      /* [rows, 4C] of fc, of qkv */
-    float *norm_parts;  /* [⌈rows / WM_NORM_ROWS⌉, 2, C] gain's and bias's gradients in parts */
-    double *span_parts; /* [n_spans] of the gradient norm */
-    /* other memory */
-    size_t *first_span; /* [n_table + 1] the flat buffers, cut into spans tensor by tensor */
+    struct wm_ops ops;
+    struct wm_plan plan;
+    float *block;       /* [plan.floats] activations and their gradients */
+    size_t ld_logits;   /* V, padded */
+    float *cos, *sin;   /* [n_ctx, D / 2] of rotary positions */
+    double *row_nll;    /* [rows] */
+    float *norm_parts;  /* training: a norm's parameters' gradients in parts */
+    uint64_t *sorted;   /* training: [2, rows] for embed.c */
+    double *span_parts; /* training: [n_spans] of the gradient norm */
+    size_t *first_span; /* [layout.n + 1] the flat buffers, cut into spans tensor by tensor */
     size_t n_spans;
-    void *memory; /* the one mapping all floats live in */
-    size_t memory_bytes;
+    void *memory; /* the one mapping all floats live in; NULL: a frame */
+    uint64_t memory_bytes;
 };
 
-static inline float *wm_param_of(const struct wm_model *model, size_t at)
-{
-    return model->params + model->table[at].offset;
-}
-
-static inline float *wm_grad_of(const struct wm_model *model, size_t at)
-{
-    return model->grads + model->table[at].offset;
-}
-
-/* ---- init.c ---- */
+/** The model without its floats: tables and plan, for explaining and counting. `ret_bytes`: all
+ *  that it would take. Free with wm_model_free. WM_E_CONFIG, WM_E_NOMEM. */
+int wm_model_frame(const struct wm_model_config *config, const struct wm_model_options *options,
+                   unsigned n_threads, struct wm_model **ret, uint64_t *ret_bytes,
+                   struct wm_error *err);
 
 /** The item-th span of a model. */
 struct wm_span wm_span_of(const struct wm_model *model, size_t item);
 
-/* ---- norm.c ---- */
+static inline float *wm_param_of(const struct wm_model *model, size_t at)
+{
+    return model->params + model->layout.table[at].offset;
+}
 
-void wm_norm_forward(const struct wm_model *model, const float *x, size_t gain_at,
-                     struct wm_norm_state *state, size_t rows);
-/** d_x += the gradient; the gain's and bias's (gain_at, gain_at + 1) are added to grads. */
-void wm_norm_backward(const struct wm_model *model, const float *d_out, const float *x,
-                      size_t gain_at, const struct wm_norm_state *state, float *d_x, size_t rows);
+static inline float *wm_grad_of(const struct wm_model *model, size_t at)
+{
+    return model->grads + model->layout.table[at].offset;
+}
 
-/* ---- linear.c: y = x Wᵀ + bias; W [n_out, n_in] stands at weight_at, its bias behind it ---- */
+/** A tensor by its place; NULL if the model has none such. */
+static inline const float *wm_tensor(const struct wm_model *model, enum wm_param_place place,
+                                     uint32_t layer)
+{
+    const int32_t at = wm_params_at(&model->layout, place, layer);
+    return at < 0 ? NULL : wm_param_of(model, (size_t)at);
+}
 
-/** `finish` (may be NULL) as in struct wm_gemm. */
-void wm_linear_forward(const struct wm_model *model, const float *x, size_t weight_at, float *y,
-                       size_t rows, void (*finish)(void *, size_t, size_t, size_t, size_t),
+/** Done to a block of a product while it is in cache (struct wm_gemm). */
+typedef void wm_finish(void *arg, size_t row, size_t n_rows, size_t col, size_t n_cols);
+
+/** One pass over one batch. */
+struct wm_pass_state {
+    const struct wm_model *model;
+    const struct wm_lm_batch *batch;
+    size_t rows;
+    enum wm_pass pass;
+    float scale;       /* of gradients; 0: none wanted */
+    bool input_wanted; /* backward: something below this op is trainable */
+};
+
+/** An activation in this pass; NULL for −1. */
+static inline float *wm_at(const struct wm_pass_state *s, int32_t activation)
+{
+    const struct wm_activations *acts = s->model->acts;
+    const uint64_t *offsets = s->pass == WM_PASS_FORWARD ? acts->plan.first : acts->plan.again;
+    return activation < 0 ? NULL : acts->block + offsets[activation];
+}
+
+/** Statistics are where the forward pass put them. */
+static inline float *wm_statistics_at(const struct wm_pass_state *s, int32_t activation)
+{
+    const struct wm_activations *acts = s->model->acts;
+    return acts->block + acts->plan.first[activation];
+}
+
+/** An activation's gradient. */
+static inline float *wm_gradient_at(const struct wm_pass_state *s, int32_t activation)
+{
+    const struct wm_activations *acts = s->model->acts;
+    return acts->block + acts->plan.gradient[activation];
+}
+
+static inline uint32_t wm_width(const struct wm_pass_state *s, int32_t activation)
+{
+    return s->model->acts->ops.activations[activation].width;
+}
+
+static inline bool wm_trains(const struct wm_model *model, int32_t param)
+{
+    return param >= 0 && model->layout.table[param].trainable;
+}
+
+/* ---- the operations, forward and backward ---- */
+
+void wm_embed_forward(const struct wm_pass_state *s, const struct wm_op *op);
+/** Adds to the tables' gradients: rows of one id in their order. */
+void wm_embed_backward(const struct wm_pass_state *s, const struct wm_op *op);
+
+/** `finish` (may be NULL) only for an op of one map. */
+void wm_linear_forward(const struct wm_pass_state *s, const struct wm_op *op, wm_finish *finish,
                        void *finish_arg);
-/** d_x = d_y W; the weight's and bias's gradients are added to grads. */
-void wm_linear_backward(const struct wm_model *model, const float *d_y, const float *x,
-                        size_t weight_at, float *d_x, size_t rows,
-                        void (*finish)(void *, size_t, size_t, size_t, size_t), void *finish_arg);
+/** The input's gradient is written; those of weights and biases are added. */
+void wm_linear_backward(const struct wm_pass_state *s, const struct wm_op *op, wm_finish *finish,
+                        void *finish_arg);
 
-/* ---- forward.c, backward.c, loss.c ---- */
+void wm_norm_forward(const struct wm_pass_state *s, const struct wm_op *op);
+/** The input's gradient is added to, and so are the gain's and bias's. */
+void wm_norm_backward(const struct wm_pass_state *s, const struct wm_op *op);
+void wm_qk_norm_forward(const struct wm_pass_state *s, const struct wm_op *op);
+void wm_qk_norm_backward(const struct wm_pass_state *s, const struct wm_op *op);
+/** Floats of norm_parts that all this model's norms get by with. */
+size_t wm_norm_parts_floats(const struct wm_model_config *config, uint64_t rows);
 
-/** A layer's attention: its shapes and buffers. */
-struct wm_attention wm_layer_attention(const struct wm_model *model,
-                                       const struct wm_layer_acts *layer, uint32_t b, uint32_t t);
+void wm_rope(const struct wm_pass_state *s, const struct wm_op *op); /* either way */
+void wm_attend_forward(const struct wm_pass_state *s, const struct wm_op *op);
+void wm_attend_backward(const struct wm_pass_state *s, const struct wm_op *op);
+void wm_activate_forward(const struct wm_pass_state *s, const struct wm_op *op); /* gelu, swiglu */
+void wm_swiglu_backward(const struct wm_pass_state *s, const struct wm_op *op);
 
-/** Ids, sizes. WM_E_LIMIT, WM_E_FORMAT. `targets`: look at them too. */
-int wm_batch_check(const struct wm_model *model, const struct wm_lm_batch *batch, bool targets,
-                   struct wm_error *err);
-/** Everything up to the last norm's output. */
-void wm_forward(const struct wm_model *model, const struct wm_lm_batch *batch);
 /** Head and cross-entropy in chunks of rows. With `scale` ≠ 0 also their gradients × scale: the
- *  head's into grads, the last norm's output's into d_narrow. Returns Σ weight × nll. */
-double wm_head_loss(const struct wm_model *model, const struct wm_lm_batch *batch, float scale);
-/** Everything below d_narrow. */
-void wm_backward(const struct wm_model *model, const struct wm_lm_batch *batch);
+ *  head's is added to its own, the input's is written. Returns Σ weight × nll. */
+double wm_head(const struct wm_pass_state *s, const struct wm_op *op);
+void wm_head_logits(const struct wm_pass_state *s, const struct wm_op *op, float *logits);
 
 #endif /* WETMILL_TRAINER_ACTIVATIONS_H */

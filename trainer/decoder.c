@@ -25,16 +25,19 @@ int wm_decoder_new(struct wm_model *model, struct wm_decoder **ret, struct wm_er
     const uint64_t c = config->n_embd, t = config->n_ctx;
     const uint64_t cache = config->n_layer * t * c, scores = config->n_head * t;
     const uint64_t floats = 11 * c + config->vocabulary + scores + 2 * cache;
+    if (config->architecture != WM_ARCH_GPT2)
+        return wm_fail(err, WM_E_CONFIG, "architecture %s cannot be decoded token by token",
+                       wm_model_parts(config)->name);
     struct wm_decoder *d = calloc(1, sizeof *d);
-    float *at = floats < SIZE_MAX / 8 ? calloc((size_t)floats, sizeof *at) : NULL;
-    if (!d || !at) {
+    float *memory = floats < SIZE_MAX / 8 ? calloc((size_t)floats, sizeof *memory) : NULL;
+    if (!d || !memory) {
         free(d);
-        free(at);
-        return wm_fail_nomem(err, (size_t)floats * sizeof *at, "key/value cache");
+        free(memory);
+        return wm_fail_nomem(err, (size_t)floats * sizeof *memory, "key/value cache");
     }
     d->model = model;
-    d->memory = at;
-    d->x = at;
+    d->memory = memory;
+    d->x = memory;
     d->norm = d->x + c;
     d->qkv = d->norm + c;
     d->mixed = d->qkv + 3 * c;
@@ -79,10 +82,16 @@ static void product_rows(void *arg, size_t item)
     }
 }
 
+/* A tensor the model must have. */
+static size_t at(const struct wm_model *model, enum wm_param_place place, uint32_t layer)
+{
+    return (size_t)wm_params_at(&model->layout, place, layer);
+}
+
 static void multiply(const struct wm_model *model, size_t weight_at, bool bias, const float *x,
                      float *y)
 {
-    const struct wm_param *w = &model->table[weight_at];
+    const struct wm_param *w = &model->layout.table[weight_at];
     struct product p = {
         .kernels = model->acts->shop.kernels,
         .w = wm_param_of(model, weight_at),
@@ -138,19 +147,19 @@ static void decode_layer(struct wm_decoder *d, uint32_t layer)
     const size_t c = model->config.n_embd;
     const size_t begin = (size_t)layer * model->config.n_ctx * c, now = begin + d->position * c;
 
-    normalise(model, wm_layer_at(layer, WM_NORM1_GAIN), d->x, d->norm);
-    multiply(model, wm_layer_at(layer, WM_QKV_WEIGHT), true, d->norm, d->qkv);
+    normalise(model, at(model, WM_P_NORM1_GAIN, layer), d->x, d->norm);
+    multiply(model, at(model, WM_P_QKV, layer), true, d->norm, d->qkv);
     memcpy(d->keys + now, d->qkv + c, c * sizeof(float));
     memcpy(d->values + now, d->qkv + 2 * c, c * sizeof(float));
     struct attend attend = {d, d->keys + begin, d->values + begin};
     wm_parallel(model->team, model->config.n_head, attend_head, &attend);
-    multiply(model, wm_layer_at(layer, WM_MIX_WEIGHT), true, d->mixed, d->branch);
+    multiply(model, at(model, WM_P_MIX, layer), true, d->mixed, d->branch);
     kernels->add(d->x, d->branch, c);
 
-    normalise(model, wm_layer_at(layer, WM_NORM2_GAIN), d->x, d->norm);
-    multiply(model, wm_layer_at(layer, WM_FC_WEIGHT), true, d->norm, d->wide);
+    normalise(model, at(model, WM_P_NORM2_GAIN, layer), d->x, d->norm);
+    multiply(model, at(model, WM_P_UP, layer), true, d->norm, d->wide);
     kernels->gelu(d->wide, d->wide, 4 * c);
-    multiply(model, wm_layer_at(layer, WM_DOWN_WEIGHT), true, d->wide, d->branch);
+    multiply(model, at(model, WM_P_DOWN, layer), true, d->wide, d->branch);
     kernels->add(d->x, d->branch, c);
 }
 
@@ -165,13 +174,14 @@ int wm_decoder_feed(struct wm_decoder *decoder, uint32_t token, const float **re
     if (token >= config->vocabulary)
         return wm_fail(err, WM_E_FORMAT, "token %u is outside the vocabulary of %u", token,
                        config->vocabulary);
-    memcpy(decoder->x, wm_param_of(model, WM_TOKEN_EMBEDDING) + token * c, c * sizeof(float));
+    memcpy(decoder->x, wm_param_of(model, at(model, WM_P_TOKENS, 0)) + token * c,
+           c * sizeof(float));
     model->acts->shop.kernels->add(
-        decoder->x, wm_param_of(model, WM_POSITION_EMBEDDING) + decoder->position * c, c);
+        decoder->x, wm_param_of(model, at(model, WM_P_POSITIONS, 0)) + decoder->position * c, c);
     for (uint32_t i = 0; i < config->n_layer; i++)
         decode_layer(decoder, i);
-    normalise(model, wm_layer_at(config->n_layer, WM_NORM1_GAIN), decoder->x, decoder->norm);
-    multiply(model, WM_TOKEN_EMBEDDING, false, decoder->norm, decoder->logits);
+    normalise(model, at(model, WM_P_LAST_GAIN, 0), decoder->x, decoder->norm);
+    multiply(model, at(model, WM_P_TOKENS, 0), false, decoder->norm, decoder->logits);
     decoder->position++;
     *ret_logits = decoder->logits;
     return 0;

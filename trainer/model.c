@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Planning: every float of a model lives in one mapping, laid out once. The plan runs twice, first
+/* Memory: every float of a model lives in one mapping, laid out once. Placing runs twice, first
  * without memory to count, then to place. */
 #include "trainer/model.h"
 
@@ -8,24 +8,26 @@
 #include <sys/mman.h>
 
 #include "trainer/activations.h"
+#include "trainer/attention.h"
+#include "trainer/rope.h"
 
 enum { LINE = 64, HUGE_PAGE = 2 << 20 };
 
-struct plan {
+struct arena {
     unsigned char *base; /* NULL: only count */
     uint64_t used;
 };
 
-static void *take(struct plan *plan, uint64_t count, size_t size)
+static void *take(struct arena *arena, uint64_t count, size_t size)
 {
-    void *at = plan->base ? plan->base + plan->used : NULL;
-    plan->used += (count * size + LINE - 1) / LINE * LINE;
+    void *at = arena->base ? arena->base + arena->used : NULL;
+    arena->used += (count * size + LINE - 1) / LINE * LINE;
     return at;
 }
 
-static float *take_floats(struct plan *plan, uint64_t count)
+static float *take_floats(struct arena *arena, uint64_t count)
 {
-    return take(plan, count, sizeof(float));
+    return take(arena, count, sizeof(float));
 }
 
 static size_t most(size_t a, size_t b)
@@ -33,84 +35,60 @@ static size_t most(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-static void plan_norm(struct plan *plan, struct wm_norm_state *norm, uint64_t rows, uint32_t c)
-{
-    norm->out = take_floats(plan, rows * c);
-    norm->mean = take_floats(plan, rows);
-    norm->rstd = take_floats(plan, rows);
-}
+/* ---- what is placed ---- */
 
-static void plan_layer(struct plan *plan, struct wm_layer_acts *layer, uint64_t rows, uint32_t c,
-                       uint32_t n_head, bool training)
+/* Room for the packed factors of every product of the model. */
+static size_t shared_floats(const struct wm_model *model, uint64_t rows)
 {
-    plan_norm(plan, &layer->norm1, rows, c);
-    layer->qkv = take_floats(plan, rows * c * 3);
-    layer->mixed = take_floats(plan, rows * c);
-    layer->scores = take_floats(plan, rows * n_head);
-    layer->middle = take_floats(plan, rows * c);
-    plan_norm(plan, &layer->norm2, rows, c);
-    layer->fc = take_floats(plan, rows * c * 4);
-    layer->gelu = training ? take_floats(plan, rows * c * 4) : layer->fc;
-    layer->out = training ? take_floats(plan, rows * c) : NULL;
-}
-
-/* Inference writes the residual stream over itself: nothing below needs a layer's input. */
-static void plan_layers(struct plan *plan, const struct wm_model *model, uint64_t rows,
-                        bool training)
-{
-    struct wm_activations *acts = model->acts;
-    float *stream = acts->embedded;
-    for (uint32_t i = 0; i < model->config.n_layer; i++) {
-        struct wm_layer_acts *layer = &acts->layers[i];
-        if (training || i == 0)
-            plan_layer(plan, layer, rows, model->config.n_embd, model->config.n_head, training);
-        else
-            *layer = acts->layers[0];
-        layer->in = stream;
-        layer->out = training ? layer->out : stream;
-        stream = layer->out;
+    const struct wm_ops *ops = &model->acts->ops;
+    size_t floats = WM_GEMM_MIN_SHARED;
+    for (size_t i = 0; i < ops->n; i++) {
+        const struct wm_op *op = &ops->ops[i];
+        if (op->kind != WM_OP_LINEAR && op->kind != WM_OP_HEAD)
+            continue;
+        const size_t n_in = model->layout.table[op->weight[0]].shape[1];
+        const size_t n_out =
+            op->kind == WM_OP_HEAD ? model->config.vocabulary : ops->activations[op->out].width;
+        floats = most(floats, wm_gemm_shared_floats(n_out, n_in));
+        floats = most(floats, wm_gemm_shared_floats(n_in, n_out));
+        floats = most(floats, wm_gemm_shared_floats(n_in, rows));
     }
+    return floats;
 }
 
-static void plan_workshop(struct plan *plan, struct wm_workshop *shop,
-                          const struct wm_model_config *config, uint64_t rows, unsigned n_threads,
-                          bool training)
+static void place_workshop(struct arena *arena, const struct wm_model *model, uint64_t rows,
+                           unsigned n_threads)
 {
-    const size_t c = config->n_embd, v = config->vocabulary;
-    size_t shared = most(wm_gemm_shared_floats(4 * c, c), wm_gemm_shared_floats(c, 4 * c));
-    shared = most(shared, wm_gemm_shared_floats(v, c));
-    if (training) {
-        shared = most(shared, wm_gemm_shared_floats(c, v));
-        shared = most(shared, wm_gemm_shared_floats(4 * c, rows));
-    }
-    shop->shared_floats = shared;
-    shop->shared = take_floats(plan, shared);
-    shop->scratch_floats = most(WM_GEMM_SCRATCH, wm_attention_scratch_floats(config->head_dim));
+    struct wm_workshop *shop = &model->acts->shop;
+    shop->shared_floats = shared_floats(model, rows);
+    shop->shared = take_floats(arena, shop->shared_floats);
+    shop->scratch_floats =
+        most(WM_GEMM_SCRATCH, wm_attention_scratch_floats(model->config.head_dim));
     shop->scratch_floats = (shop->scratch_floats + 15) / 16 * 16;
-    shop->scratch = take_floats(plan, (uint64_t)shop->scratch_floats * n_threads);
+    shop->scratch = take_floats(arena, (uint64_t)shop->scratch_floats * n_threads);
 }
 
-static void plan_model(struct plan *plan, struct wm_model *model, unsigned n_threads, bool training)
+/* All but the activations. */
+static void place_model(struct arena *arena, struct wm_model *model, unsigned n_threads,
+                        bool training)
 {
     const struct wm_model_config *config = &model->config;
     struct wm_activations *acts = model->acts;
-    const uint64_t rows = (uint64_t)model->max_batch * config->n_ctx, c = config->n_embd;
-    model->params = take_floats(plan, model->n_params);
+    const uint64_t rows = (uint64_t)model->max_batch * config->n_ctx;
+    model->params = take_floats(arena, model->n_params);
     if (training) {
-        model->grads = take_floats(plan, model->n_params);
-        acts->d_stream = take_floats(plan, rows * c);
-        acts->d_narrow = take_floats(plan, rows * c);
-        acts->d_wide = take_floats(plan, rows * c * 4);
-        acts->norm_parts = take_floats(plan, (rows + WM_NORM_ROWS - 1) / WM_NORM_ROWS * 2 * c);
-        acts->span_parts = take(plan, acts->n_spans, sizeof(double));
+        model->grads = take_floats(arena, model->n_params);
+        acts->norm_parts = take_floats(arena, wm_norm_parts_floats(config, rows));
+        acts->sorted = take(arena, 2 * rows, sizeof *acts->sorted);
+        acts->span_parts = take(arena, acts->n_spans, sizeof(double));
     }
-    acts->embedded = take_floats(plan, rows * c);
-    plan_layers(plan, model, rows, training);
-    plan_norm(plan, &acts->last, rows, config->n_embd);
-    acts->logits = take_floats(plan, (rows < WM_LOSS_ROWS ? rows : WM_LOSS_ROWS) *
-                                         (uint64_t)config->vocabulary);
-    acts->row_nll = take(plan, rows, sizeof(double));
-    plan_workshop(plan, &acts->shop, config, rows, n_threads, training);
+    if (wm_model_parts(config)->positions == WM_POSITIONS_ROTARY) {
+        const uint64_t n = (uint64_t)config->n_ctx * (config->head_dim / 2);
+        acts->cos = take_floats(arena, n);
+        acts->sin = take_floats(arena, n);
+    }
+    acts->row_nll = take(arena, rows, sizeof(double));
+    place_workshop(arena, model, rows, n_threads);
 }
 
 static int check(const struct wm_model_config *c, uint32_t max_batch, struct wm_error *err)
@@ -118,9 +96,6 @@ static int check(const struct wm_model_config *c, uint32_t max_batch, struct wm_
     int status = wm_model_config_check(c, err);
     if (status)
         return status;
-    if (c->architecture != WM_ARCH_GPT2 || c->n_hidden != 4 * c->n_embd)
-        return wm_fail(err, WM_E_CONFIG, "architecture %s cannot be computed",
-                       wm_model_parts(c)->name);
     if (max_batch < 1 || (uint64_t)max_batch * c->n_ctx > WM_MODEL_MAX_ROWS)
         return wm_fail(err, WM_E_CONFIG,
                        "a micro-batch of %u × %u tokens; from 1 to %d are possible", max_batch,
@@ -138,30 +113,78 @@ static void cut_spans(const struct wm_model *model)
     acts->first_span[model->n_table] = acts->n_spans;
 }
 
-/* The model without its floats: everything that is small. */
-static struct wm_model *new_frame(const struct wm_model_config *config, uint32_t max_batch)
+/* What the activations may take, if all is to stay within `memory`. */
+static int plan_activations(struct wm_model *model, const struct wm_model_options *options,
+                            uint64_t others, struct wm_error *err)
 {
+    struct wm_activations *acts = model->acts;
+    const uint64_t rows = (uint64_t)model->max_batch * model->config.n_ctx;
+    acts->ld_logits = (size_t)(model->config.vocabulary + 15) / 16 * 16;
+    const struct wm_plan_wish wish = {
+        .rows = rows,
+        .logit_floats = (rows < WM_LOSS_ROWS ? rows : WM_LOSS_ROWS) * acts->ld_logits,
+        .training = options->training,
+        .most_floats = !options->memory           ? UINT64_MAX
+                       : options->memory > others ? (options->memory - others) / sizeof(float)
+                                                  : 0,
+    };
+    return wm_plan_new(&acts->ops, &wish, &acts->plan, err);
+}
+
+static uint64_t frame_bytes(const struct wm_model *model)
+{
+    const struct wm_activations *acts = model->acts;
+    return sizeof *model + sizeof *acts + model->layout.n * sizeof *model->layout.table +
+           (model->layout.n + 1) * sizeof *acts->first_span +
+           acts->ops.n * (sizeof *acts->ops.ops + 3 * sizeof *acts->plan.items) +
+           acts->ops.n_activations * (sizeof *acts->ops.activations + 3 * sizeof(uint64_t));
+}
+
+int wm_model_frame(const struct wm_model_config *config, const struct wm_model_options *options,
+                   unsigned n_threads, struct wm_model **ret, uint64_t *ret_bytes,
+                   struct wm_error *err)
+{
+    int status = check(config, options->max_batch, err);
+    if (status)
+        return status;
     struct wm_model *model = calloc(1, sizeof *model);
-    if (!model)
-        return NULL;
-    model->config = *config;
-    model->max_batch = max_batch;
-    struct wm_error ignored;
-    model->acts = calloc(1, sizeof *model->acts);
-    if (model->acts && !wm_params_new(config, &model->layout, &ignored)) {
-        struct wm_activations *acts = model->acts;
-        model->table = model->layout.table;
-        model->n_table = model->layout.n;
-        model->n_params = model->layout.n_floats;
-        acts->first_span = calloc(model->n_table + 1, sizeof *acts->first_span);
-        acts->layers = calloc(config->n_layer, sizeof *acts->layers);
-        if (acts->first_span && acts->layers) {
-            cut_spans(model);
-            return model;
-        }
+    struct wm_activations *acts = calloc(1, sizeof *acts);
+    struct arena count = {NULL, 0};
+    if (!model || !acts) {
+        free(acts);
+        free(model);
+        return wm_fail_nomem(err, sizeof *model, "model");
     }
+    model->config = *config;
+    model->max_batch = options->max_batch;
+    model->compute = options->compute;
+    model->acts = acts;
+    status = wm_params_new(config, &model->layout, err);
+    if (!status)
+        status = wm_ops_new(config, &model->layout, options->training, &acts->ops, err);
+    if (status)
+        goto fail;
+    model->table = model->layout.table;
+    model->n_table = model->layout.n;
+    model->n_params = model->layout.n_floats;
+    acts->first_span = calloc(model->n_table + 1, sizeof *acts->first_span);
+    if (!acts->first_span) {
+        status = wm_fail_nomem(err, model->n_table * sizeof *acts->first_span, "model");
+        goto fail;
+    }
+    cut_spans(model);
+    place_model(&count, model, n_threads, options->training);
+    status = plan_activations(model, options, count.used + HUGE_PAGE + frame_bytes(model), err);
+    if (status)
+        goto fail;
+    (void)take_floats(&count, acts->plan.floats);
+    acts->memory_bytes = count.used + HUGE_PAGE;
+    *ret_bytes = acts->memory_bytes + frame_bytes(model);
+    *ret = model;
+    return 0;
+fail:
     wm_model_free(model);
-    return NULL;
+    return status;
 }
 
 void wm_model_free(struct wm_model *model)
@@ -169,22 +192,20 @@ void wm_model_free(struct wm_model *model)
     if (!model)
         return;
     struct wm_activations *acts = model->acts;
-    if (acts) {
-        if (acts->memory)
-            (void)munmap(acts->memory, acts->memory_bytes);
-        free(acts->first_span);
-        free(acts->layers);
-    }
+    if (acts->memory)
+        (void)munmap(acts->memory, (size_t)acts->memory_bytes);
+    free(acts->first_span);
+    wm_plan_free(&acts->plan);
+    wm_ops_free(&acts->ops);
     free(acts);
     wm_params_free(&model->layout);
     free(model);
 }
 
-/* One mapping, a huge page larger than asked for so that it can begin at one. */
-static int map(struct wm_activations *acts, uint64_t bytes, unsigned char **ret,
-               struct wm_error *err)
+/* One mapping, a huge page larger than needed so that it can begin at one. */
+static int map(struct wm_activations *acts, unsigned char **ret, struct wm_error *err)
 {
-    uint64_t size = bytes + HUGE_PAGE;
+    const uint64_t size = acts->memory_bytes;
     void *at = size > SIZE_MAX / 2 ? MAP_FAILED
                                    : mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE,
                                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -193,61 +214,63 @@ static int map(struct wm_activations *acts, uint64_t bytes, unsigned char **ret,
         return wm_error_hint(err, "use a smaller micro-batch or a smaller model");
     }
     acts->memory = at;
-    acts->memory_bytes = (size_t)size;
     *ret = (unsigned char *)at + (HUGE_PAGE - (uintptr_t)at % HUGE_PAGE) % HUGE_PAGE;
 #ifdef MADV_HUGEPAGE
-    (void)madvise(*ret, (size_t)bytes, MADV_HUGEPAGE); /* only a wish */
+    (void)madvise(*ret, (size_t)size - HUGE_PAGE, MADV_HUGEPAGE); /* only a wish */
 #endif
+    return 0;
+}
+
+int wm_model_open(const struct wm_model_config *config, const struct wm_model_options *options,
+                  struct wm_team *team, struct wm_model **ret, struct wm_error *err)
+{
+    struct wm_model *model = NULL;
+    struct arena arena = {NULL, 0};
+    uint64_t bytes = 0;
+    int status = wm_model_frame(config, options, wm_team_size(team), &model, &bytes, err);
+    if (status)
+        return status;
+    struct wm_activations *acts = model->acts;
+    status = map(acts, &arena.base, err);
+    if (status) {
+        wm_model_free(model);
+        return status;
+    }
+    place_model(&arena, model, wm_team_size(team), options->training);
+    acts->block = take_floats(&arena, acts->plan.floats);
+    model->team = team;
+    acts->shop.team = team;
+    acts->shop.kernels = wm_kernels_available()[0];
+    if (acts->cos)
+        wm_rope_table((double)config->rope_theta, config->head_dim, config->n_ctx, acts->cos,
+                      acts->sin);
+    *ret = model;
     return 0;
 }
 
 int wm_model_new(const struct wm_model_config *config, uint32_t max_batch, bool training,
                  struct wm_team *team, struct wm_model **ret, struct wm_error *err)
 {
-    int status = check(config, max_batch, err);
-    if (status)
-        return status;
-    struct wm_model *model = new_frame(config, max_batch);
-    if (!model)
-        return wm_fail_nomem(err, sizeof *model, "model");
-    struct plan plan = {NULL, 0};
-    plan_model(&plan, model, wm_team_size(team), training);
-    struct plan place = {NULL, 0};
-    status = map(model->acts, plan.used, &place.base, err);
-    if (status) {
-        wm_model_free(model);
-        return status;
-    }
-    plan_model(&place, model, wm_team_size(team), training);
-    model->team = team;
-    model->acts->shop.team = team;
-    model->acts->shop.kernels = wm_kernels_available()[0];
-    *ret = model;
-    return 0;
+    const struct wm_model_options usual = {.max_batch = max_batch, .training = training};
+    return wm_model_open(config, &usual, team, ret, err);
+}
+
+uint64_t wm_model_memory(const struct wm_model_config *config,
+                         const struct wm_model_options *options, unsigned n_threads)
+{
+    struct wm_error err;
+    struct wm_model *model = NULL;
+    uint64_t bytes = 0;
+    if (wm_model_frame(config, options, n_threads, &model, &bytes, &err))
+        return 0;
+    wm_model_free(model);
+    return bytes;
 }
 
 uint64_t wm_model_bytes(const struct wm_model_config *config, uint32_t max_batch, bool training)
 {
-    struct wm_error err;
-    struct wm_model *model = check(config, max_batch, &err) ? NULL : new_frame(config, max_batch);
-    if (!model)
-        return 0;
-    struct plan plan = {NULL, 0};
-    plan_model(&plan, model, wm_processors(), training);
-    uint64_t frame = sizeof *model + sizeof *model->acts + model->n_table * sizeof *model->table +
-                     model->n_table * sizeof *model->acts->first_span +
-                     config->n_layer * sizeof *model->acts->layers;
-    wm_model_free(model);
-    return plan.used + HUGE_PAGE + frame;
-}
-
-/* Two per multiply-add forward, twice that backward: 6 × (weights of the maps + attention's scores
- * and mixing over the half of the square that the causal mask leaves). */
-double wm_model_flops_per_token(const struct wm_model_config *config)
-{
-    double c = config->n_embd, layers = config->n_layer;
-    double weights = 12 * layers * c * c + config->vocabulary * c;
-    return 6 * weights + 6 * layers * c * config->n_ctx;
+    const struct wm_model_options usual = {.max_batch = max_batch, .training = training};
+    return wm_model_memory(config, &usual, wm_processors());
 }
 
 const char *wm_model_kernels(const struct wm_model *model)

@@ -3,10 +3,10 @@
  * @file model.h
  * A decoder: parameters, forward and backward pass, and one-token inference.
  *
- * One table of parameters (name, role, shape, decay) over flat buffers drives initialisation,
- * optimiser groups, checkpoints and export. Linear weights are held [out, in]; the token embedding
- * is tied to the output head. All arithmetic is float32; every sum has one fixed order, so results
- * depend neither on the number of threads nor on the CPU's vector units.
+ * One table of parameters (params.h) over flat buffers and one table of operations (ops.h) over
+ * planned activations; the configuration's parts decide what stands in them. Linear weights are
+ * held [out, in]. Every sum has one fixed order, so in float32 results depend neither on the number
+ * of threads, nor on the CPU's vector units, nor on how much memory the plan may use.
  *
  * Order: wm_model_new ─▶ wm_model_init (or load into `params`) ─▶ per step: zero_grads, then
  * forward_backward for every micro-batch, then wm_optimizer_update (optimizer.h). One thread drives
@@ -21,8 +21,16 @@
 
 #include "trainer/config.h"
 #include "trainer/params.h"
+#include "wetmill/buf.h"
 #include "wetmill/error.h"
 #include "wetmill/parallel.h"
+
+/** What matrix products (linear maps, head, attention) are made in. All else, and every sum, is
+ *  float32 always. */
+enum wm_compute {
+    WM_COMPUTE_F32,
+    WM_COMPUTE_BF16, /**< Factors are rounded to the nearest bfloat16, ties to even. */
+};
 
 struct wm_activations;
 struct wm_model {
@@ -37,16 +45,37 @@ struct wm_model {
     struct wm_team *team;        /**< Borrowed. */
     struct wm_activations *acts; /**< Planned once for max_batch × n_ctx. */
     uint32_t max_batch;
+    enum wm_compute compute; /**< May be changed between calls. */
 };
 
-/** Bytes wm_model_new would allocate (anonymous memory) with a team of wm_processors() threads; 0 if
- *  it would refuse the sizes. */
+/** How a model is made. */
+struct wm_model_options {
+    uint32_t max_batch; /**< Sequences of a micro-batch at most. */
+    bool training;      /**< false: no gradients, moments or stored activations. */
+    enum wm_compute compute;
+    uint64_t memory; /**< Bytes it may take: activations are made again in the backward pass, as
+                          many as it takes; 0 = no limit. If the least is still more, that is what
+                          it takes. Results are the same bits. */
+};
+
+/** Anonymous bytes a model takes with a team of `n_threads`; 0 if its sizes are refused. */
+uint64_t wm_model_memory(const struct wm_model_config *config,
+                         const struct wm_model_options *options, unsigned n_threads);
+/** As above for the usual options and wm_processors() threads. */
 uint64_t wm_model_bytes(const struct wm_model_config *config, uint32_t max_batch, bool training);
-/** Floating-point operations of forward and backward for one token at sequence length T. */
+
+/** Floating-point operations of the matrix products for one token of a sequence of n_ctx, forward
+ *  and backward: 6 × weights of the maps + 6 × layers × H × D × T. */
 double wm_model_flops_per_token(const struct wm_model_config *config);
 
-/** `training` false: no gradients, moments or stored activations. Everything is zero at first.
- *  WM_E_CONFIG, WM_E_NOMEM. */
+/** Append the table of operations as text: shapes, bytes, operations, what is made again. */
+int wm_model_explain(const struct wm_model_config *config, const struct wm_model_options *options,
+                     unsigned n_threads, struct wm_buf *out, struct wm_error *err);
+
+/** Everything is zero at first. WM_E_CONFIG, WM_E_NOMEM. */
+int wm_model_open(const struct wm_model_config *config, const struct wm_model_options *options,
+                  struct wm_team *team, struct wm_model **ret, struct wm_error *err);
+/** In float32, without a limit on memory. */
 int wm_model_new(const struct wm_model_config *config, uint32_t max_batch, bool training,
                  struct wm_team *team, struct wm_model **ret, struct wm_error *err);
 void wm_model_free(struct wm_model *model); /**< Safe on NULL. */
@@ -72,6 +101,8 @@ struct wm_lm_batch {
     const uint32_t *positions; /**< [b, t] < n_ctx; NULL = 0, 1, 2, … in every row */
     const uint32_t *first_key; /**< [b, t] first position of the row's t that this one attends to,
                                     ≤ its own (where its document began); NULL = all 0 */
+    const uint32_t *prefix;    /**< [b] ≤ t: a sequence's first positions that all its positions
+                                    attend to; NULL = none: causal */
 };
 
 /** Sum over the batch of weight × −log p(target), nats, as double; no gradients. WM_E_LIMIT if the
@@ -83,7 +114,7 @@ int wm_model_loss(struct wm_model *model, const struct wm_lm_batch *batch, doubl
 int wm_model_logits(struct wm_model *model, const struct wm_lm_batch *batch, float *ret_logits,
                     struct wm_error *err);
 
-/** As wm_model_loss, and adds `scale` × its gradient to `grads`. With scale = 1 / Σ weights over
+/** As wm_model_loss, and adds `scale` × its gradient to `grads` of the trainable tensors. With scale = 1 / Σ weights over
  *  the whole accumulated step, the step's gradient is that of the mean loss. */
 int wm_model_forward_backward(struct wm_model *model, const struct wm_lm_batch *batch, float scale,
                               double *ret_nll, struct wm_error *err);
