@@ -45,23 +45,24 @@ static int find_pre(const struct wm_tokenizer *tok, const char **ret, struct wm_
     return wm_error_hint(err, "splits with a name: r50k, cl100k, llama3, o200k, qwen2");
 }
 
-static void put_tokens(struct wm_gguf_out *w, const struct wm_tokenizer *tok)
+static void put_tokens(struct wm_gguf_out *w, const struct wm_tokenizer *tok, uint32_t n_ids)
 {
     struct wm_buf name;
     bpe_mapped_init(&name);
-    wm_gguf_put_array(w, "tokenizer.ggml.tokens", WM_GGUF_STRING, tok->n_ids);
-    for (uint32_t id = 0; id < tok->n_ids && !w->status; id++) {
+    wm_gguf_put_array(w, "tokenizer.ggml.tokens", WM_GGUF_STRING, n_ids);
+    for (uint32_t id = 0; id < n_ids && !w->status; id++) {
         name.len = 0;
-        w->status = tok->kinds[id] == BPE_HOLE
+        w->status = id >= tok->n_ids || tok->kinds[id] == BPE_HOLE
                         ? wm_buf_printf(&name, w->err, "[PAD%lu]%c", (unsigned long)id, 0)
                         : bpe_mapped_name(tok, id, &name, w->err);
         if (!w->status)
             wm_gguf_item_str(w, (struct wm_str){name.ptr, name.len - 1});
     }
     wm_buf_done(&name);
-    wm_gguf_put_array(w, "tokenizer.ggml.token_type", WM_GGUF_I32, tok->n_ids);
-    for (uint32_t id = 0; id < tok->n_ids; id++)
-        wm_gguf_item_u32(w, tok->kinds[id] == BPE_TOKEN     ? NORMAL
+    wm_gguf_put_array(w, "tokenizer.ggml.token_type", WM_GGUF_I32, n_ids);
+    for (uint32_t id = 0; id < n_ids; id++)
+        wm_gguf_item_u32(w, id >= tok->n_ids                ? UNUSED
+                            : tok->kinds[id] == BPE_TOKEN   ? NORMAL
                             : tok->kinds[id] == BPE_SPECIAL ? CONTROL
                             : tok->kinds[id] == BPE_ADDED   ? USER_DEFINED
                                                             : UNUSED);
@@ -119,7 +120,7 @@ static void put_own(struct wm_gguf_out *w, const struct wm_tokenizer *tok)
             wm_gguf_item_u32(w, tok->added[i].id);
 }
 
-int wm_tokenizer_put_gguf(const struct wm_tokenizer *tok, struct wm_gguf_out *w)
+int wm_tokenizer_put_gguf(const struct wm_tokenizer *tok, uint32_t n_ids, struct wm_gguf_out *w)
 {
     const char *pre = NULL;
     if (tok->pieces)
@@ -133,7 +134,7 @@ int wm_tokenizer_put_gguf(const struct wm_tokenizer *tok, struct wm_gguf_out *w)
         return w->status;
     wm_gguf_put_str(w, "tokenizer.ggml.model", WM_STR("gpt2"));
     wm_gguf_put_str(w, "tokenizer.ggml.pre", wm_str_of(pre));
-    put_tokens(w, tok);
+    put_tokens(w, tok, n_ids > tok->n_ids ? n_ids : tok->n_ids);
     put_merges(w, tok);
     put_ends(w, tok);
     put_own(w, tok);
@@ -146,7 +147,7 @@ int bpe_format_gguf(const struct wm_tokenizer *tok, struct wm_buf *out, struct w
     wm_gguf_out_open(&w, out, err);
     wm_gguf_put_str(&w, "general.architecture", WM_STR("gpt2"));
     wm_gguf_put_str(&w, "general.name", WM_STR("vocabulary"));
-    int status = wm_tokenizer_put_gguf(tok, &w);
+    int status = wm_tokenizer_put_gguf(tok, 0, &w);
     return status ? status : wm_gguf_out_close(&w, 0);
 }
 

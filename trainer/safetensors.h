@@ -16,6 +16,7 @@
 
 #include "wetmill/arena.h"
 #include "wetmill/error.h"
+#include "wetmill/export.h"
 #include "wetmill/file.h"
 #include "wetmill/str.h"
 
@@ -68,12 +69,13 @@ struct wm_str wm_safetensors_note(const struct wm_safetensors *file, struct wm_s
 void wm_safetensor_floats(const struct wm_safetensor *tensor, uint64_t first, uint64_t n,
                           float *dst);
 
-/* ---- writing: F32 only ---- */
+/* ---- writing ---- */
 
 struct wm_safetensors_entry {
     const char *name;
     unsigned n_dims; /**< 1 or 2 */
     uint64_t shape[2];
+    enum wm_weight_type type; /**< F32, F16 or BF16; zeroed: F32 */
 };
 
 /** Give elements first … first + n − 1 of tensor `i` in row-major order. */
@@ -81,7 +83,8 @@ typedef void wm_safetensors_fill(void *arg, size_t i, uint64_t first, size_t n, 
 
 /**
  * Write `path`, all or nothing: the entries in order, `metadata` in order. The header is padded
- * with spaces so that data starts at a multiple of 8 bytes. `ret_digest` may be NULL.
+ * with spaces so that data starts at a multiple of 8 bytes. `ret_digest` may be NULL. WM_E_FORMAT
+ * names a tensor with a number its type cannot hold.
  */
 int wm_safetensors_write(const char *path, const struct wm_safetensors_entry *entries, size_t n,
                          const struct wm_safetensors_pair *metadata, size_t n_metadata,

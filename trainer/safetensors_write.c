@@ -4,6 +4,7 @@
 
 #include "trainer/floats.h"
 #include "trainer/safetensors.h"
+#include "trainer/weight_types.h"
 #include "wetmill/json.h"
 
 enum { PREFIX = 8, ALIGNMENT = 8 };
@@ -20,7 +21,9 @@ static void put_entry(struct wm_json_out *w, const struct wm_safetensors_entry *
     wm_json_put_key(w, entry->name);
     wm_json_put_open(w, '{');
     wm_json_put_key(w, "dtype");
-    wm_json_put_str(w, WM_STR("F32"));
+    wm_json_put_str(w, wm_str_of(entry->type == WM_WEIGHT_F16    ? "F16"
+                                 : entry->type == WM_WEIGHT_BF16 ? "BF16"
+                                                                 : "F32"));
     wm_json_put_key(w, "shape");
     wm_json_put_open(w, '[');
     for (unsigned i = 0; i < entry->n_dims; i++)
@@ -29,7 +32,7 @@ static void put_entry(struct wm_json_out *w, const struct wm_safetensors_entry *
     wm_json_put_key(w, "data_offsets");
     wm_json_put_open(w, '[');
     wm_json_put_u64(w, *offset);
-    *offset += elements(entry) * sizeof(float);
+    *offset += wm_weight_bytes(entry->type, elements(entry));
     wm_json_put_u64(w, *offset);
     wm_json_put_close(w, ']');
     wm_json_put_close(w, '}');
@@ -70,6 +73,23 @@ static int make_header(struct wm_buf *buf, const struct wm_safetensors_entry *en
     return 0;
 }
 
+static int write_tensor(struct wm_out *out, const struct wm_safetensors_entry *entry, size_t i,
+                        float *block, wm_safetensors_fill *fill, void *arg, struct wm_error *err)
+{
+    unsigned char *bytes = (unsigned char *)(block + block_floats);
+    const uint64_t all = elements(entry);
+    int status = 0;
+    for (uint64_t at = 0; at < all && !status; at += block_floats) {
+        size_t some = all - at < block_floats ? (size_t)(all - at) : block_floats;
+        fill(arg, i, at, some, block);
+        if (!wm_weight_encode(entry->type, block, some, bytes))
+            return wm_fail(err, WM_E_FORMAT, "tensor %s has a number that %s cannot hold",
+                           entry->name, wm_weight_type_names[entry->type]);
+        status = wm_out_write(out, bytes, (size_t)wm_weight_bytes(entry->type, some), err);
+    }
+    return status;
+}
+
 static int write_data(struct wm_out *out, const struct wm_safetensors_entry *entries, size_t n,
                       wm_safetensors_fill *fill, void *arg, struct wm_error *err)
 {
@@ -77,15 +97,8 @@ static int write_data(struct wm_out *out, const struct wm_safetensors_entry *ent
     if (!block)
         return wm_fail_nomem(err, 2 * block_floats * sizeof *block, "writing tensors");
     int status = 0;
-    for (size_t i = 0; i < n && !status; i++) {
-        uint64_t all = elements(&entries[i]);
-        for (uint64_t at = 0; at < all && !status; at += block_floats) {
-            size_t some = all - at < block_floats ? (size_t)(all - at) : block_floats;
-            fill(arg, i, at, some, block);
-            wm_copy_le(block + block_floats, block, some, sizeof *block);
-            status = wm_out_write(out, block + block_floats, some * sizeof *block, err);
-        }
-    }
+    for (size_t i = 0; i < n && !status; i++)
+        status = write_tensor(out, &entries[i], i, block, fill, arg, err);
     free(block);
     return status;
 }

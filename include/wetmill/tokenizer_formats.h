@@ -65,9 +65,9 @@ int wm_tokenizer_write(const struct wm_tokenizer *tok, enum wm_tokenizer_format 
                        const char *path, struct wm_error *err);
 
 /** The tokenizer.ggml.* pairs alone, for a model's GGUF file: with its identity, bos and eos the end
- *  of a document, add_bos_token false. Returns w->status; WM_E_FORMAT
- *  or WM_E_CONFIG if GGUF cannot express this tokenizer. */
-int wm_tokenizer_put_gguf(const struct wm_tokenizer *tok, struct wm_gguf_out *w);
+ *  of a document, add_bos_token false; with fewer than `n_ids` ids unused ones behind. Returns
+ *  w->status; WM_E_FORMAT or WM_E_CONFIG if GGUF cannot express this tokenizer. */
+int wm_tokenizer_put_gguf(const struct wm_tokenizer *tok, uint32_t n_ids, struct wm_gguf_out *w);
 
 /** Name of the tokenizer's split: r50k, cl100k, …, or "pattern"; of a SentencePiece model
  *  "sentencepiece-bpe" or "sentencepiece-unigram". */

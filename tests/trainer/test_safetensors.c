@@ -19,7 +19,9 @@ static void fill(void *arg, size_t i, uint64_t first, size_t n, float *dst)
 static void check_round_trip(const char *path)
 {
     static const struct wm_safetensors_entry entries[] = {
-        {"b.weight", 2, {3, 5}}, {"a.bias", 1, {7, 0}}, {"large", 2, {300, 400}}};
+        {.name = "b.weight", .n_dims = 2, .shape = {3, 5}},
+        {.name = "a.bias", .n_dims = 1, .shape = {7}},
+        {.name = "large", .n_dims = 2, .shape = {300, 400}}};
     const struct wm_safetensors_pair notes[] = {{WM_STR("format"), WM_STR("pt")},
                                                 {WM_STR("quoted"), WM_STR("\"\n\xC3\xA9")}};
     CHECK_OK(wm_safetensors_write(path, entries, 3, notes, 2, fill, NULL, NULL, &err), err);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A Hugging Face directory with numbers of another type. */
+#include <stdlib.h>
+
+#include "trainer/export_formats.h"
+
+enum { COPY_BYTES = 1 << 30 /* most bytes of a tokenizer's file */ };
+
+/* ---- model.safetensors ---- */
+
+static void fill(void *arg, size_t i, uint64_t first, size_t n, float *dst)
+{
+    struct wm_export *export = arg;
+    wm_weights_numbers(&export->weights, i, first, n, dst);
+    wm_progress_add(export->job->progress, n * sizeof *dst);
+}
+
+static int write_tensors(struct wm_export *export, struct wm_error *err)
+{
+    const struct wm_weights *w = &export->weights;
+    const struct wm_params *params = &w->params;
+    char path[WM_PATH_MAX], hex[WM_HEX128];
+    struct wm_digest digest;
+    int status = wm_path_join(path, export->job->out, "model.safetensors", err);
+    if (status)
+        return status;
+    struct wm_safetensors_entry *entries = calloc(params->n, sizeof *entries);
+    if (!entries)
+        return wm_fail_nomem(err, params->n * sizeof *entries, "table of tensors");
+    for (size_t i = 0; i < params->n; i++) {
+        const struct wm_safetensor *t = w->tensors[i];
+        entries[i] = (struct wm_safetensors_entry){.name = params->table[i].name,
+                                                   .n_dims = t->n_dims,
+                                                   .shape = {t->shape[0], t->shape[1]},
+                                                   .type = export->job->type};
+    }
+    wm_hex128(w->tokenizer, hex);
+    const struct wm_safetensors_pair metadata[] = {
+        {WM_STR("format"), WM_STR("pt")}, {WM_STR(WM_WEIGHTS_TOKENIZER_KEY), wm_str_of(hex)}};
+    wm_progress_start(export->job->progress, "export", "bytes", params->n_numbers * sizeof(float));
+    status = wm_safetensors_write(path, entries, params->n, metadata, w->has_tokenizer ? 2 : 1,
+                                  fill, export, &digest, err);
+    free(entries);
+    export->result.n_tensors = params->n;
+    export->result.bytes += status ? 0 : digest.size;
+    return status;
+}
+
+/* ---- what stands beside ---- */
+
+static int copy(struct wm_export *export, const char *name, struct wm_error *err)
+{
+    char from[WM_PATH_MAX], to[WM_PATH_MAX];
+    struct wm_buf buf;
+    int status = wm_path_join(from, export->job->dir, name, err);
+    if (!status)
+        status = wm_path_join(to, export->job->out, name, err);
+    if (status || !wm_exists(from))
+        return status;
+    wm_buf_init(&buf, COPY_BYTES);
+    status = wm_file_load(from, &buf, err);
+    if (!status)
+        status = wm_file_store(to, wm_buf_str(&buf), err);
+    export->result.bytes += buf.len;
+    wm_buf_done(&buf);
+    return status;
+}
+
+int wm_export_write_safetensors(struct wm_export *export, struct wm_error *err)
+{
+    static const char *const files[] = {"tokenizer.json",
+                                        "tokenizer_config.json",
+                                        "special_tokens_map.json",
+                                        "generation_config.json",
+                                        "vocab.json",
+                                        "merges.txt"};
+    static const char *const dtypes[WM_WEIGHT_TYPES] = {
+        [WM_WEIGHT_F32] = "float32", [WM_WEIGHT_F16] = "float16", [WM_WEIGHT_BF16] = "bfloat16"};
+    const char *dtype = dtypes[export->job->type];
+    if (!dtype)
+        return wm_fail(err, WM_E_CONFIG, "safetensors holds f32, f16 or bf16, not %s",
+                       wm_weight_type_names[export->job->type]);
+    int status = wm_mkdirs(export->job->out, err);
+    if (!status)
+        status = write_tensors(export, err);
+    for (size_t i = 0; i < sizeof files / sizeof *files && !status; i++)
+        status = copy(export, files[i], err);
+    if (status)
+        return status;
+    return wm_hf_config_write(export->job->out, &export->weights.config, dtype, err);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Model directory → the format of another program. */
+#include <inttypes.h>
+
+#include "trainer/export_formats.h"
+
+const char *const wm_export_format_names[WM_EXPORT_FORMATS + 1] = {"gguf", "safetensors",
+                                                                   "llama2.c", NULL};
+
+/* GGUF and llama2.c hold what we read of the tokenizer; a directory gets its files as they are. */
+static int open_tokenizer(struct wm_export *export, struct wm_error *err)
+{
+    const struct wm_weights *w = &export->weights;
+    char path[WM_PATH_MAX], want[WM_HEX128], got[WM_HEX128];
+    int status = wm_path_join(path, export->job->dir, "tokenizer.json", err);
+    if (status || !wm_exists(path))
+        return status;
+    export->result.tokenizer = true;
+    if (export->job->format == WM_EXPORT_SAFETENSORS)
+        return 0;
+    status = wm_tokenizer_load(export->job->dir, &export->tokenizer, err);
+    if (status)
+        return status;
+    const XXH128_hash_t is = wm_tokenizer_identity(export->tokenizer);
+    const uint32_t n_ids = wm_tokenizer_size(export->tokenizer);
+    if (w->has_tokenizer && !XXH128_isEqual(is, w->tokenizer)) {
+        wm_hex128(w->tokenizer, want);
+        wm_hex128(is, got);
+        (void)wm_fail(err, WM_E_MISMATCH,
+                      "the model was trained with tokenizer %s, tokenizer.json is %s", want, got);
+    } else if (n_ids > w->config.model.vocabulary) {
+        (void)wm_fail(err, WM_E_MISMATCH,
+                      "the model knows %" PRIu32 " ids, the tokenizer has %" PRIu32,
+                      w->config.model.vocabulary, n_ids);
+    } else {
+        return 0;
+    }
+    return wm_error_where(err, "%s", export->job->dir);
+}
+
+static int write(struct wm_export *export, struct wm_error *err)
+{
+    switch (export->job->format) {
+    case WM_EXPORT_GGUF:
+        return wm_export_write_gguf(export, err);
+    case WM_EXPORT_SAFETENSORS:
+        return wm_export_write_safetensors(export, err);
+    default:
+        return wm_export_write_llama2c(export, err);
+    }
+}
+
+int wm_export(const struct wm_export_job *job, struct wm_export_result *ret, struct wm_error *err)
+{
+    struct wm_export export = {.job = job};
+    int status = wm_weights_open(job->dir, &export.weights, err);
+    if (!status)
+        status = open_tokenizer(&export, err);
+    if (!status)
+        status = wm_team_new(job->threads, &export.team, err);
+    if (!status)
+        status = write(&export, err);
+    if (!status) {
+        export.result.n_params = export.weights.params.n_numbers;
+        *ret = export.result;
+        wm_progress_finish(job->progress);
+    }
+    wm_team_free(export.team);
+    wm_tokenizer_free(export.tokenizer);
+    wm_weights_close(&export.weights);
+    return status;
+}
