@@ -35,7 +35,7 @@ static void say_result(struct cli *cli, const struct wm_export_result *r)
         cli_say(cli, "%llu matrices are f16: their rows are no multiple of 32",
                 (unsigned long long)r->n_fallbacks);
     if (!r->tokenizer)
-        cli_say(cli, "there is no tokenizer.json in the model's directory, so none was written");
+        cli_say(cli, "the directory has no tokenizer, so none was written");
 }
 
 static int run(struct cli *cli)

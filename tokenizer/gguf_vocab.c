@@ -124,7 +124,7 @@ int wm_tokenizer_put_gguf(const struct wm_tokenizer *tok, uint32_t n_ids, struct
 {
     const char *pre = NULL;
     if (tok->pieces)
-        return sp_put_gguf(tok, w);
+        return sp_put_gguf(tok, n_ids, w);
     if (!w->status)
         w->status = find_pre(tok, &pre, w->err);
     if (!w->status && (tok->template.n_before > 1 || tok->template.n_after > 1))

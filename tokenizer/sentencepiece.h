@@ -48,7 +48,7 @@ int sp_check_plain(const struct wm_tokenizer *tok, const char *format, struct wm
 /** WM_E_CONFIG if Hugging Face, or llama.cpp, would encode otherwise: names the component. */
 int sp_format_json(const struct wm_tokenizer *tok, struct wm_buf *out, struct wm_error *err);
 /** As wm_tokenizer_put_gguf. */
-int sp_put_gguf(const struct wm_tokenizer *tok, struct wm_gguf_out *w);
+int sp_put_gguf(const struct wm_tokenizer *tok, uint32_t n_ids, struct wm_gguf_out *w);
 int sp_format_config(const struct wm_tokenizer *tok, struct wm_buf *out, struct wm_error *err);
 
 #endif /* WETMILL_TOKENIZER_SENTENCEPIECE_H */

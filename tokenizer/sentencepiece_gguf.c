@@ -4,6 +4,8 @@
  * a model in whose texts the name of such a symbol could come about by joining is refused. */
 #include "tokenizer/sentencepiece.h"
 
+#include <stdio.h>
+
 #include "wetmill/file.h"
 
 /* Whether `s` can be a symbol in a text: a character, or a normal piece. */
@@ -49,24 +51,29 @@ static int check(const struct wm_tokenizer *tok, struct wm_error *err)
     return status ? status : check_names(tok->pieces, err);
 }
 
-static void put_pieces(struct wm_gguf_out *w, const struct wm_sp *model)
+/* Ids from the model's number up to `n` are unused ones. */
+static void put_pieces(struct wm_gguf_out *w, const struct wm_sp *model, uint32_t n)
 {
-    uint32_t n = (uint32_t)wm_sp_count(model), bits;
+    const uint32_t n_pieces = (uint32_t)wm_sp_count(model);
+    uint32_t bits;
+    char name[32];
     wm_gguf_put_array(w, "tokenizer.ggml.tokens", WM_GGUF_STRING, n);
-    for (uint32_t id = 0; id < n; id++)
-        wm_gguf_item_str(w, wm_sp_piece(model, id));
+    for (uint32_t id = 0; id < n; id++) {
+        (void)snprintf(name, sizeof name, "[PAD%lu]", (unsigned long)id);
+        wm_gguf_item_str(w, id < n_pieces ? wm_sp_piece(model, id) : wm_str_of(name));
+    }
     wm_gguf_put_array(w, "tokenizer.ggml.scores", WM_GGUF_F32, n);
     for (uint32_t id = 0; id < n; id++) {
-        float score = wm_sp_piece_score(model, id);
+        float score = id < n_pieces ? wm_sp_piece_score(model, id) : 0;
         memcpy(&bits, &score, sizeof bits);
         wm_gguf_item_u32(w, bits);
     }
     wm_gguf_put_array(w, "tokenizer.ggml.token_type", WM_GGUF_I32, n); /* numbered alike */
     for (uint32_t id = 0; id < n; id++)
-        wm_gguf_item_u32(w, wm_sp_piece_type(model, id));
+        wm_gguf_item_u32(w, id < n_pieces ? wm_sp_piece_type(model, id) : WM_SP_UNUSED);
 }
 
-int sp_put_gguf(const struct wm_tokenizer *tok, struct wm_gguf_out *w)
+int sp_put_gguf(const struct wm_tokenizer *tok, uint32_t n_ids, struct wm_gguf_out *w)
 {
     static const char *const keys[] = {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id",
                                        "tokenizer.ggml.padding_token_id",
@@ -79,7 +86,7 @@ int sp_put_gguf(const struct wm_tokenizer *tok, struct wm_gguf_out *w)
         return w->status;
     wm_gguf_put_str(w, "tokenizer.ggml.model", WM_STR("llama"));
     wm_gguf_put_str(w, "tokenizer.ggml.pre", WM_STR("default"));
-    put_pieces(w, tok->pieces);
+    put_pieces(w, tok->pieces, n_ids > tok->n_ids ? n_ids : tok->n_ids);
     sp_roles(tok, roles);
     for (size_t i = 0; i < 4; i++)
         if (roles[i] != WM_SP_NONE)

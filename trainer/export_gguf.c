@@ -217,7 +217,7 @@ int wm_export_write_gguf(struct wm_export *export, struct wm_error *err)
     struct wm_out *out = NULL;
     uint64_t data = 0;
     if (!export->tokenizer) {
-        wm_fail(err, WM_E_CONFIG, "a GGUF file needs a tokenizer, but there is no tokenizer.json");
+        wm_fail(err, WM_E_CONFIG, "a GGUF file needs a tokenizer, and there is none");
         return wm_error_where(err, "%s", export->job->dir);
     }
     wm_buf_init(&head, HEAD_BYTES);

@@ -7,18 +7,24 @@
 const char *const wm_export_format_names[WM_EXPORT_FORMATS + 1] = {"gguf", "safetensors",
                                                                    "llama2.c", NULL};
 
+static bool has_file(const char *dir, const char *name)
+{
+    char path[WM_PATH_MAX];
+    struct wm_error ignored;
+    return !wm_path_join(path, dir, name, &ignored) && wm_exists(path);
+}
+
 /* GGUF and llama2.c hold what we read of the tokenizer; a directory gets its files as they are. */
 static int open_tokenizer(struct wm_export *export, struct wm_error *err)
 {
     const struct wm_weights *w = &export->weights;
-    char path[WM_PATH_MAX], want[WM_HEX128], got[WM_HEX128];
-    int status = wm_path_join(path, export->job->dir, "tokenizer.json", err);
-    if (status || !wm_exists(path))
-        return status;
-    export->result.tokenizer = true;
-    if (export->job->format == WM_EXPORT_SAFETENSORS)
+    const char *dir = export->job->dir;
+    char want[WM_HEX128], got[WM_HEX128];
+    export->result.tokenizer = has_file(dir, "tokenizer.json") || has_file(dir, "vocab.json") ||
+                               has_file(dir, "tokenizer.model");
+    if (!export->result.tokenizer || export->job->format == WM_EXPORT_SAFETENSORS)
         return 0;
-    status = wm_tokenizer_load(export->job->dir, &export->tokenizer, err);
+    int status = wm_tokenizer_load(dir, &export->tokenizer, err);
     if (status)
         return status;
     const XXH128_hash_t is = wm_tokenizer_identity(export->tokenizer);
@@ -35,7 +41,7 @@ static int open_tokenizer(struct wm_export *export, struct wm_error *err)
     } else {
         return 0;
     }
-    return wm_error_where(err, "%s", export->job->dir);
+    return wm_error_where(err, "%s", dir);
 }
 
 static int write(struct wm_export *export, struct wm_error *err)
