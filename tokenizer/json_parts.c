@@ -112,7 +112,34 @@ static int split_pattern(struct wm_str raw, struct wm_arena *arena, struct wm_st
     return status ? status : flag(&m[3], false, false, what, err);
 }
 
-/* Sequence[Split, ByteLevel without regex] */
+/* GPT-2's split of what is between numbers, which its "\s+(?!\S)" does not see. */
+#define R50K_BETWEEN_(numbers)                                             \
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+|" numbers "| ?[^\\s\\p{L}\\p{N}]+|" \
+    "\\s+(?![^\\s\\p{N}])|\\s+"
+
+/* Digits: first numbers, \p{N}, are cut off, each character alone or as they stand together; then
+ * ByteLevel cuts the rest, or nothing. The same by one pattern. */
+static int digits_pattern(struct wm_str digits, struct wm_str bytes, struct wm_arena *arena,
+                          struct wm_str *ret, struct wm_error *err)
+{
+    struct member m[] = {{"type", {0}}, {"individual_digits", {0}}, {0}};
+    bool use_regex = false;
+    int status = members(digits, arena, "pre_tokenizer Digits", m, err);
+    if (status)
+        return status;
+    bool single = wm_str_eq(m[1].raw, WM_STR("true"));
+    if (!single && !wm_str_eq(m[1].raw, WM_STR("false")))
+        return wm_fail(err, WM_E_FORMAT,
+                       "pre_tokenizer Digits: individual_digits is not true or false");
+    status = byte_level(bytes, arena, "pre_tokenizer ByteLevel", &use_regex, err);
+    if (use_regex)
+        *ret = wm_str_of(single ? R50K_BETWEEN_("\\p{N}") : R50K_BETWEEN_("\\p{N}+"));
+    else
+        *ret = wm_str_of(single ? "\\p{N}" : "\\p{N}+");
+    return status;
+}
+
+/* Sequence[Split, ByteLevel without regex], or [Digits, ByteLevel] */
 static int sequence_pattern(struct wm_str raw, struct wm_arena *arena, struct wm_str *ret,
                             struct wm_error *err)
 {
@@ -137,10 +164,12 @@ static int sequence_pattern(struct wm_str raw, struct wm_arena *arena, struct wm
         return more;
     if (n != 2)
         return wm_fail(err, WM_E_FORMAT, "pre_tokenizer Sequence of %zu parts, want 2", n);
-    if (!wm_str_eq(type[0], WM_STR("Split")))
-        return unknown("pre_tokenizer Sequence beginning with", type[0], err);
     if (!wm_str_eq(type[1], WM_STR("ByteLevel")))
         return unknown("pre_tokenizer Sequence ending with", type[1], err);
+    if (wm_str_eq(type[0], WM_STR("Digits")))
+        return digits_pattern(parts[0], parts[1], arena, ret, err);
+    if (!wm_str_eq(type[0], WM_STR("Split")))
+        return unknown("pre_tokenizer Sequence beginning with", type[0], err);
     bool use_regex = false;
     status = split_pattern(parts[0], arena, ret, err);
     if (!status)

@@ -135,6 +135,40 @@ static void check_ids(const char *part, const char *value, const char *text, uns
 
 #define IDS(...) (uint32_t[]){__VA_ARGS__}, sizeof(uint32_t[]){__VA_ARGS__} / sizeof(uint32_t)
 
+/* Hugging Face's Digits, with ByteLevel cutting what is between numbers or not. */
+static void check_digits(void)
+{
+    static const struct {
+        bool single, regex;
+        const char *want;
+    } cases[] = {{true, true, "|a|  |1|2| |½| b|'s|  |3|x| \n|٣|!!"},
+                 {false, true, "|a|  |12| |½| b|'s|  |3|x| \n|٣|!!"},
+                 {true, false, "|a  |1|2| |½| b's  |3|x \n|٣|!!"},
+                 {false, false, "|a  |12| |½| b's  |3|x \n|٣|!!"}};
+    struct wm_error err = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct wm_tokenizer *tok = NULL;
+        struct bpe_splitter *splitter = NULL;
+        struct wm_str piece;
+        char json[2048], value[512], got[128];
+        size_t n = 0;
+        (void)snprintf(value, sizeof value,
+                       "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\","
+                       "\"individual_digits\":%s},{\"type\":\"ByteLevel\","
+                       "\"add_prefix_space\":false,\"use_regex\":%s}]}",
+                       cases[i].single ? "true" : "false", cases[i].regex ? "true" : "false");
+        struct wm_str file = file_with(json, sizeof json, "pre_tokenizer", value);
+        CHECK_OK(bpe_parse_json(file, &tok, &err), err);
+        CHECK_OK(bpe_splitter_new(tok->pattern, &splitter, &err), err);
+        bpe_split(splitter, WM_STR("a  12 ½ b's  3x \n٣!!"));
+        while (bpe_next_piece(splitter, &piece, &err) > 0)
+            n += (size_t)snprintf(got + n, sizeof got - n, "|%.*s", (int)piece.len, piece.ptr);
+        CHECK_STR(wm_str_of(got), wm_str_of(cases[i].want));
+        bpe_splitter_free(splitter);
+        wm_tokenizer_free(tok);
+    }
+}
+
 static void check_accepted(void)
 {
     check_ids("", "", "ab ab", 0, IDS(2, 3, 2));
@@ -153,6 +187,7 @@ static void check_accepted(void)
         "{\"Regex\":\"a\"},\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\","
         "\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":false}]}",
         "ab", 0, IDS(0, 1));
+    check_digits();
     check_ids("decoder", "{\"type\":\"ByteLevel\"}", "b", 0, IDS(1));
     const char *added =
         "[{\"id\":4,\"content\":\"b\xC3\xA9\",\"single_word\":false,\"lstrip\":false,"
@@ -186,7 +221,10 @@ static void check_refused(void)
            "of 1 parts");
     refuse("pre_tokenizer",
            "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\"}," BYTE_LEVEL "]}",
-           "\"Digits\"");
+           "individual_digits");
+    refuse("pre_tokenizer",
+           "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Whitespace\"}," BYTE_LEVEL "]}",
+           "\"Whitespace\"");
     refuse("pre_tokenizer",
            "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"String\":"
            "\"a\"},\"behavior\":\"Isolated\"}," BYTE_LEVEL "]}",
