@@ -158,6 +158,10 @@ int cli_take_paths(struct cli *cli, size_t first, struct wm_error *err);
 int cli_each_document(struct cli *cli,
                       int (*take)(void *arg, const struct wm_doc *, struct wm_error *), void *arg,
                       bool *ret_skipped, struct wm_error *err);
+/** The same by batches, which `take` may work on as it likes until it returns. */
+int cli_each_batch(struct cli *cli,
+                   int (*take)(void *arg, const struct wm_batch *, struct wm_error *), void *arg,
+                   bool *ret_skipped, struct wm_error *err);
 /** -o DIR becomes the place of step `id`, which is then the only step of cli->run. */
 int cli_take_output(struct cli *cli, enum wm_step_id id, struct wm_error *err);
 /** Run the steps of cli->run up to `last`, print steps and summary. Exit code. */

@@ -84,9 +84,9 @@ static bool say_damage(struct cli *cli, const struct wm_reader *reader)
     return n > 0;
 }
 
-int cli_each_document(struct cli *cli,
-                      int (*take)(void *arg, const struct wm_doc *, struct wm_error *), void *arg,
-                      bool *ret_skipped, struct wm_error *err)
+int cli_each_batch(struct cli *cli,
+                   int (*take)(void *arg, const struct wm_batch *, struct wm_error *), void *arg,
+                   bool *ret_skipped, struct wm_error *err)
 {
     struct wm_inputs inputs = {0};
     struct wm_batch batch = {0};
@@ -102,9 +102,8 @@ int cli_each_document(struct cli *cli,
             batch.n_docs = 0;
             more = wm_reader_fill(reader, &batch, 0, WM_BATCH_TEXT, 256, err);
             status = more < 0 ? more : wm_cancel_check(cli->cancel, err);
-            for (size_t i = 0; more > 0 && !status && !stop && i < batch.n_docs; i++)
-                if ((stop = take(arg, &batch.docs[i], err)) < 0)
-                    status = stop;
+            if (more > 0 && !status && (stop = take(arg, &batch, err)) < 0)
+                status = stop;
         }
         if (!status)
             *ret_skipped |= say_damage(cli, reader);
@@ -114,6 +113,28 @@ int cli_each_document(struct cli *cli,
     wm_arena_done(&batch.scratch);
     wm_inputs_close(&inputs);
     return status;
+}
+
+struct each {
+    int (*take)(void *arg, const struct wm_doc *, struct wm_error *);
+    void *arg;
+};
+
+static int take_each(void *arg, const struct wm_batch *batch, struct wm_error *err)
+{
+    struct each *each = arg;
+    int stop = 0;
+    for (size_t i = 0; !stop && i < batch->n_docs; i++)
+        stop = each->take(each->arg, &batch->docs[i], err);
+    return stop;
+}
+
+int cli_each_document(struct cli *cli,
+                      int (*take)(void *arg, const struct wm_doc *, struct wm_error *), void *arg,
+                      bool *ret_skipped, struct wm_error *err)
+{
+    struct each each = {take, arg};
+    return cli_each_batch(cli, take_each, &each, ret_skipped, err);
 }
 
 struct head {

@@ -30,6 +30,7 @@ struct side {
 };
 
 struct report {
+    struct wm_team *team; /* NULL: no corpus */
     struct side sides[SIDES];
     size_t n;
 };
@@ -38,7 +39,8 @@ static size_t bind(struct cli *cli, struct cli_binding bindings[CLI_TABLES_MAX])
 {
     bindings[0] = (struct cli_binding){options, &cli->options};
     bindings[1] = (struct cli_binding){wm_source_option_table, &cli->run.input};
-    return 2;
+    bindings[2] = (struct cli_binding){cli_jobs_table, &cli->run.options};
+    return 3;
 }
 
 /* ---- gathering ---- */
@@ -103,15 +105,20 @@ static struct wm_str language_of(const struct wm_doc *doc, struct wm_arena *aren
     return more ? none : value;
 }
 
-static int take_document(void *arg, const struct wm_doc *doc, struct wm_error *err)
+static int take_batch(void *arg, const struct wm_batch *batch, struct wm_error *err)
 {
     struct report *report = arg;
     struct wm_arena arena;
     int status = 0;
-    wm_arena_init(&arena, (size_t)64 << 20);
-    struct wm_str language = language_of(doc, &arena);
+    wm_arena_init(&arena, (size_t)256 << 20);
+    struct wm_usage_document *documents = wm_arena_alloc(&arena, batch->n_docs, sizeof *documents);
+    if (!documents)
+        status = wm_fail_nomem(err, batch->n_docs * sizeof *documents, "documents");
+    for (size_t i = 0; documents && i < batch->n_docs; i++)
+        documents[i] = (struct wm_usage_document){.text = batch->docs[i].text,
+                                                  .language = language_of(&batch->docs[i], &arena)};
     for (size_t i = 0; i < report->n && !status; i++)
-        status = wm_usage_add(report->sides[i].usage, language, doc->text, err);
+        status = wm_usage_add(report->sides[i].usage, documents, batch->n_docs, err);
     wm_arena_done(&arena);
     return status;
 }
@@ -124,16 +131,18 @@ static int gather(struct cli *cli, struct report *report, bool *ret_skipped, str
     report->sides[0].path = cli->operands[0];
     report->sides[1].path = cli->options.against;
     report->n = cli->options.against ? SIDES : 1;
+    if (corpus->n)
+        status = wm_team_new((unsigned)cli->run.options.jobs, &report->team, err);
     for (size_t i = 0; i < report->n && !status; i++) {
         status = wm_tokenizer_load(report->sides[i].path, &report->sides[i].tok, err);
         if (!status && corpus->n)
-            status = wm_usage_new(report->sides[i].tok, &report->sides[i].usage, err);
+            status = wm_usage_new(report->sides[i].tok, report->team, &report->sides[i].usage, err);
     }
     for (size_t i = 0; i < corpus->n && !status; i++)
         status = wm_option_append(paths, &cli->run.input, wm_str_of(corpus->items[i]),
                                   &cli->run.arena, err);
     if (!status && corpus->n)
-        status = cli_each_document(cli, take_document, report, ret_skipped, err);
+        status = cli_each_batch(cli, take_batch, report, ret_skipped, err);
     for (size_t i = 0; i < report->n && !status; i++)
         look_at(&report->sides[i]);
     return status;
@@ -384,6 +393,7 @@ static int run(struct cli *cli)
         wm_usage_free(report.sides[i].usage);
         wm_tokenizer_free(report.sides[i].tok);
     }
+    wm_team_free(report.team);
     return status ? cli_fail(cli, &err) : skipped ? CLI_SKIPPED : CLI_OK;
 }
 

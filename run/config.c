@@ -162,6 +162,29 @@ static int load_corpus(struct wm_run *run, const struct wm_yaml_node *node, stru
 static const char *const sections[] = {"version", "input", "corpus", "tokenizer",
                                        "shards",  "train", "sample", NULL};
 
+/* `tokenizer: PATH` is one that is there already: no step. */
+static bool is_path(const struct wm_yaml_node *node)
+{
+    return node->kind == WM_YAML_SCALAR && node->text.len > 0;
+}
+
+static int take_tokenizer(struct wm_run *run, const struct wm_yaml_node *node, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    bool here = node->source->command_line || strcmp(run->input.root, ".") == 0;
+    const char *text = wm_arena_cstr(&run->arena, node->text), *joined = NULL;
+    int status = text ? wm_path_join(path, here || *text == '/' ? "" : run->input.root, text, err)
+                      : wm_fail_nomem(err, node->text.len, "path");
+    if (!status && !wm_exists(path)) {
+        (void)wm_yaml_fail(node, err, "there is no such tokenizer");
+        return wm_error_hint(err, "a file or directory to use as it is, or options to train one");
+    }
+    if (!status && !(joined = wm_arena_cstr(&run->arena, wm_str_of(path))))
+        status = wm_fail_nomem(err, strlen(path), "path");
+    run->given[WM_STEP_TOKENIZER] = joined;
+    return status;
+}
+
 static int load_sections(struct wm_run *run, const struct wm_yaml_node *root, struct wm_error *err)
 {
     const struct {
@@ -182,12 +205,14 @@ static int load_sections(struct wm_run *run, const struct wm_yaml_node *root, st
         status = wm_run_take_profile(run, err);
     for (size_t i = 0; !status && i < sizeof bound / sizeof *bound; i++) {
         const struct wm_yaml_node *node = wm_yaml_get(root, bound[i].name);
-        if (node)
+        if (node && bound[i].target == &run->tokenizer && is_path(node))
+            status = take_tokenizer(run, node, err);
+        else if (node)
             status =
                 wm_yaml_bind(node, bound[i].table, bound[i].target, NULL, dir, &run->arena, err);
     }
     for (int id = 0; !status && id < WM_STEPS; id++)
-        run->has[id] = wm_yaml_get(root, wm_steps[id]->name) != NULL;
+        run->has[id] = !run->given[id] && wm_yaml_get(root, wm_steps[id]->name) != NULL;
     const struct wm_yaml_node *corpus = status ? NULL : wm_yaml_get(root, "corpus");
     return corpus ? load_corpus(run, corpus, err) : status;
 }

@@ -75,6 +75,16 @@ static int put_stages(const struct wm_run *run, struct wm_buf *out, struct wm_er
                   : put_table(run, wm_sink_jsonl.options, run->jsonl, "        ", false, out, err);
 }
 
+static int put_given(const struct wm_run *run, struct wm_buf *out, struct wm_error *err)
+{
+    static const struct wm_option option = {.name = "tokenizer", .type = WM_OPTION_PATH};
+    const char *path = below(run, run->given[WM_STEP_TOKENIZER]);
+    int status = wm_buf_printf(out, err, "\ntokenizer: ");
+    if (!status)
+        status = wm_option_format(&option, &path, out, err);
+    return status ? status : wm_buf_add(out, "\n", 1, err);
+}
+
 int wm_run_print(const struct wm_run *run, bool stored, struct wm_buf *out, struct wm_error *err)
 {
     const struct {
@@ -98,6 +108,8 @@ int wm_run_print(const struct wm_run *run, bool stored, struct wm_buf *out, stru
         status = put_table(run, wm_source_option_table, &run->input, "  ", stored, out, err);
     if (!status && run->has[WM_STEP_CORPUS])
         status = put_stages(run, out, err);
+    if (!status && run->given[WM_STEP_TOKENIZER])
+        status = put_given(run, out, err);
     for (size_t i = 0; !status && i < sizeof sections / sizeof *sections; i++) {
         if (!run->has[sections[i].id])
             continue;

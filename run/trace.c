@@ -13,6 +13,8 @@ struct wm_tracer {
     struct wm_shard shard;
     struct wm_sidecar *sidecar;
     struct wm_tokenizer *tokenizer;
+    struct wm_encoder *encoder;
+    struct wm_ids ids; /* of the text rederived */
     struct wm_source_options input;
     struct wm_chain chain;
     struct wm_batch batch;
@@ -41,6 +43,23 @@ static void find_root(struct wm_tracer *t, const char *base, const char *given)
     wm_buf_done(&buf);
 }
 
+/* The tokenizer beside the shards; where shards.json is there too, that it is the right one. */
+static int open_tokenizer(struct wm_tracer *t, const char *dir, struct wm_error *err)
+{
+    struct wm_shards_info info = {0};
+    char path[WM_PATH_MAX];
+    int status = wm_tokenizer_load(dir, &t->tokenizer, err);
+    if (!status)
+        status = wm_path_join(path, dir, "shards.json", err);
+    if (!status && wm_exists(path)) {
+        status = wm_shards_info_read(dir, &info, err);
+        if (!status && (status = wm_shards_check_tokenizer(&info, t->tokenizer, err)))
+            (void)wm_error_where(err, "%s", dir);
+        wm_shards_info_done(&info);
+    }
+    return status ? status : wm_encoder_new(t->tokenizer, &t->encoder, err);
+}
+
 static int open_all(struct wm_tracer *t, const char *base, struct wm_error *err)
 {
     char dir[WM_PATH_MAX];
@@ -50,7 +69,7 @@ static int open_all(struct wm_tracer *t, const char *base, struct wm_error *err)
     if (!status)
         status = wm_sidecar_open(base, &t->sidecar, err);
     if (!status)
-        status = wm_tokenizer_load(dir, &t->tokenizer, err);
+        status = open_tokenizer(t, dir, err);
     if (!status)
         status =
             wm_recipe_read(wm_sidecar_recipe(t->sidecar), &t->input, &t->chain, &t->arena, err);
@@ -85,8 +104,9 @@ uint64_t wm_tracer_tokens(const struct wm_tracer *tracer)
     return tracer->shard.n_tokens;
 }
 
-/* The document's tokens as text, without its end-of-document token. */
-static int decode(struct wm_tracer *t, const struct wm_trace *trace, struct wm_error *err)
+/* The document's tokens, without its end-of-document token, and as text. */
+static int decode(struct wm_tracer *t, const struct wm_trace *trace, const uint32_t **ret_ids,
+                  size_t *ret_n, struct wm_error *err)
 {
     uint32_t *ids =
         wm_arena_alloc(&t->row_arena, trace->n_tokens ? trace->n_tokens : 1, sizeof *ids);
@@ -97,7 +117,24 @@ static int decode(struct wm_tracer *t, const struct wm_trace *trace, struct wm_e
     size_t n = trace->n_tokens;
     if (n && wm_token_is_special(t->tokenizer, ids[n - 1]))
         n--;
+    *ret_ids = ids;
+    *ret_n = n;
     return wm_decode(t->tokenizer, ids, n, false, &t->decoded, err);
+}
+
+/* Whether the text is the one the tokens came from: theirs, or, where a normaliser lets it decode to
+ * another one, a text with the same tokens. */
+static int compare(struct wm_tracer *t, struct wm_trace *trace, const uint32_t *ids, size_t n,
+                   struct wm_error *err)
+{
+    trace->decoded = wm_buf_str(&t->decoded);
+    trace->equal = wm_str_eq(trace->decoded, trace->rederived);
+    if (trace->equal)
+        return 0;
+    t->ids.n = 0;
+    int status = wm_encode(t->encoder, trace->rederived, 0, &t->ids, err);
+    trace->equal = !status && t->ids.n == n && (!n || !memcmp(t->ids.ids, ids, n * sizeof *ids));
+    return status == WM_E_LIMIT || status == WM_E_FORMAT ? 0 : status;
 }
 
 static int rederive(struct wm_tracer *t, struct wm_trace *trace, struct wm_error *err)
@@ -119,6 +156,8 @@ static int rederive(struct wm_tracer *t, struct wm_trace *trace, struct wm_error
 int wm_tracer_at(struct wm_tracer *t, uint64_t at, struct wm_trace *ret, struct wm_error *err)
 {
     struct wm_trace trace = {0};
+    const uint32_t *ids = NULL;
+    size_t n = 0;
     if (at >= t->shard.n_tokens)
         return wm_fail(err, WM_E_CONFIG, "token %llu is beyond the shard's %llu tokens",
                        (unsigned long long)at, (unsigned long long)t->shard.n_tokens);
@@ -126,13 +165,13 @@ int wm_tracer_at(struct wm_tracer *t, uint64_t at, struct wm_trace *ret, struct 
     wm_shard_find(&t->shard, at, &trace.sequence, &trace.first_token, &trace.n_tokens);
     int status = wm_sidecar_read(t->sidecar, trace.sequence, &t->row_arena, &trace.from, err);
     if (!status)
-        status = decode(t, &trace, err);
+        status = decode(t, &trace, &ids, &n, err);
     if (!status)
         status = rederive(t, &trace, err);
+    if (!status)
+        status = compare(t, &trace, ids, n, err);
     if (status)
         return status;
-    trace.decoded = wm_buf_str(&t->decoded);
-    trace.equal = wm_str_eq(trace.decoded, trace.rederived);
     *ret = trace;
     return 0;
 }
@@ -142,6 +181,8 @@ void wm_tracer_close(struct wm_tracer *t)
     if (!t)
         return;
     wm_chain_close(&t->chain);
+    wm_encoder_free(t->encoder);
+    wm_ids_done(&t->ids);
     wm_tokenizer_free(t->tokenizer);
     wm_sidecar_close(t->sidecar);
     wm_shard_close(&t->shard);

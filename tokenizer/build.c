@@ -5,7 +5,6 @@
 
 #include "tokenizer/bpe.h"
 #include "tokenizer/nfc.h"
-#include "wetmill/ucd.h"
 
 int bpe_new(struct wm_tokenizer **ret, struct wm_error *err)
 {
@@ -215,12 +214,14 @@ static void hash_template(XXH3_state_t *state, const struct bpe_template *templa
 
 static int take_identity(struct wm_tokenizer *tok, struct wm_error *err)
 {
+    char unicode[16];
     XXH3_state_t *state = XXH3_createState();
     if (!state)
         return wm_fail_nomem(err, sizeof *state, "tokenizer identity");
     (void)XXH3_128bits_reset(state);
     hash_str(state, WM_STR("wetmill tokenizer 1"));
-    hash_str(state, wm_str_of(wm_unicode_version_name(BPE_SPLIT_UNICODE))); /* of split classes */
+    bpe_pattern_unicode(tok->pattern, unicode);
+    hash_str(state, wm_str_of(unicode));
     hash_u32(state, tok->n_ids);
     for (uint32_t id = 0; id < tok->n_ids; id++) {
         hash_u32(state, tok->kinds[id]);

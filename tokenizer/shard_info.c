@@ -279,3 +279,21 @@ int wm_shards_info_write(const char *dir, const struct wm_shards_info *info, str
     wm_buf_done(&buf);
     return status;
 }
+
+int wm_shards_check_tokenizer(const struct wm_shards_info *info, const struct wm_tokenizer *tok,
+                              struct wm_error *err)
+{
+    char want[WM_HEX128], got[WM_HEX128];
+    uint32_t eod = 0;
+    XXH128_hash_t is = wm_tokenizer_identity(tok);
+    if (XXH128_isEqual(is, info->tokenizer) && wm_tokenizer_size(tok) == info->vocabulary &&
+        wm_tokenizer_eod(tok, &eod) && eod == info->eod)
+        return 0;
+    wm_hex128(info->tokenizer, want);
+    wm_hex128(is, got);
+    return wm_fail(
+        err, WM_E_MISMATCH,
+        "the tokenizer, tokenizer.json or tokenizer.model, is %s, not the one the shards "
+        "were made with, %s",
+        got, want);
+}

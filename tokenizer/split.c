@@ -2,11 +2,13 @@
 /* Patterns, by a scanner or by PCRE2. */
 #include "tokenizer/split.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "tokenizer/scan.h"
 #include "tokenizer/split_pcre.h"
 #include "wetmill/tokenizer.h"
+#include "wetmill/ucd.h"
 
 const char *const bpe_named_patterns[BPE_NAMED_PATTERNS] = {BPE_R50K, BPE_CL100K, BPE_O200K,
                                                             BPE_CL100K, BPE_QWEN2};
@@ -98,6 +100,14 @@ void bpe_pattern_free(struct bpe_pattern *pattern)
 struct wm_str bpe_pattern_text(const struct bpe_pattern *pattern)
 {
     return pattern->text;
+}
+
+void bpe_pattern_unicode(const struct bpe_pattern *pattern, char ret[BPE_UNICODE_NAME])
+{
+    if (pattern->pcre)
+        bpe_pcre_unicode(ret);
+    else
+        (void)snprintf(ret, BPE_UNICODE_NAME, "%s", wm_unicode_version_name(BPE_SPLIT_UNICODE));
 }
 
 int bpe_splitter_new(const struct bpe_pattern *pattern, struct bpe_splitter **ret,

@@ -61,6 +61,8 @@ int bpe_pattern_new(struct wm_str text, struct bpe_pattern **ret, struct wm_erro
 int bpe_pattern_new_pcre(struct wm_str text, struct bpe_pattern **ret, struct wm_error *err);
 void bpe_pattern_free(struct bpe_pattern *pattern);
 struct wm_str bpe_pattern_text(const struct bpe_pattern *pattern);
+/** Version of Unicode its classes are of: BPE_SPLIT_UNICODE, or PCRE2's own. */
+void bpe_pattern_unicode(const struct bpe_pattern *pattern, char ret[16]);
 
 struct bpe_splitter;
 int bpe_splitter_new(const struct bpe_pattern *pattern, struct bpe_splitter **ret,

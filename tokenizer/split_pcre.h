@@ -10,6 +10,10 @@
 #include "wetmill/error.h"
 #include "wetmill/str.h"
 
+enum { BPE_UNICODE_NAME = 16 };
+/** Version of Unicode that PCRE2's classes are of, "14.0", as it says itself. */
+void bpe_pcre_unicode(char ret[BPE_UNICODE_NAME]);
+
 struct bpe_pcre;
 /** `pattern` must stay. WM_E_CONFIG. */
 int bpe_pcre_new(struct wm_str pattern, struct bpe_pcre **ret, struct wm_error *err);

@@ -6,24 +6,51 @@
 #include "wetmill/ucd.h"
 #include "wetmill/utf8.h"
 
-struct wm_usage {
-    struct wm_encoder *encoder;
+enum { KEEP_IDS = 1 << 16 }; /* ids of a document; memory for more is given back */
+
+/* What a document came to. */
+struct result {
     struct wm_ids ids;
-    uint64_t *counts; /* [n_ids] */
+    uint64_t words;
+};
+
+/* One thread's. */
+struct worker {
+    struct wm_encoder *encoder;
+    size_t failed; /* document, if status is not 0 */
+    int status;
+    struct wm_error err;
+};
+
+struct wm_usage {
+    struct wm_team *team;   /* the caller's, or NULL */
+    struct worker *workers; /* [n_workers] */
+    size_t n_workers;
+    struct result *results; /* [n_results] */
+    size_t n_results;
+    const struct wm_usage_document *documents; /* being worked on */
+    uint64_t *counts;                          /* [n_ids] */
     uint32_t n_ids;
     struct wm_usage_language languages[WM_USAGE_LANGUAGES + 1]; /* one more for "other" */
     size_t n_languages;
 };
 
-int wm_usage_new(const struct wm_tokenizer *tok, struct wm_usage **ret, struct wm_error *err)
+int wm_usage_new(const struct wm_tokenizer *tok, struct wm_team *team, struct wm_usage **ret,
+                 struct wm_error *err)
 {
     struct wm_usage *usage = calloc(1, sizeof *usage);
     if (!usage)
         return wm_fail_nomem(err, sizeof *usage, "token counts");
+    usage->team = team;
+    usage->n_workers = team ? wm_team_size(team) : 1;
     usage->n_ids = wm_tokenizer_size(tok);
     usage->counts = calloc((size_t)usage->n_ids + 1, sizeof *usage->counts);
-    int status = usage->counts ? wm_encoder_new(tok, &usage->encoder, err)
-                               : wm_fail_nomem(err, usage->n_ids * sizeof *usage->counts, "counts");
+    usage->workers = calloc(usage->n_workers, sizeof *usage->workers);
+    int status = usage->counts && usage->workers
+                     ? 0
+                     : wm_fail_nomem(err, usage->n_ids * sizeof *usage->counts, "counts");
+    for (size_t i = 0; i < usage->n_workers && !status; i++)
+        status = wm_encoder_new(tok, &usage->workers[i].encoder, err);
     if (status) {
         wm_usage_free(usage);
         return status;
@@ -36,8 +63,12 @@ void wm_usage_free(struct wm_usage *usage)
 {
     if (!usage)
         return;
-    wm_encoder_free(usage->encoder);
-    wm_ids_done(&usage->ids);
+    for (size_t i = 0; usage->workers && i < usage->n_workers; i++)
+        wm_encoder_free(usage->workers[i].encoder);
+    for (size_t i = 0; i < usage->n_results; i++)
+        wm_ids_done(&usage->results[i].ids);
+    free(usage->workers);
+    free(usage->results);
     free(usage->counts);
     free(usage);
 }
@@ -88,21 +119,85 @@ static struct wm_usage_language *language_of(struct wm_usage *usage, struct wm_s
     return at;
 }
 
-int wm_usage_add(struct wm_usage *usage, struct wm_str language, struct wm_str text,
+static void encode(void *arg, size_t i)
+{
+    struct wm_usage *usage = arg;
+    struct worker *w = &usage->workers[wm_team_slot()];
+    struct result *r = &usage->results[i];
+    struct wm_error err;
+    r->ids.n = 0;
+    int status = wm_encode(w->encoder, usage->documents[i].text, 0, &r->ids, &err);
+    if (status && (!w->status || i < w->failed)) {
+        w->status = status;
+        w->failed = i;
+        w->err = err;
+    }
+    r->words = count_words(usage->documents[i].text);
+}
+
+static int reserve(struct wm_usage *usage, size_t n, struct wm_error *err)
+{
+    if (n <= usage->n_results)
+        return 0;
+    struct result *grown = realloc(usage->results, n * sizeof *grown);
+    if (!grown)
+        return wm_fail_nomem(err, n * sizeof *grown, "documents");
+    memset(grown + usage->n_results, 0, (n - usage->n_results) * sizeof *grown);
+    usage->results = grown;
+    usage->n_results = n;
+    return 0;
+}
+
+/* The first document's error, of those that the workers met. */
+static int first_error(struct wm_usage *usage, struct wm_error *err)
+{
+    struct worker *first = NULL;
+    for (size_t i = 0; i < usage->n_workers; i++) {
+        struct worker *w = &usage->workers[i];
+        if (w->status && (!first || w->failed < first->failed))
+            first = w;
+    }
+    int status = first ? first->status : 0;
+    if (first)
+        *err = first->err;
+    for (size_t i = 0; i < usage->n_workers; i++)
+        usage->workers[i].status = 0;
+    return status;
+}
+
+static void count(struct wm_usage *usage, const struct wm_usage_document *document,
+                  struct result *r)
+{
+    for (size_t i = 0; i < r->ids.n; i++)
+        usage->counts[r->ids.ids[i]]++;
+    struct wm_usage_language *entry = language_of(usage, document->language);
+    entry->documents++;
+    entry->bytes += document->text.len;
+    entry->words += r->words;
+    entry->tokens += r->ids.n;
+}
+
+int wm_usage_add(struct wm_usage *usage, const struct wm_usage_document *documents, size_t n,
                  struct wm_error *err)
 {
-    usage->ids.n = 0;
-    int status = wm_encode(usage->encoder, text, 0, &usage->ids, err);
+    int status = reserve(usage, n, err);
     if (status)
         return status;
-    for (size_t i = 0; i < usage->ids.n; i++)
-        usage->counts[usage->ids.ids[i]]++;
-    struct wm_usage_language *entry = language_of(usage, language);
-    entry->documents++;
-    entry->bytes += text.len;
-    entry->words += count_words(text);
-    entry->tokens += usage->ids.n;
-    return 0;
+    usage->documents = documents;
+    if (usage->team)
+        wm_parallel(usage->team, n, encode, usage);
+    else
+        for (size_t i = 0; i < n; i++)
+            encode(usage, i);
+    status = first_error(usage, err);
+    /* Which languages are named and which are "other" goes by order: so this is done in order. */
+    for (size_t i = 0; i < n; i++) {
+        if (!status)
+            count(usage, &documents[i], &usage->results[i]);
+        if (usage->results[i].ids.cap > KEEP_IDS)
+            wm_ids_done(&usage->results[i].ids);
+    }
+    return status;
 }
 
 uint64_t wm_usage_count(const struct wm_usage *usage, uint32_t id)

@@ -10,7 +10,7 @@
  * else int32), one sequence a document, each ended by the end-of-document token
  *     DIR/train_00000.prov.zst    sidecar: one row a document: url, path, key, location, line map;
  *                                 and once the recipe: source options and stages
- *     DIR/tokenizer.json          the tokenizer they were made with
+ *     DIR/tokenizer.json          the tokenizer they were made with (SentencePiece: tokenizer.model)
  *
  * How they are made: a job with the sink wm_sink_shards writes parts, one of each split for a task;
  * wm_shards_finish numbers them in task order and writes shards.json and tokenizer.json.
@@ -100,6 +100,9 @@ struct wm_shards_info {
 };
 /** Read DIR/shards.json and check it in itself. WM_E_FORMAT, WM_E_IO. */
 int wm_shards_info_read(const char *dir, struct wm_shards_info *ret, struct wm_error *err);
+/** WM_E_MISMATCH, naming both, unless `tok` is the tokenizer the shards were made with. */
+int wm_shards_check_tokenizer(const struct wm_shards_info *info, const struct wm_tokenizer *tok,
+                              struct wm_error *err);
 void wm_shards_info_done(struct wm_shards_info *info); /**< Safe on a zeroed one. */
 
 /* ---- a directory's split as one stream ---- */

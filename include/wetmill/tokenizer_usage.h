@@ -5,12 +5,14 @@
  * bytes, words and tokens. A word is a run without white space (the property White_Space, Unicode
  * 14); where a script writes no spaces, read bytes per token instead.
  *
- * Special tokens' names in the text count as text. One thread; the result does not depend on the
- * order of the documents.
+ * Special tokens' names in the text count as text. One thread calls; a team, if there is one, does
+ * the encoding. The result is the same for any size of the team, and, up to WM_USAGE_LANGUAGES
+ * languages, for any order of the documents.
  */
 #ifndef WETMILL_TOKENIZER_USAGE_H
 #define WETMILL_TOKENIZER_USAGE_H
 
+#include "wetmill/parallel.h"
 #include "wetmill/tokenizer.h"
 
 enum {
@@ -25,13 +27,18 @@ struct wm_usage_language {
 
 struct wm_usage;
 
-/** `tok` must outlive it. */
-int wm_usage_new(const struct wm_tokenizer *tok, struct wm_usage **ret, struct wm_error *err);
+/** `tok` and `team` must outlive it; NULL: no team. */
+int wm_usage_new(const struct wm_tokenizer *tok, struct wm_team *team, struct wm_usage **ret,
+                 struct wm_error *err);
 void wm_usage_free(struct wm_usage *usage); /**< NULL is fine. */
 
-/** Count one document; an empty `language` is "unknown". Errors as wm_encode; nothing of the
- *  document is counted then. */
-int wm_usage_add(struct wm_usage *usage, struct wm_str language, struct wm_str text,
+struct wm_usage_document {
+    struct wm_str text, language; /**< An empty language is "unknown". */
+};
+
+/** Count `n` documents, side by side: some MiB of text at a time are enough. Errors as wm_encode, the
+ *  first document's; nothing of any of them is counted then. */
+int wm_usage_add(struct wm_usage *usage, const struct wm_usage_document *documents, size_t n,
                  struct wm_error *err);
 
 /** Times that token `id` came; 0 for an id out of range. */

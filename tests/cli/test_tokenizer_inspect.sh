@@ -29,6 +29,10 @@ done
 if command -v python3 >/dev/null; then
     holds "it is JSON" python3 -c 'import json; json.load(open("report.json"))'
 fi
+for j in 1 2 5; do
+    "$WETMILL" tokenizer inspect -j $j tok --json --corpus corpus.jsonl --against bytes >out.$j
+    same out.$j report.json
+done
 expect 1 'cannot' "$WETMILL" tokenizer inspect absent
 expect 1 'cannot' "$WETMILL" tokenizer inspect tok --against absent
 expect 2 . "$WETMILL" tokenizer inspect

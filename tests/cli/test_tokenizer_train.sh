@@ -59,7 +59,7 @@ differ sampled other_seed
 train single --digits single --split r50k docs.jsonl
 train three --digits three docs.jsonl
 expect 0 . "$WETMILL" tokenizer convert three three.gguf
-expect 1 'no name for this tokenizer' "$WETMILL" tokenizer convert single single.gguf
+expect 2 'no name for this tokenizer' "$WETMILL" tokenizer convert single single.gguf
 equal three by_text
 holds 'single digits' jq -e '[.model.vocab | keys[] | select(test("[0-9]") and (. | length) > 1)] | length == 0' single/tokenizer.json
 holds 'their pattern' jq -e '.pre_tokenizer.pretokenizers[0].pattern.Regex | contains("|\\p{N}|")' single/tokenizer.json
