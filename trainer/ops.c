@@ -5,7 +5,7 @@
 
 enum {
     MOST_OPS = 10,         /* of a layer */
-    MOST_ACTIVATIONS = 12, /* of a layer */
+    MOST_ACTIVATIONS = 14, /* of a layer */
     MOST_OUTSIDE = 4,
     ELEMENT_WORK = 16, /* a pass over memory costs about as much as this many operations a float */
 };
