@@ -65,32 +65,47 @@ static double sum_squares(const float *x, size_t n)
     return sum[0];
 }
 
+/* As in dot, four sums. */
 static float row_sum(const float *x, size_t n)
 {
-    struct lanes sum = lanes_all(0);
+    struct lanes s0 = lanes_all(0), s1 = s0, s2 = s0, s3 = s0;
     size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        s0 = lanes_add(s0, lanes_load(x + i));
+        s1 = lanes_add(s1, lanes_load(x + i + 16));
+        s2 = lanes_add(s2, lanes_load(x + i + 32));
+        s3 = lanes_add(s3, lanes_load(x + i + 48));
+    }
     for (; i + 16 <= n; i += 16)
-        sum = lanes_add(sum, lanes_load(x + i));
+        s0 = lanes_add(s0, lanes_load(x + i));
     if (i < n)
-        sum = lanes_add(sum, lanes_load_n(x + i, n - i, 0));
-    return lanes_sum(sum);
+        s1 = lanes_add(s1, lanes_load_n(x + i, n - i, 0));
+    return lanes_sum(lanes_add(lanes_add(s0, s1), lanes_add(s2, s3)));
+}
+
+static inline struct lanes add_spread(struct lanes sum, struct lanes x, struct lanes mean)
+{
+    const struct lanes d = lanes_sub(x, mean);
+    return lanes_add(sum, lanes_mul(d, d));
 }
 
 /* Σ (x − mean)² */
 static float row_spread(const float *x, float mean, size_t n)
 {
     const struct lanes mu = lanes_all(mean);
-    struct lanes sum = lanes_all(0), d;
+    struct lanes s0 = lanes_all(0), s1 = s0, s2 = s0, s3 = s0;
     size_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        d = lanes_sub(lanes_load(x + i), mu);
-        sum = lanes_add(sum, lanes_mul(d, d));
+    for (; i + 64 <= n; i += 64) {
+        s0 = add_spread(s0, lanes_load(x + i), mu);
+        s1 = add_spread(s1, lanes_load(x + i + 16), mu);
+        s2 = add_spread(s2, lanes_load(x + i + 32), mu);
+        s3 = add_spread(s3, lanes_load(x + i + 48), mu);
     }
-    if (i < n) {
-        d = lanes_sub(lanes_load_n(x + i, n - i, mean), mu);
-        sum = lanes_add(sum, lanes_mul(d, d));
-    }
-    return lanes_sum(sum);
+    for (; i + 16 <= n; i += 16)
+        s0 = add_spread(s0, lanes_load(x + i), mu);
+    if (i < n)
+        s1 = add_spread(s1, lanes_load_n(x + i, n - i, mean), mu);
+    return lanes_sum(lanes_add(lanes_add(s0, s1), lanes_add(s2, s3)));
 }
 
 static inline struct lanes norm_of(struct lanes x, struct lanes mean, struct lanes rstd)
@@ -133,10 +148,8 @@ static void layer_norm_back(const float *dy, const float *x, const float *gain, 
     if (i < n) {
         struct lanes d = lanes_load_n(dy + i, n - i, 0), gn = lanes_load_n(gain + i, n - i, 0);
         struct lanes dz = lanes_mul(d, norm_of(lanes_load_n(x + i, n - i, mean), mu, r));
-        add(dbias + i, dy + i, n - i);
-        float t[16];
-        lanes_store(t, dz);
-        add(dgain + i, t, n - i);
+        lanes_store_n(dbias + i, lanes_add(lanes_load_n(dbias + i, n - i, 0), d), n - i);
+        lanes_store_n(dgain + i, lanes_add(lanes_load_n(dgain + i, n - i, 0), dz), n - i);
         sum_g = lanes_add(sum_g, lanes_mul(d, gn));
         sum_gz = lanes_add(sum_gz, lanes_mul(dz, gn));
     }
@@ -202,13 +215,19 @@ static void gelu_back(const float *x, float *dy, size_t n)
 
 static float row_top(const float *s, size_t n)
 {
-    struct lanes top = lanes_all(s[0]);
+    struct lanes t0 = lanes_all(s[0]), t1 = t0, t2 = t0, t3 = t0;
     size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        t0 = lanes_max(t0, lanes_load(s + i));
+        t1 = lanes_max(t1, lanes_load(s + i + 16));
+        t2 = lanes_max(t2, lanes_load(s + i + 32));
+        t3 = lanes_max(t3, lanes_load(s + i + 48));
+    }
     for (; i + 16 <= n; i += 16)
-        top = lanes_max(top, lanes_load(s + i));
+        t0 = lanes_max(t0, lanes_load(s + i));
     if (i < n)
-        top = lanes_max(top, lanes_load_n(s + i, n - i, s[0]));
-    return lanes_top(top);
+        t1 = lanes_max(t1, lanes_load_n(s + i, n - i, s[0]));
+    return lanes_top(lanes_max(lanes_max(t0, t1), lanes_max(t2, t3)));
 }
 
 static float exp_sum(float *s, size_t n, float factor, float max)

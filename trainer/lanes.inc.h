@@ -60,20 +60,35 @@ struct lanes {
 #define PART_MUL(x, y) ((x) * (y))
 #define PART_DIV(x, y) ((x) / (y))
 
+#if WM_LANES == 4
 static inline part part_choose(upart mask, part x, part y)
 {
     return (part)((mask & (upart)x) | (~mask & (upart)y));
 }
+#endif
 
-/* The second unless the first is at least as large: a NaN in second place stands. */
+/* The first if it is larger (smaller), else the second: a NaN in second place stands. What the
+ * instructions do, too. */
 static inline part part_max(part x, part y)
 {
-    return part_choose((upart)(x >= y), x, y);
+#if WM_LANES == 16
+    return (part)_mm512_max_ps((__m512)x, (__m512)y);
+#elif WM_LANES == 8
+    return (part)_mm256_max_ps((__m256)x, (__m256)y);
+#else
+    return part_choose((upart)(x > y), x, y);
+#endif
 }
 
 static inline part part_min(part x, part y)
 {
-    return part_choose((upart)(x <= y), x, y);
+#if WM_LANES == 16
+    return (part)_mm512_min_ps((__m512)x, (__m512)y);
+#elif WM_LANES == 8
+    return (part)_mm256_min_ps((__m256)x, (__m256)y);
+#else
+    return part_choose((upart)(x < y), x, y);
+#endif
 }
 
 static inline part part_sqrt(part x)
@@ -143,7 +158,49 @@ static inline struct lanes lanes_all(float value)
 #endif
 }
 
-/* The first n < 16 from memory, the others `fill`. */
+/* The first n < 16 from memory, the others `fill`; and the first n to memory. */
+#if WM_LANES == 16
+static inline struct lanes lanes_load_n(const float *p, size_t n, float fill)
+{
+    const __mmask16 mask = (__mmask16)((1u << n) - 1);
+    return (struct lanes){(part)_mm512_mask_loadu_ps(_mm512_set1_ps(fill), mask, p)};
+}
+
+static inline void lanes_store_n(float *p, struct lanes x, size_t n)
+{
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)x.a);
+}
+#elif WM_LANES == 8
+static inline __m256i first_lanes(size_t n)
+{
+    const __m256i count = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), count);
+}
+
+static inline __m256 load_part_n(const float *p, size_t n, float fill)
+{
+    const __m256i mask = first_lanes(n);
+    const __m256 x = _mm256_maskload_ps(p, mask);
+    return _mm256_blendv_ps(_mm256_set1_ps(fill), x, _mm256_castsi256_ps(mask));
+}
+
+static inline struct lanes lanes_load_n(const float *p, size_t n, float fill)
+{
+    if (n <= 8)
+        return (struct lanes){(part)load_part_n(p, n, fill), (part)_mm256_set1_ps(fill)};
+    return (struct lanes){(part)_mm256_loadu_ps(p), (part)load_part_n(p + 8, n - 8, fill)};
+}
+
+static inline void lanes_store_n(float *p, struct lanes x, size_t n)
+{
+    if (n <= 8) {
+        _mm256_maskstore_ps(p, first_lanes(n), (__m256)x.a);
+        return;
+    }
+    _mm256_storeu_ps(p, (__m256)x.a);
+    _mm256_maskstore_ps(p + 8, first_lanes(n - 8), (__m256)x.b);
+}
+#else
 static inline struct lanes lanes_load_n(const float *p, size_t n, float fill)
 {
     float t[16];
@@ -159,25 +216,50 @@ static inline void lanes_store_n(float *p, struct lanes x, size_t n)
     lanes_store(t, x);
     memcpy(p, t, n * sizeof *t);
 }
+#endif
 
-/* Folding: lane i with lane i + 8, then + 4, + 2, + 1. */
+/* Folding: lane i with lane i + 8, then + 4, + 2, + 1. Down to four lanes of a and b each. */
+typedef float four __attribute__((vector_size(16)));
+struct fours {
+    four a, b;
+};
+
+static inline struct fours lanes_halves(struct lanes x, bool top)
+{
+#if WM_LANES == 16
+    const __m512 a = (__m512)x.a;
+    const __m256 low = _mm512_castps512_ps256(a), high = _mm512_extractf32x8_ps(a, 1);
+    const __m256 y = top ? _mm256_max_ps(low, high) : _mm256_add_ps(low, high);
+#elif WM_LANES == 8
+    const __m256 y = (__m256)(top ? part_max(x.a, x.b) : x.a + x.b);
+#endif
+#if WM_LANES == 4
+    return (struct fours){top ? part_max(x.a, x.c) : x.a + x.c,
+                          top ? part_max(x.b, x.d) : x.b + x.d};
+#else
+    return (struct fours){(four)_mm256_castps256_ps128(y), (four)_mm256_extractf128_ps(y, 1)};
+#endif
+}
+
 static inline float lanes_sum(struct lanes x)
 {
-    float t[16];
-    lanes_store(t, x);
-    for (size_t half = 8; half; half /= 2)
-        for (size_t i = 0; i < half; i++)
-            t[i] += t[i + half];
-    return t[0];
+    const struct fours h = lanes_halves(x, false);
+    const four t = h.a + h.b;
+    return (t[0] + t[2]) + (t[1] + t[3]);
+}
+
+static inline float larger(float x, float y)
+{
+    return x > y ? x : y;
 }
 
 static inline float lanes_top(struct lanes x)
 {
-    float t[16];
-    lanes_store(t, x);
-    for (size_t i = 1; i < 16; i++)
-        t[0] = t[0] >= t[i] ? t[0] : t[i];
-    return t[0];
+    const struct fours h = lanes_halves(x, true);
+    float t[4];
+    for (int i = 0; i < 4; i++)
+        t[i] = larger(h.a[i], h.b[i]);
+    return larger(larger(t[0], t[2]), larger(t[1], t[3]));
 }
 
 /* e^x within 2 units in the last place. x is clamped to [−87.3, 88], so the least result is 2^-126
