@@ -67,7 +67,7 @@ static int want_text(const json_t *json, const char *key, const char *const *kno
 
 static int want_flag(const json_t *json, const char *key, bool want, struct wm_error *err)
 {
-    bool is;
+    bool is = want;
     int status = get_flag(json, key, want, &is, err);
     if (status || is == want)
         return status;

@@ -14,7 +14,7 @@ enum {
 struct builder {
     const struct wm_model_config *config;
     struct wm_params *params;
-    char prefix[40];
+    char prefix[28];
     uint32_t layer;
 };
 
@@ -51,7 +51,7 @@ static void put(struct builder *b, enum wm_param_place place, enum wm_param_role
 static void put_norm(struct builder *b, enum wm_param_place gain, const char *name)
 {
     const uint32_t c = b->config->n_embd;
-    char full[48];
+    char full[36];
     (void)snprintf(full, sizeof full, "%sweight", name);
     put(b, gain, WM_PARAM_NORM, c, 0, full);
     if (wm_model_parts(b->config)->norm == WM_NORM_LAYER) {
@@ -65,7 +65,7 @@ static void put_norm(struct builder *b, enum wm_param_place gain, const char *na
 static void put_gpt2_linear(struct builder *b, enum wm_param_place weight, uint32_t n_out,
                             uint32_t n_in, const char *name)
 {
-    char full[48];
+    char full[36];
     (void)snprintf(full, sizeof full, "%s.weight", name);
     put(b, weight, WM_PARAM_LINEAR, n_out, n_in, full);
     (void)snprintf(full, sizeof full, "%s.bias", name);
