@@ -33,6 +33,10 @@ const struct wm_option wm_tokenizer_option_table[] = {
     WM_COUNT(OPTIONS, max_token, 256, 2, BPE_MAX_TOKEN, "bytes", "longest token"),
     WM_LIST(OPTIONS, specials,
             "special tokens, which get the last ids; may be repeated; default <|endoftext|>"),
+    WM_TEXT(OPTIONS, bos, NULL,
+            "special token that the template puts before a text; default none, with split llama3 "
+            "<|begin_of_text|> if it is one of them"),
+    WM_TEXT(OPTIONS, eos, NULL, "special token that the template puts behind a text; default none"),
     WM_CHOICE(OPTIONS, ties, ties, WM_TIES_HF,
               "which of equally frequent pairs goes first: smallest ids as Hugging Face or as raw "
               "bytes have them"),
@@ -58,6 +62,7 @@ struct wm_bpe_trainer {
     struct wm_str *specials;  /* [n_specials] names */
     struct wm_str *forbidden; /* [n_forbidden] the bytes whose mapped form is such a name */
     size_t n_specials, n_forbidden;
+    size_t bos, eos; /* places in specials of the template's; n_specials: none */
     bool finished;
 };
 
@@ -127,6 +132,29 @@ static int set_specials(struct wm_bpe_trainer *trainer, const struct wm_list *li
     return status;
 }
 
+/* Which special token the template has; n_specials: none. NULL is the default, an empty name none. */
+static int find_special(const struct wm_bpe_trainer *trainer, const char *option, const char *name,
+                        const char *fallback, size_t *ret, struct wm_error *err)
+{
+    const char *wanted = name ? name : fallback;
+    *ret = trainer->n_specials;
+    for (size_t i = 0; wanted && *wanted && i < trainer->n_specials; i++)
+        if (wm_str_eq(trainer->specials[i], wm_str_of(wanted)))
+            *ret = i;
+    if (!name || !*name || *ret < trainer->n_specials)
+        return 0;
+    return wm_fail(err, WM_E_CONFIG, "%s is \"%s\", which is none of the special tokens", option,
+                   name);
+}
+
+static int set_template(struct wm_bpe_trainer *trainer, const struct wm_tokenizer_options *o,
+                        struct wm_error *err)
+{
+    const char *llama3 = o->split == WM_SPLIT_LLAMA3 ? "<|begin_of_text|>" : NULL;
+    int status = find_special(trainer, "bos", o->bos, llama3, &trainer->bos, err);
+    return status ? status : find_special(trainer, "eos", o->eos, NULL, &trainer->eos, err);
+}
+
 static int set_pattern(struct wm_bpe_trainer *trainer, const struct wm_tokenizer_options *o,
                        struct wm_error *err)
 {
@@ -170,6 +198,8 @@ int wm_trainer_new(const struct wm_tokenizer_options *options, struct wm_bpe_tra
         status = set_pattern(trainer, options, err);
     if (!status)
         status = set_specials(trainer, &options->specials, err);
+    if (!status)
+        status = set_template(trainer, options, err);
     if (!status)
         status = bpe_weights_init(&trainer->weights, &options->weights, &trainer->strings, err);
     if (!status)
@@ -427,6 +457,10 @@ static int learn(struct wm_bpe_trainer *trainer, struct wm_tokenizer *tok,
         status = bpe_put_token(tok, id, trainer->specials[i], BPE_SPECIAL, err);
         if (!status)
             status = bpe_put_added(tok, id, false, err);
+        if (i == trainer->bos)
+            tok->template.before[tok->template.n_before++] = id;
+        if (i == trainer->eos)
+            tok->template.after[tok->template.n_after++] = id;
     }
     if (!status)
         status = bpe_index_tokens(tok, err);

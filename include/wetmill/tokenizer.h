@@ -223,6 +223,9 @@ struct wm_tokenizer_options {
     uint64_t min_frequency;  /**< Of a merged pair, by weighted counts. */
     uint64_t max_token;      /**< Bytes of the longest token. */
     struct wm_list specials; /**< None given: <|endoftext|>. No token learned has such a name. */
+    const char *bos;         /**< Special token that the template puts before a text; empty: none;
+                                NULL: none, with split llama3 <|begin_of_text|> if it is one. */
+    const char *eos;         /**< The same behind a text; NULL or empty: none. */
     int ties;                /**< enum wm_ties */
     int alphabet;            /**< enum wm_alphabet */
     double sample;           /**< Share of the documents to train on, 0 to 1. */

@@ -71,8 +71,22 @@ expect 0 . "$WETMILL" tokenizer convert cl.gguf cl
 equal cl100k_single cl
 expect 2 'digits is single, but' "$WETMILL" tokenizer train -o x --digits single --split pattern --pattern '\S+' docs.jsonl
 
+# the template: asked for, or LLaMA 3's where its token is there
+llama=(--split llama3 --specials '<|begin_of_text|>' --specials '<|end_of_text|>')
+train llama3 "${llama[@]}" a.jsonl
+expect 0 '^298( [0-9]+)+$' "$WETMILL" tokenizer encode --template -t llama3 a.jsonl
+expect 0 'gguf' "$WETMILL" tokenizer convert llama3 llama3.gguf
+expect 0 '^298( [0-9]+)+$' "$WETMILL" tokenizer encode --template -t llama3.gguf a.jsonl
+holds 'first of a text' jq -e '.bos_token == "<|begin_of_text|>" and .eos_token == "<|end_of_text|>"' llama3/tokenizer_config.json
+train none "${llama[@]}" --bos '' a.jsonl
+holds 'no template' jq -e '.post_processor == null' none/tokenizer.json
+train both "${llama[@]}" --eos '<|end_of_text|>' a.jsonl
+expect 0 '^298( [0-9]+)+ 299$' "$WETMILL" tokenizer encode --template -t both a.jsonl
+expect 2 'bos is "<s>", which is none of the special tokens' "$WETMILL" tokenizer train -o x --bos '<s>' a.jsonl
+holds 'nothing is touched' test ! -e x
+
 # every option from YAML as from the command line
-train by_options --min-frequency 4 --max-token 5 --specials '<a>' --specials '<b>' --digits single --ties raw-byte \
+train by_options --min-frequency 4 --max-token 5 --specials '<a>' --specials '<b>' --bos '<b>' --eos '<a>' --digits single --ties raw-byte \
     --alphabet seen --sample 0.75 --seed 3 --weights 'a.*=2.5' --weights 'b*=0.5' a.jsonl b.jsonl
 cat >c.yaml <<'YAML'
 version: 1
@@ -83,6 +97,8 @@ tokenizer:
   min_frequency: 4
   max_token: 5
   specials: [<a>, <b>]
+  bos: <b>
+  eos: <a>
   digits: single
   ties: raw-byte
   alphabet: seen
@@ -94,6 +110,7 @@ expect 0 . "$WETMILL" run c.yaml
 equal by_options run/tokenizer
 holds 'longest token' jq -e '[.model.vocab | keys[] | select(startswith("<") | not) | length] | max == 5' run/tokenizer/tokenizer.json
 holds 'specials' jq -e '[.added_tokens[].content] == ["<a>", "<b>"]' run/tokenizer/tokenizer.json
+holds 'template' jq -e '[.post_processor.single[] | .SpecialToken.id] == ["<b>", null, "<a>"]' run/tokenizer/tokenizer.json
 expect 0 'up to date' "$WETMILL" run c.yaml
 expect 0 'weights: \["?a\.\*=2\.5' "$WETMILL" run c.yaml --print-config
 summary
