@@ -11,7 +11,7 @@ static int check(const struct wm_run *run, struct wm_error *err)
 
 static int describe(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err)
 {
-    return wm_options_describe(wm_train_option_table, &ctx->run->train, out, err);
+    return wm_train_describe(&ctx->run->train, out, err);
 }
 
 static int add_facts(const struct wm_train_result *result, json_t *facts, struct wm_error *err)

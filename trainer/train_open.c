@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "trainer/init_from.h"
 #include "trainer/schedule.h"
 #include "trainer/train_plan.h"
 #include "trainer/training.h"
@@ -72,7 +73,7 @@ static int describe(struct wm_training *t, struct wm_error *err)
     struct wm_checkpoint_head *head = &t->head;
     if (t->job->identity && !wm_unhex128(t->job->identity, &head->identity))
         return wm_fail(err, WM_E_CONFIG, "a job's identity is 32 hexadecimal digits");
-    int status = wm_options_describe(wm_train_option_table, t->options, &t->options_text, err);
+    int status = wm_train_describe(t->options, &t->options_text, err);
     if (!status)
         status = wm_path_join(path, t->job->shards, "shards.json", err);
     if (!status)
@@ -84,6 +85,10 @@ static int describe(struct wm_training *t, struct wm_error *err)
     head->tokenizer = t->train_set.tokenizer;
     head->shards = shards.hash;
     head->config = wm_train_config(t->options, t->train_set.vocabulary);
+    if (t->options->init_from)
+        status = wm_init_from_config(t->options->init_from, &head->config, err);
+    if (status)
+        return status;
     t->scale.options = t->options;
     t->scale.n_steps = head->n_steps;
     return 0;
@@ -118,6 +123,11 @@ static int open_model(struct wm_training *t, struct wm_error *err)
         return status;
     wm_model_init(t->model, (enum wm_init)t->options->init, t->options->zero_output,
                   t->options->seed);
+    if (t->options->init_from) {
+        status = wm_init_from_load(t->options->init_from, t->head.tokenizer, t->model->params, err);
+        if (status)
+            return status;
+    }
     const struct wm_optimizer_config optimizer = wm_train_optimizer(t->options);
     return wm_optimizer_new(&optimizer, t->model, &t->optimizer, err);
 }

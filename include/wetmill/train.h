@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "wetmill/buf.h"
 #include "wetmill/error.h"
 #include "wetmill/option.h"
 #include "wetmill/str.h"
@@ -68,6 +69,7 @@ struct wm_train_options {
                                last step's are the result. */
     int init;             /**< enum wm_train_init */
     bool zero_output;     /**< Maps into the residual stream begin at zero. */
+    const char *init_from; /**< Model directory whose weights are the first ones; NULL: `init`. */
     uint64_t seed;
     uint64_t validate_every;    /**< Steps; 0 = only at the end. */
     uint64_t validation_tokens; /**< Most tokens scored each time; 0 = all. */
@@ -78,6 +80,11 @@ extern const struct wm_option wm_train_option_table[];
 
 /** Check what a table of ranges cannot say (width against heads, …). WM_E_CONFIG. */
 int wm_train_options_check(const struct wm_train_options *options, struct wm_error *err);
+
+/** Append what shapes the result as one JSON value: the options, and the digest of the files of
+ *  init_from. Part of step identity and of checkpoints. */
+int wm_train_describe(const struct wm_train_options *options, struct wm_buf *out,
+                      struct wm_error *err);
 
 /** What a training run will take. */
 struct wm_train_estimate {
