@@ -4,15 +4,16 @@
 #include <string.h>
 
 enum {
-    BLOCK_ROWS = 96,       /* of A packed at a time: a multiple of every table's mr */
-    BLOCK_K = 256,         /* BLOCK_ROWS × BLOCK_K floats stay in the second-level cache */
-    SUPER_K = 2048,        /* of B packed at a time */
+    BLOCK_ROWS = 48,       /* of A packed at a time: a multiple of every table's mr */
+    BLOCK_K_BYTES = 1536,  /* of k packed of A at a time, and multiplied before C is stored */
+    SUPER_K = 1536,        /* of B packed at a time */
     SHARED_MOST = 4 << 20, /* floats of packed B */
-    PACK_K = 128,          /* of a panel written at a time */
-    PACK_PANELS = 2,       /* of B packed by one item */
-    ITEMS_PER_THREAD = 8,  /* blocks a product is cut into for the team, if it is large enough */
+    PACK_COLS = 64,        /* of B packed by one item: a multiple of every table's nr */
+    MAX_CUTS = 4,          /* of C's columns; each packs A again */
+    MIN_COLS = 384,
+    ITEMS = 24, /* blocks of C to share out, if it is large enough */
 };
-_Static_assert(WM_GEMM_SCRATCH == BLOCK_ROWS * BLOCK_K, "one block of A");
+_Static_assert(WM_GEMM_SCRATCH * sizeof(float) == (size_t)BLOCK_ROWS * BLOCK_K_BYTES, "A's block");
 _Static_assert(WM_GEMM_MIN_SHARED == SUPER_K * WM_TILE_MAX_COLS, "one panel of B");
 
 static size_t min_size(size_t a, size_t b)
@@ -25,125 +26,53 @@ static size_t round_up(size_t n, size_t step)
     return (n + step - 1) / step * step;
 }
 
+static size_t n_cuts(size_t n, size_t size)
+{
+    return (n + size - 1) / size;
+}
+
 size_t wm_gemm_shared_floats(size_t n, size_t k)
 {
-    size_t super_k = min_size(k, SUPER_K);
-    size_t columns = min_size(round_up(n, WM_TILE_MAX_COLS), SHARED_MOST / super_k);
-    size_t floats = round_up(columns, WM_TILE_MAX_COLS) * super_k;
+    const size_t super_k = round_up(min_size(k, SUPER_K), WM_TILE_MAX_K_STEP);
+    const size_t columns = min_size(round_up(n, WM_TILE_MAX_COLS), SHARED_MOST / super_k);
+    const size_t floats = round_up(columns, WM_TILE_MAX_COLS) * super_k;
     return floats < WM_GEMM_MIN_SHARED ? WM_GEMM_MIN_SHARED : floats;
 }
 
 size_t wm_gemm_here_floats(size_t n, size_t k)
 {
-    return WM_GEMM_SCRATCH + round_up(n, WM_TILE_MAX_COLS) * k;
-}
-
-/* ---- packing: panels of `width` outer indices, each [k, width], short ones padded with 0 ---- */
-
-/* 4 × 4 at a time through registers; a plain loop would store one float per cycle. */
-static void pack_transposed(float *dst, size_t width, const float *src, size_t ld, size_t n_outer,
-                            size_t n_k)
-{
-    typedef float four __attribute__((vector_size(16)));
-    size_t o = 0;
-    for (; o + 4 <= n_outer; o += 4) {
-        const float *s = src + o * ld;
-        size_t k = 0;
-        for (; k + 4 <= n_k; k += 4) {
-            four r0, r1, r2, r3;
-            memcpy(&r0, s + k, sizeof r0);
-            memcpy(&r1, s + k + ld, sizeof r1);
-            memcpy(&r2, s + k + 2 * ld, sizeof r2);
-            memcpy(&r3, s + k + 3 * ld, sizeof r3);
-            four a = __builtin_shufflevector(r0, r1, 0, 4, 1, 5);
-            four b = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
-            four c = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
-            four d = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
-            r0 = __builtin_shufflevector(a, b, 0, 1, 4, 5);
-            r1 = __builtin_shufflevector(a, b, 2, 3, 6, 7);
-            r2 = __builtin_shufflevector(c, d, 0, 1, 4, 5);
-            r3 = __builtin_shufflevector(c, d, 2, 3, 6, 7);
-            memcpy(dst + k * width + o, &r0, sizeof r0);
-            memcpy(dst + (k + 1) * width + o, &r1, sizeof r1);
-            memcpy(dst + (k + 2) * width + o, &r2, sizeof r2);
-            memcpy(dst + (k + 3) * width + o, &r3, sizeof r3);
-        }
-        for (; k < n_k; k++)
-            for (size_t i = 0; i < 4; i++)
-                dst[k * width + o + i] = s[k + i * ld];
-    }
-    for (; o < n_outer; o++)
-        for (size_t k = 0; k < n_k; k++)
-            dst[k * width + o] = src[o * ld + k];
-}
-
-/* From [k, outer]: row by row into all panels at once, so that memory is read in order. `width` is a
- * constant where this is called from, and its copies are a few instructions. */
-static inline void pack_rows(float *dst, size_t width, const float *src, size_t ld, size_t n_outer,
-                             size_t n_k)
-{
-    const size_t panel = width * n_k, whole = n_outer / width * width, rest = n_outer - whole;
-    for (size_t k = 0; k < n_k; k++, src += ld, dst += width) {
-        float *to = dst;
-        for (size_t o = 0; o < whole; o += width, to += panel)
-            memcpy(to, src + o, width * sizeof *to);
-        if (rest) {
-            memcpy(to, src + whole, rest * sizeof *to);
-            memset(to + rest, 0, (width - rest) * sizeof *to);
-        }
-    }
-}
-
-/* From [outer, k]: panel by panel, PACK_K at a time so that what is written stays in cache. */
-static void pack_columns(float *dst, size_t width, const float *src, size_t ld, size_t n_outer,
-                         size_t n_k)
-{
-    for (size_t o = 0; o < n_outer; o += width, dst += width * n_k) {
-        const size_t n = min_size(width, n_outer - o);
-        if (n < width)
-            memset(dst, 0, width * n_k * sizeof *dst);
-        for (size_t k = 0; k < n_k; k += PACK_K)
-            pack_transposed(dst + k * width, width, src + o * ld + k, ld, n,
-                            min_size(PACK_K, n_k - k));
-    }
-}
-
-/* Outer indices [outer, outer + n_outer) and k in [k, k + n_k). */
-static void pack(float *dst, size_t width, const struct wm_factor *f, size_t outer, size_t n_outer,
-                 size_t k, size_t n_k)
-{
-    if (!f->k_rows) {
-        pack_columns(dst, width, f->at + outer * f->ld + k, f->ld, n_outer, n_k);
-        return;
-    }
-    const float *src = f->at + k * f->ld + outer;
-    switch (width) {
-    case 32:
-        pack_rows(dst, 32, src, f->ld, n_outer, n_k);
-        break;
-    case 16:
-        pack_rows(dst, 16, src, f->ld, n_outer, n_k);
-        break;
-    case 12:
-        pack_rows(dst, 12, src, f->ld, n_outer, n_k);
-        break;
-    default:
-        pack_rows(dst, width, src, f->ld, n_outer, n_k);
-    }
+    return WM_GEMM_SCRATCH + round_up(n, WM_TILE_MAX_COLS) * round_up(k, WM_TILE_MAX_K_STEP);
 }
 
 /* ---- one block of C by one thread ---- */
 
-/* A product, or the part of it that fits the packed B: columns [col, col + n), k in [k, k + n_k).
- */
+struct range {
+    size_t at, n;
+};
+
+/* A product, or the part of it that fits the packed B. */
 struct part {
     const struct wm_gemm *g;
-    const struct wm_kernels *kernels;
+    const struct wm_tile *tile;
     const struct wm_workshop *shop; /* NULL: by one thread */
-    float *packed_b;                /* panels of nr columns, each [n_k, nr] */
-    size_t col, n, k, n_k;
-    size_t block_rows, block_cols, n_row_blocks;
+    struct range m, n, k;
+    unsigned char *packed_b; /* panels of all of k, from n.at on */
+    size_t panel_k;          /* k.n rounded up to the tile's step */
+    size_t block_cols, n_row_blocks;
 };
+
+static struct range clip(size_t at, size_t size, struct range whole)
+{
+    return (struct range){at, min_size(size, whole.at + whole.n - at)};
+}
+
+static void pack(wm_pack *how, void *dst, size_t width, const struct wm_factor *f,
+                 struct range outer, struct range k)
+{
+    const float *src =
+        f->k_rows ? f->at + k.at * f->ld + outer.at : f->at + outer.at * f->ld + k.at;
+    how(dst, width, src, f->ld, f->k_rows, outer.n, k.n);
+}
 
 /* Where a tile's sums begin. */
 static const float *start_of(const struct wm_gemm *g, size_t row, size_t col, size_t k,
@@ -159,61 +88,73 @@ static const float *start_of(const struct wm_gemm *g, size_t row, size_t col, si
 }
 
 /* A tile that reaches over C's edge is made in a full one beside it. */
-static void edge_tile(const struct wm_kernels *kernels, size_t n_k, const float *a, const float *b,
+static void edge_tile(const struct wm_tile *tile, size_t n_k, const void *a, const void *b,
                       const float *from, size_t ld_from, float *c, size_t ldc, size_t n_rows,
                       size_t n_cols)
 {
     float whole[WM_TILE_MAX_ROWS * WM_TILE_MAX_COLS] = {0};
-    const size_t nr = kernels->nr;
+    const size_t nr = tile->nr;
     for (size_t i = 0; i < n_rows; i++)
         memcpy(whole + i * nr, from + i * ld_from, n_cols * sizeof *whole);
-    kernels->tile(n_k, a, b, whole, nr, whole, nr, n_cols <= nr / 2);
+    tile->run(n_k, a, b, whole, nr, whole, nr, n_cols <= nr / 2);
     for (size_t i = 0; i < n_rows; i++)
         memcpy(c + i * ldc, whole + i * nr, n_cols * sizeof *whole);
 }
 
-/* The tiles of rows [row, row + n_rows) × columns [col, col + n_cols) for k in [k, k + n_k), which
- * lies inside the part; `packed_a` holds the rows. */
-static void tiles(const struct part *p, const float *packed_a, size_t row, size_t n_rows,
-                  size_t col, size_t n_cols, size_t k, size_t n_k)
+/* Sums begin with loads from C, which would stall the first products. */
+static void prefetch(const float *c, size_t ldc, size_t n_rows, size_t n_cols)
+{
+    for (size_t i = 0; i < n_rows; i++)
+        for (size_t j = 0; j < n_cols; j += 16)
+            __builtin_prefetch(c + i * ldc + j, 1);
+}
+
+/* The tiles of one block for the k that packed_a holds. */
+static void tiles(const struct part *p, const unsigned char *packed_a, struct range rows,
+                  struct range cols, struct range k)
 {
     const struct wm_gemm *g = p->g;
-    const size_t mr = p->kernels->mr, nr = p->kernels->nr;
-    for (size_t j = 0; j < n_cols; j += nr) {
-        const size_t cols = min_size(nr, n_cols - j);
-        const float *b = p->packed_b + (col - p->col + j) * p->n_k + (k - p->k) * nr;
-        for (size_t i = 0; i < n_rows; i += mr) {
-            const size_t rows = min_size(mr, n_rows - i);
+    const struct wm_tile *tile = p->tile;
+    const size_t mr = tile->mr, nr = tile->nr, depth = round_up(k.n, tile->k_step);
+    const unsigned char *b =
+        p->packed_b + ((cols.at - p->n.at) * p->panel_k + (k.at - p->k.at) * nr) * tile->element;
+    for (size_t j = 0; j < cols.n; j += nr, b += nr * p->panel_k * tile->element) {
+        const size_t n_cols = min_size(nr, cols.n - j);
+        const unsigned char *a = packed_a;
+        for (size_t i = 0; i < rows.n; i += mr, a += mr * depth * tile->element) {
+            const size_t n_rows = min_size(mr, rows.n - i);
             size_t ld;
-            const float *from = start_of(g, row + i, col + j, k, &ld);
-            float *c = g->c + (row + i) * g->ldc + col + j;
-            if (rows == mr && (cols == nr || cols == nr / 2))
-                p->kernels->tile(n_k, packed_a + i * n_k, b, from, ld, c, g->ldc, cols < nr);
+            const float *from = start_of(g, rows.at + i, cols.at + j, k.at, &ld);
+            float *c = g->c + (rows.at + i) * g->ldc + cols.at + j;
+            if (i + mr < rows.n)
+                prefetch(c + mr * g->ldc, g->ldc, min_size(mr, rows.n - i - mr), n_cols);
+            if (n_rows == mr && (n_cols == nr || n_cols == nr / 2))
+                tile->run(depth, a, b, from, ld, c, g->ldc, n_cols < nr);
             else
-                edge_tile(p->kernels, n_k, packed_a + i * n_k, b, from, ld, c, g->ldc, rows, cols);
+                edge_tile(tile, depth, a, b, from, ld, c, g->ldc, n_rows, n_cols);
         }
     }
 }
 
-static void block(const struct part *p, float *packed_a, size_t row, size_t n_rows, size_t col,
-                  size_t n_cols)
+static void block(const struct part *p, float *scratch, struct range rows, struct range cols)
 {
-    const size_t mr = p->kernels->mr, end = p->k + p->n_k;
-    for (size_t k = p->k; k < end; k += BLOCK_K) {
-        const size_t n_k = min_size(BLOCK_K, end - k);
-        pack(packed_a, mr, &p->g->a, row, n_rows, k, n_k);
-        tiles(p, packed_a, row, n_rows, col, n_cols, k, n_k);
+    const struct wm_gemm *g = p->g;
+    const size_t block_k = BLOCK_K_BYTES / p->tile->element, end = p->k.at + p->k.n;
+    for (size_t at = p->k.at; at < end; at += block_k) {
+        const struct range k = clip(at, block_k, p->k);
+        pack(p->tile->pack_a, scratch, p->tile->mr, &g->a, rows, k);
+        tiles(p, (const unsigned char *)scratch, rows, cols, k);
     }
-    if (p->g->finish && end == p->g->k)
-        p->g->finish(p->g->finish_arg, row, n_rows, col, n_cols);
+    if (g->finish && end == g->k)
+        g->finish(g->finish_arg, rows.at, rows.n, cols.at, cols.n);
 }
 
 static void pack_b_item(void *arg, size_t item)
 {
     const struct part *p = arg;
-    const size_t nr = p->kernels->nr, columns = PACK_PANELS * nr, at = item * columns;
-    pack(p->packed_b + at * p->n_k, nr, &p->g->b, p->col + at, min_size(columns, p->n - at), p->k,
-         p->n_k);
+    const size_t at = item * PACK_COLS;
+    pack(p->tile->pack_b, p->packed_b + at * p->panel_k * p->tile->element, p->tile->nr, &p->g->b,
+         clip(p->n.at + at, PACK_COLS, p->n), p->k);
 }
 
 /* ---- the team ---- */
@@ -221,61 +162,57 @@ static void pack_b_item(void *arg, size_t item)
 static void block_item(void *arg, size_t item)
 {
     const struct part *p = arg;
-    const size_t row = item % p->n_row_blocks * p->block_rows;
-    const size_t col = item / p->n_row_blocks * p->block_cols;
-    float *packed_a = p->shop->scratch + wm_team_slot() * p->shop->scratch_floats;
-    block(p, packed_a, row, min_size(p->block_rows, p->g->m - row), p->col + col,
-          min_size(p->block_cols, p->n - col));
+    const size_t col = p->n.at + item / p->n_row_blocks * p->block_cols;
+    block(p, p->shop->scratch + wm_team_slot() * p->shop->scratch_floats,
+          clip(item % p->n_row_blocks * BLOCK_ROWS, BLOCK_ROWS, p->m),
+          clip(col, p->block_cols, p->n));
 }
 
-static size_t n_blocks(const struct part *p)
-{
-    return (p->g->m + p->block_rows - 1) / p->block_rows *
-           ((p->n + p->block_cols - 1) / p->block_cols);
-}
-
-/* Rows of A are packed once per column block, so blocks are cut across columns only as far as the
- * team needs items. */
+/* Every cut of the columns packs A once more, so there are only as many as a team needs. */
 static size_t cut(struct part *p)
 {
-    const size_t least = (size_t)ITEMS_PER_THREAD * wm_team_size(p->shop->team);
-    p->block_rows = BLOCK_ROWS;
-    p->block_cols = round_up(p->n, WM_TILE_MAX_COLS);
-    while (n_blocks(p) < least && p->block_cols > (size_t)4 * WM_TILE_MAX_COLS)
-        p->block_cols = round_up(p->block_cols / 2, WM_TILE_MAX_COLS);
-    while (n_blocks(p) < least && p->block_rows > BLOCK_ROWS / 4)
-        p->block_rows /= 2;
-    p->n_row_blocks = (p->g->m + p->block_rows - 1) / p->block_rows;
-    return n_blocks(p);
+    p->n_row_blocks = n_cuts(p->m.n, BLOCK_ROWS);
+    size_t cuts = n_cuts(ITEMS, p->n_row_blocks);
+    cuts = min_size(min_size(cuts, MAX_CUTS), n_cuts(p->n.n, MIN_COLS));
+    p->block_cols = round_up(n_cuts(p->n.n, cuts), WM_TILE_MAX_COLS);
+    return p->n_row_blocks * n_cuts(p->n.n, p->block_cols);
 }
 
-void wm_gemm(const struct wm_workshop *shop, const struct wm_gemm *product)
+void wm_gemm(const struct wm_workshop *shop, const struct wm_gemm *g)
 {
-    struct part p = {
-        .g = product, .kernels = shop->kernels, .shop = shop, .packed_b = shop->shared};
-    const size_t columns = (size_t)PACK_PANELS * shop->kernels->nr;
-    const size_t super_k = min_size(product->k, SUPER_K);
-    const size_t super_n =
-        shop->shared_floats / super_k / WM_TILE_MAX_COLS * (size_t)WM_TILE_MAX_COLS;
-    for (p.col = 0; p.col < product->n; p.col += super_n) {
-        p.n = min_size(super_n, product->n - p.col);
-        size_t n_items = cut(&p);
-        for (p.k = 0; p.k < product->k; p.k += super_k) {
-            p.n_k = min_size(super_k, product->k - p.k);
-            wm_parallel(shop->team, (p.n + columns - 1) / columns, pack_b_item, &p);
+    struct part p = {.g = g,
+                     .tile = g->type == WM_GEMM_BF16 ? shop->kernels->bf16 : shop->kernels->f32,
+                     .shop = shop,
+                     .m = {0, g->m},
+                     .packed_b = (unsigned char *)shop->shared};
+    const size_t super_k = round_up(min_size(g->k, SUPER_K), WM_TILE_MAX_K_STEP);
+    const size_t super_n = shop->shared_floats * sizeof(float) / p.tile->element / super_k /
+                           WM_TILE_MAX_COLS * WM_TILE_MAX_COLS;
+    for (size_t n = 0; n < g->n; n += super_n) {
+        p.n = clip(n, super_n, (struct range){0, g->n});
+        const size_t n_items = cut(&p);
+        for (size_t k = 0; k < g->k; k += super_k) {
+            p.k = clip(k, super_k, (struct range){0, g->k});
+            p.panel_k = round_up(p.k.n, p.tile->k_step);
+            wm_parallel(shop->team, n_cuts(p.n.n, PACK_COLS), pack_b_item, &p);
             wm_parallel(shop->team, n_items, block_item, &p);
         }
     }
 }
 
-void wm_gemm_here(const struct wm_kernels *kernels, float *scratch, const struct wm_gemm *product)
+/* ---- one thread ---- */
+
+void wm_gemm_here(const struct wm_kernels *kernels, float *scratch, const struct wm_gemm *g)
 {
-    struct part p = {.g = product,
-                     .kernels = kernels,
-                     .packed_b = scratch + WM_GEMM_SCRATCH,
-                     .n = product->n,
-                     .n_k = product->k};
-    pack(p.packed_b, kernels->nr, &product->b, 0, product->n, 0, product->k);
-    for (size_t row = 0; row < product->m; row += BLOCK_ROWS)
-        block(&p, scratch, row, min_size(BLOCK_ROWS, product->m - row), 0, product->n);
+    const struct wm_tile *tile = g->type == WM_GEMM_BF16 ? kernels->bf16 : kernels->f32;
+    struct part p = {.g = g,
+                     .tile = tile,
+                     .m = {0, g->m},
+                     .n = {0, g->n},
+                     .k = {0, g->k},
+                     .packed_b = (unsigned char *)(scratch + WM_GEMM_SCRATCH),
+                     .panel_k = round_up(g->k, tile->k_step)};
+    pack(tile->pack_b, p.packed_b, tile->nr, &g->b, p.n, p.k);
+    for (size_t row = 0; row < g->m; row += BLOCK_ROWS)
+        block(&p, scratch, clip(row, BLOCK_ROWS, p.m), p.n);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file gemm.h
- * Matrix products of the trainer: C[m, n] = start + A[m, k] × B[k, n] in float32.
+ * Matrix products of the trainer: C[m, n] = start + A[m, k] × B[k, n], in float32 or with factors
+ * rounded to bf16.
  *
- * Every element of C is one chain of fused multiply-adds over k = 0, 1, 2, …, begun at its start
- * value. The chain does not depend on tiles, blocks, threads or instruction set, so neither do the
- * bits. Packing and blocking after Goto and van de Geijn, "Anatomy of High-Performance Matrix
+ * Every element of C is one chain of sums over k = 0, 1, 2, …, begun at its start value: for float32
+ * of fused multiply-adds, so that its bits depend neither on tiles, blocks and threads nor on the
+ * instruction set; for bf16 as trainer/tile.h says, and the bits depend on the kind of CPU alone.
+ * Packing and blocking after Goto and van de Geijn, "Anatomy of High-Performance Matrix
  * Multiplication" (2008): B is packed once for all threads, A per block by the thread that needs
  * it.
  */
@@ -26,6 +28,11 @@ struct wm_factor {
     bool k_rows; /**< Stored [k, outer] (a row per k); false: [outer, k]. */
 };
 
+enum wm_gemm_type {
+    WM_GEMM_F32,
+    WM_GEMM_BF16, /**< Factors are rounded to bf16 while packing; sums and C stay float32 */
+};
+
 enum wm_gemm_start {
     WM_START_ZERO,
     WM_START_BIAS, /**< `bias`[n], the same for every row */
@@ -34,6 +41,7 @@ enum wm_gemm_start {
 
 struct wm_gemm {
     size_t m, n, k; /**< All ≥ 1 */
+    enum wm_gemm_type type;
     struct wm_factor a, b;
     float *c;
     size_t ldc;
@@ -49,7 +57,7 @@ struct wm_gemm {
 struct wm_workshop {
     const struct wm_kernels *kernels;
     struct wm_team *team;
-    float *shared; /**< [shared_floats] the packed B */
+    float *shared; /**< [shared_floats] the packed B, 64-byte aligned for speed */
     size_t shared_floats;
     float *scratch; /**< [team size, scratch_floats] a slot's own memory */
     size_t scratch_floats;
@@ -59,8 +67,8 @@ struct wm_workshop {
  *  WM_GEMM_MIN_SHARED), and of each slot's `scratch`. */
 size_t wm_gemm_shared_floats(size_t n, size_t k);
 enum {
-    WM_GEMM_MIN_SHARED = 2048 * WM_TILE_MAX_COLS,
-    WM_GEMM_SCRATCH = 96 * 256, /**< floats: one packed block of A */
+    WM_GEMM_MIN_SHARED = 1536 * WM_TILE_MAX_COLS,
+    WM_GEMM_SCRATCH = 48 * 384, /**< floats: one packed block of A */
 };
 
 /** Floats of scratch for wm_gemm_here with at most this n and k. */

@@ -6,12 +6,13 @@
 /* The compiler's builtin also asks whether the system saves the wide registers. */
 const struct wm_kernels *const *wm_kernels_available(void)
 {
-    static const struct wm_kernels *const all[] = {&wm_kernels_avx512, &wm_kernels_avx2,
-                                                   &wm_kernels_portable, NULL};
+    static const struct wm_kernels *const all[] = {&wm_kernels_avx512_bf16, &wm_kernels_avx512,
+                                                   &wm_kernels_avx2, &wm_kernels_portable, NULL};
     bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                   __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
-    return all + (avx512 ? 0 : avx2 ? 1 : 2);
+    bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
+    return all + (bf16 ? 0 : avx512 ? 1 : avx2 ? 2 : 3);
 }
 
 #else

@@ -4,8 +4,8 @@
  * The innermost loops of the trainer, once per instruction set: one constant table each.
  *
  * Every kernel gives the same bits in every table, so a model trained on one machine continues on
- * another. How: matrix tiles are one fused multiply-add per product, in the order of k; all other
- * kernels use plain +, −, ×, ÷, √ in 16 lanes (element i in lane i mod 16) that are folded in one
+ * another. How: float32 matrix tiles are one fused multiply-add per product, in the order of k; all
+ * other kernels use plain +, −, ×, ÷, √ in 16 lanes (element i in lane i mod 16) that are folded in one
  * fixed tree, and an exponential of our own. Tests compare the tables with memcmp.
  *
  * Kernels are pure functions of memory the caller owns; any thread may call them.
@@ -17,10 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-    WM_TILE_MAX_ROWS = 12, /**< Largest mr and nr of any table. */
-    WM_TILE_MAX_COLS = 32,
-};
+#include "trainer/tile.h"
 
 /** Constants of one AdamW step, rounded to float once. */
 struct wm_adamw_constants {
@@ -32,13 +29,7 @@ struct wm_adamw_constants {
 
 struct wm_kernels {
     const char *name;
-    size_t mr, nr; /**< Rows and columns of a matrix tile. */
-
-    /** c[i][j] = from[i][j] + Σ_k a[k][i] × b[k][j], fused, k ascending; a is [k, mr] and b is
-     *  [k, nr] packed. All mr rows are written; `narrow`: only the first nr / 2 columns.
-     *  `from` may be c; ld_from 0 repeats one row. */
-    void (*tile)(size_t k, const float *a, const float *b, const float *from, size_t ld_from,
-                 float *c, size_t ldc, bool narrow);
+    const struct wm_tile *f32, *bf16; /**< Matrix products: see trainer/tile.h. */
 
     /** y[i] += x[i] */
     void (*add)(float *y, const float *x, size_t n);
@@ -97,7 +88,8 @@ struct wm_kernels {
                   size_t n);
 };
 
-extern const struct wm_kernels wm_kernels_portable, wm_kernels_avx2, wm_kernels_avx512;
+extern const struct wm_kernels wm_kernels_portable, wm_kernels_avx2, wm_kernels_avx512,
+    wm_kernels_avx512_bf16;
 
 /** The tables this CPU can run, best first, ended by NULL; the portable one is always there. */
 const struct wm_kernels *const *wm_kernels_available(void);

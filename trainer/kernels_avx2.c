@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* AVX2 and FMA: a tile of 6 × 16 holds 12 accumulators in the 16 registers. */
+/* AVX2 and FMA. */
 #include "trainer/kernels.h"
 
 #if defined(__x86_64__)
@@ -21,56 +21,6 @@
 #    include "trainer/kernels.inc.h"
 #    include "trainer/kernels_llama.inc.h"
 
-enum { MR = 6, NR = 16 };
-
-#    define ROWS(f) f(0) f(1) f(2) f(3) f(4) f(5)
-/* The pointers walk, so the compiler does not hold twelve products of the row stride. */
-#    define LOAD(i)                                                            \
-        __m256 l##i = _mm256_loadu_ps(from), h##i = _mm256_loadu_ps(from + 8); \
-        from += ld_from;
-#    define STEP(i)                          \
-        x = _mm256_broadcast_ss(a + (i));    \
-        l##i = _mm256_fmadd_ps(x, b0, l##i); \
-        h##i = _mm256_fmadd_ps(x, b1, h##i);
-#    define STORE(i)                   \
-        _mm256_storeu_ps(c, l##i);     \
-        _mm256_storeu_ps(c + 8, h##i); \
-        c += ldc;
-#    define LOAD_NARROW(i)                   \
-        __m256 l##i = _mm256_loadu_ps(from); \
-        from += ld_from;
-#    define STEP_NARROW(i) l##i = _mm256_fmadd_ps(_mm256_broadcast_ss(a + (i)), b0, l##i);
-#    define STORE_NARROW(i)        \
-        _mm256_storeu_ps(c, l##i); \
-        c += ldc;
-
-static void tile_narrow(size_t k, const float *a, const float *b, const float *from, size_t ld_from,
-                        float *c, size_t ldc)
-{
-    ROWS(LOAD_NARROW)
-    for (; k; k--, a += MR, b += NR) {
-        const __m256 b0 = _mm256_loadu_ps(b);
-        ROWS(STEP_NARROW)
-    }
-    ROWS(STORE_NARROW)
-}
-
-static void tile(size_t k, const float *a, const float *b, const float *from, size_t ld_from,
-                 float *c, size_t ldc, bool narrow)
-{
-    if (narrow) {
-        tile_narrow(k, a, b, from, ld_from, c, ldc);
-        return;
-    }
-    ROWS(LOAD)
-    for (; k; k--, a += MR, b += NR) {
-        const __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
-        __m256 x;
-        ROWS(STEP)
-    }
-    ROWS(STORE)
-}
-
 #    if defined(__clang__)
 #        pragma clang attribute pop
 #    else
@@ -79,9 +29,8 @@ static void tile(size_t k, const float *a, const float *b, const float *from, si
 
 const struct wm_kernels wm_kernels_avx2 = {
     .name = "avx2",
-    .mr = MR,
-    .nr = NR,
-    .tile = tile,
+    .f32 = &wm_tile_f32_avx2,
+    .bf16 = &wm_tile_bf16_avx2,
     WM_VECTOR_KERNELS,
 };
 
