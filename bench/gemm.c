@@ -161,7 +161,8 @@ static void measure(const struct wm_workshop *shop, const struct layer *l, enum 
 {
     static const char *const names[] = {"y ", "dx", "dW"};
     static struct peak peak;
-    const struct wm_tile *tile = type == WM_GEMM_BF16 ? shop->kernels->bf16 : shop->kernels->f32;
+    const struct wm_gemm_tile *tile =
+        type == WM_GEMM_BF16 ? shop->kernels->bf16 : shop->kernels->f32;
     peak.loop = peak_of(tile->name);
     for (unsigned form = 0; form < 3; form++) {
         double wall[ROUNDS_MOST], share[ROUNDS_MOST], cpu_share[ROUNDS_MOST];

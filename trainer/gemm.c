@@ -53,7 +53,7 @@ struct range {
 /* A product, or the part of it that fits the packed B. */
 struct part {
     const struct wm_gemm *g;
-    const struct wm_tile *tile;
+    const struct wm_gemm_tile *tile;
     const struct wm_workshop *shop; /* NULL: by one thread */
     struct range m, n, k;
     unsigned char *packed_b; /* panels of all of k, from n.at on */
@@ -88,7 +88,7 @@ static const float *start_of(const struct wm_gemm *g, size_t row, size_t col, si
 }
 
 /* A tile that reaches over C's edge is made in a full one beside it. */
-static void edge_tile(const struct wm_tile *tile, size_t n_k, const void *a, const void *b,
+static void edge_tile(const struct wm_gemm_tile *tile, size_t n_k, const void *a, const void *b,
                       const float *from, size_t ld_from, float *c, size_t ldc, size_t n_rows,
                       size_t n_cols)
 {
@@ -114,7 +114,7 @@ static void tiles(const struct part *p, const unsigned char *packed_a, struct ra
                   struct range cols, struct range k)
 {
     const struct wm_gemm *g = p->g;
-    const struct wm_tile *tile = p->tile;
+    const struct wm_gemm_tile *tile = p->tile;
     const size_t mr = tile->mr, nr = tile->nr, depth = round_up(k.n, tile->k_step);
     const unsigned char *b =
         p->packed_b + ((cols.at - p->n.at) * p->panel_k + (k.at - p->k.at) * nr) * tile->element;
@@ -204,7 +204,7 @@ void wm_gemm(const struct wm_workshop *shop, const struct wm_gemm *g)
 
 void wm_gemm_here(const struct wm_kernels *kernels, float *scratch, const struct wm_gemm *g)
 {
-    const struct wm_tile *tile = g->type == WM_GEMM_BF16 ? kernels->bf16 : kernels->f32;
+    const struct wm_gemm_tile *tile = g->type == WM_GEMM_BF16 ? kernels->bf16 : kernels->f32;
     struct part p = {.g = g,
                      .tile = tile,
                      .m = {0, g->m},

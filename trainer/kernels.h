@@ -29,7 +29,7 @@ struct wm_adamw_constants {
 
 struct wm_kernels {
     const char *name;
-    const struct wm_tile *f32, *bf16; /**< Matrix products: see trainer/tile.h. */
+    const struct wm_gemm_tile *f32, *bf16; /**< Matrix products: see trainer/tile.h. */
 
     /** y[i] += x[i] */
     void (*add)(float *y, const float *x, size_t n);

@@ -33,7 +33,7 @@ enum {
 typedef void wm_pack(void *dst, size_t width, const float *src, size_t ld, bool k_rows,
                      size_t n_outer, size_t n_k);
 
-struct wm_tile {
+struct wm_gemm_tile {
     const char *name;
     bool native;    /**< False: bf16 by float32 arithmetic. */
     size_t mr, nr;  /**< Rows and columns of a tile. */
@@ -47,8 +47,8 @@ struct wm_tile {
                 float *c, size_t ldc, bool narrow);
 };
 
-extern const struct wm_tile wm_tile_f32_portable, wm_tile_f32_avx2, wm_tile_f32_avx512;
-extern const struct wm_tile wm_tile_bf16_portable, wm_tile_bf16_avx2, wm_tile_bf16_avx512,
+extern const struct wm_gemm_tile wm_tile_f32_portable, wm_tile_f32_avx2, wm_tile_f32_avx512;
+extern const struct wm_gemm_tile wm_tile_bf16_portable, wm_tile_bf16_avx2, wm_tile_bf16_avx512,
     wm_tile_bf16_native;
 
 /** Packing in standard C, in float32 and rounded to bf16 (kept as float32). */

@@ -70,7 +70,7 @@ static void run(size_t n_k, const void *packed_a, const void *packed_b, const fl
 #        pragma GCC pop_options
 #    endif
 
-const struct wm_tile wm_tile_f32_avx2 = {
+const struct wm_gemm_tile wm_tile_f32_avx2 = {
     .name = "avx2",
     .native = true,
     .mr = MR,
@@ -82,7 +82,7 @@ const struct wm_tile wm_tile_f32_avx2 = {
     .run = run,
 };
 
-const struct wm_tile wm_tile_bf16_avx2 = {
+const struct wm_gemm_tile wm_tile_bf16_avx2 = {
     .name = "avx2, rounded",
     .native = false,
     .mr = MR,

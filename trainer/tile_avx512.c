@@ -256,7 +256,7 @@ static void run_bf16(size_t n_k, const void *packed_a, const void *packed_b, con
 #        pragma GCC pop_options
 #    endif
 
-const struct wm_tile wm_tile_f32_avx512 = {
+const struct wm_gemm_tile wm_tile_f32_avx512 = {
     .name = "avx512",
     .native = true,
     .mr = MR,
@@ -268,7 +268,7 @@ const struct wm_tile wm_tile_f32_avx512 = {
     .run = run_f32,
 };
 
-const struct wm_tile wm_tile_bf16_avx512 = {
+const struct wm_gemm_tile wm_tile_bf16_avx512 = {
     .name = "avx512, rounded",
     .native = false,
     .mr = MR,
@@ -280,7 +280,7 @@ const struct wm_tile wm_tile_bf16_avx512 = {
     .run = run_f32,
 };
 
-const struct wm_tile wm_tile_bf16_native = {
+const struct wm_gemm_tile wm_tile_bf16_native = {
     .name = "avx512-bf16",
     .native = true,
     .mr = MR,

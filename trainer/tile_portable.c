@@ -81,7 +81,7 @@ static void run(size_t n_k, const void *packed_a, const void *packed_b, const fl
             c[i * ldc + j] = (float)sum[i][j];
 }
 
-const struct wm_tile wm_tile_f32_portable = {
+const struct wm_gemm_tile wm_tile_f32_portable = {
     .name = "portable",
     .native = true,
     .mr = MR,
@@ -93,7 +93,7 @@ const struct wm_tile wm_tile_f32_portable = {
     .run = run,
 };
 
-const struct wm_tile wm_tile_bf16_portable = {
+const struct wm_gemm_tile wm_tile_bf16_portable = {
     .name = "portable, rounded",
     .mr = MR,
     .nr = NR,

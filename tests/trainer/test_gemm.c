@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Products against their definition: one chain of fused multiply-adds an element. Because that
- * chain is all there is, every instruction set, thread count and blocking must match to the bit. */
+ * chain is all there is, every instruction set, thread count and blocking must match to the bit.
+ * In bf16 the same chain on rounded factors, except for the native instruction: that is held to the
+ * exact sum, and to itself over threads and blockings. */
 #include "trainer/gemm.h"
 
 #include <math.h>
@@ -27,22 +29,46 @@ struct shape {
     size_t m, n, k;
 };
 
-static float element(const struct wm_factor *f, size_t outer, size_t k)
+static float element(const struct wm_gemm *g, const struct wm_factor *f, size_t outer, size_t k)
 {
-    return f->k_rows ? f->at[k * f->ld + outer] : f->at[outer * f->ld + k];
+    const float x = f->k_rows ? f->at[k * f->ld + outer] : f->at[outer * f->ld + k];
+    return g->type == WM_GEMM_BF16 ? wm_bf16_round(x) : x;
+}
+
+static float start(const struct wm_gemm *g, const float *c, size_t j)
+{
+    return g->start == WM_START_C ? *c : g->start == WM_START_BIAS ? g->bias[j] : 0;
 }
 
 static void naive(const struct wm_gemm *g, float *c)
 {
     for (size_t i = 0; i < g->m; i++) {
         for (size_t j = 0; j < g->n; j++) {
-            float *at = &c[i * g->ldc + j];
-            float sum = g->start == WM_START_C ? *at : g->start == WM_START_BIAS ? g->bias[j] : 0;
+            float *at = &c[i * g->ldc + j], sum = start(g, at, j);
             for (size_t k = 0; k < g->k; k++)
-                sum = fmaf(element(&g->a, i, k), element(&g->b, j, k), sum);
+                sum = fmaf(element(g, &g->a, i, k), element(g, &g->b, j, k), sum);
             *at = sum;
         }
     }
+}
+
+/* Sums in double beside the sum of magnitudes, which bounds what float32 sums may be off by. */
+static size_t n_beyond_rounding(const struct wm_gemm *g, const float *before, const float *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < g->m; i++) {
+        for (size_t j = 0; j < g->n; j++) {
+            double sum = (double)start(g, &before[i * g->ldc + j], j), size = fabs(sum);
+            for (size_t k = 0; k < g->k; k++) {
+                const double x = (double)element(g, &g->a, i, k) * (double)element(g, &g->b, j, k);
+                sum += x;
+                size += fabs(x);
+            }
+            const double off = fabs((double)c[i * g->ldc + j] - sum);
+            n += !(off <= 0x1p-24 * size * (4 + sqrt((double)g->k)));
+        }
+    }
+    return n;
 }
 
 struct finished {
@@ -58,67 +84,128 @@ static void negate(void *arg, size_t row, size_t n_rows, size_t col, size_t n_co
             f->c[i * f->g->ldc + j] = -f->c[i * f->g->ldc + j];
 }
 
-static float *a, *b, *bias, *want, *got, *shared, *scratch;
+static float *a, *b, *bias, *before, *want, *got, *shared, *scratch;
+
+static bool is_native(const struct wm_gemm *g, const struct wm_kernels *kernels)
+{
+    return g->type == WM_GEMM_BF16 && kernels->bf16->native && kernels->bf16->k_step > 1;
+}
+
+static void multiply(struct wm_gemm *g, const struct wm_workshop *shop, float *c)
+{
+    g->c = c;
+    if (!shop->team) {
+        wm_gemm_here(shop->kernels, shop->scratch, g);
+        return;
+    }
+    struct finished f = {g, c};
+    g->finish = negate; /* twice is nothing, unless an element is left out */
+    g->finish_arg = &f;
+    wm_gemm(shop, g);
+    g->finish = NULL;
+    negate(&f, 0, g->m, 0, g->n);
+}
 
 static void compare(struct wm_gemm *g, const struct wm_workshop *shop, const char *what)
 {
     const size_t size = g->m * g->ldc * sizeof(float);
-    fill(want, g->m * g->ldc);
-    memcpy(got, want, size);
-    naive(g, want);
-    g->c = got;
-    struct finished f = {g, got};
-    if (shop->team) {
-        for (size_t i = 0; i < g->m; i++)
-            for (size_t j = 0; j < g->n; j++)
-                want[i * g->ldc + j] = -want[i * g->ldc + j];
-        g->finish = negate;
-        g->finish_arg = &f;
-        wm_gemm(shop, g);
+    state = 7;
+    fill(before, g->m * g->ldc);
+    memcpy(want, before, size);
+    memcpy(got, before, size);
+    if (is_native(g, shop->kernels)) {
+        struct wm_workshop alone = *shop;
+        alone.team = NULL;
+        multiply(g, &alone, want);
+        CHECK_U64(n_beyond_rounding(g, before, want), 0);
     } else {
-        wm_gemm_here(shop->kernels, shop->scratch, g);
+        naive(g, want);
     }
-    g->finish = NULL;
-    CHECK_(memcmp(want, got, size) == 0, "%s %s: %zu × %zu × %zu, a %d, b %d, start %d differs",
-           shop->kernels->name, what, g->m, g->n, g->k, g->a.k_rows, g->b.k_rows, (int)g->start);
+    multiply(g, shop, got);
+    CHECK_(memcmp(want, got, size) == 0,
+           "%s %s: type %d, %zu × %zu × %zu, a %d, b %d, start %d differs", shop->kernels->name,
+           what, (int)g->type, g->m, g->n, g->k, g->a.k_rows, g->b.k_rows, (int)g->start);
 }
 
 static void run_shape(const struct shape *s, const struct wm_workshop *shop, const char *what)
 {
     const size_t pad = 3; /* rows do not lie side by side */
-    for (unsigned form = 0; form < 4; form++) {
+    for (unsigned form = 0; form < 8; form++) {
         struct wm_gemm g = {
             .m = s->m,
             .n = s->n,
             .k = s->k,
+            .type = form & 4 ? WM_GEMM_BF16 : WM_GEMM_F32,
             .a = {a, (form & 1 ? s->m : s->k) + pad, form & 1},
             .b = {b, (form & 2 ? s->n : s->k) + pad, form & 2},
             .ldc = s->n + pad,
-            .start = (enum wm_gemm_start)(form % 3),
+            .start = (enum wm_gemm_start)((form + s->n) % 3),
             .bias = bias,
         };
         compare(&g, shop, what);
     }
 }
 
+/* Ties to even, overflow to infinity, subnormals to zero, NaN stays one. */
+static void rounding(void)
+{
+    static const struct {
+        uint32_t from, to;
+    } pairs[] = {{0x3F808000, 0x3F800000}, {0x3F818000, 0x3F820000}, {0x3F808001, 0x3F810000},
+                 {0xBF807FFF, 0xBF800000}, {0x7F7FFFFF, 0x7F800000}, {0x7F800000, 0x7F800000},
+                 {0x00012345, 0x00000000}, {0x80012345, 0x80000000}, {0x00800000, 0x00800000},
+                 {0x7F800001, 0x7FC00000}, {0xFFC01234, 0xFFC00000}, {0x80000000, 0x80000000}};
+    enum { N = sizeof pairs / sizeof *pairs };
+    float x[N], one[N] = {0};
+    for (size_t i = 0; i < N; i++) {
+        memcpy(&x[i], &pairs[i].from, sizeof *x);
+        const float rounded = wm_bf16_round(x[i]);
+        uint32_t bits;
+        memcpy(&bits, &rounded, sizeof bits);
+        CHECK_(bits == pairs[i].to, "%08x gives %08x", pairs[i].from, bits);
+    }
+    /* the same by packing, seen through x × 1 */
+    one[0] = 1;
+    for (const struct wm_kernels *const *k = wm_kernels_available(); *k; k++) {
+        float c[N] = {0};
+        const struct wm_gemm g = {.m = N,
+                                  .n = 1,
+                                  .k = 1,
+                                  .type = WM_GEMM_BF16,
+                                  .a = {x, 1, false},
+                                  .b = {one, 1, false},
+                                  .c = c,
+                                  .ldc = 1};
+        wm_gemm_here(*k, scratch, &g);
+        for (size_t i = 0; i < N; i++) {
+            const float want_c = wm_bf16_round(x[i]);
+            CHECK_(isnan(want_c) ? isnan(c[i]) : c[i] == want_c, "%s: %08x", (*k)->name,
+                   pairs[i].from);
+        }
+    }
+}
+
 int main(void)
 {
     static const struct shape shapes[] = {
-        {1, 1, 1},    {1, 7, 3},     {12, 32, 5},  {13, 33, 257},  {6, 16, 256},  {95, 47, 100},
-        {97, 16, 31}, {24, 509, 24}, {17, 72, 24}, {200, 130, 60}, {40, 70, 2100}};
+        {1, 1, 1},      {1, 7, 3},     {12, 32, 5},   {13, 33, 257}, {6, 16, 256},
+        {95, 47, 100},  {97, 16, 31},  {24, 509, 24}, {17, 72, 24},  {200, 130, 60},
+        {40, 70, 2100}, {2, 50257, 5}, {601, 48, 9},  {50, 1600, 21}};
     static const unsigned threads[] = {1, 2, 3, 7};
     a = calloc(MOST, sizeof *a);
     b = calloc(MOST, sizeof *b);
+    before = calloc(MOST, sizeof *before);
     want = calloc(MOST, sizeof *want);
     got = calloc(MOST, sizeof *got);
-    bias = calloc(4096, sizeof *bias);
+    bias = calloc(1 << 16, sizeof *bias);
     shared = calloc((size_t)WM_GEMM_MIN_SHARED * 4, sizeof *shared);
     scratch = calloc((size_t)WM_GEMM_SCRATCH * 7 + MOST, sizeof *scratch);
-    if (!a || !b || !want || !got || !bias || !shared || !scratch)
+    if (!a || !b || !before || !want || !got || !bias || !shared || !scratch)
         return 1;
     fill(a, MOST);
     fill(b, MOST);
-    fill(bias, 4096);
+    fill(bias, 1 << 16);
+    rounding();
     for (const struct wm_kernels *const *k = wm_kernels_available(); *k; k++) {
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
             const struct shape *s = &shapes[i];
@@ -135,6 +222,7 @@ int main(void)
     }
     free(a);
     free(b);
+    free(before);
     free(want);
     free(got);
     free(bias);

@@ -190,6 +190,7 @@ static void one_rounding(const struct wm_kernels *k)
         {1, NAN, 1},
         {0x1.fffffep0f, 0x1.fffffep0f, 0x1.8p-48f},
     };
+    const struct wm_gemm_tile *tile = k->f32;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const float *x = cases[i];
         float a[WM_TILE_MAX_ROWS], b[WM_TILE_MAX_COLS], c[WM_TILE_MAX_ROWS * WM_TILE_MAX_COLS];
@@ -199,10 +200,10 @@ static void one_rounding(const struct wm_kernels *k)
             b[j] = x[1];
         for (size_t j = 0; j < WM_TILE_MAX_ROWS * WM_TILE_MAX_COLS; j++)
             c[j] = x[2];
-        k->tile(1, a, b, c, k->nr, c, k->nr, false);
+        tile->run(1, a, b, c, tile->nr, c, tile->nr, false);
         unsigned wrong = 0;
-        for (size_t j = 0; j < k->mr * k->nr; j++) {
-            float want = fmaf(a[j / k->nr], x[1], x[2]);
+        for (size_t j = 0; j < tile->mr * tile->nr; j++) {
+            float want = fmaf(a[j / tile->nr], x[1], x[2]);
             wrong += !(isnan(want) ? isnan(c[j]) : memcmp(&want, &c[j], sizeof want) == 0);
         }
         CHECK_(wrong == 0, "%s: %a × %a + %a: %u lanes are wrong", k->name, (double)x[0],
