@@ -60,7 +60,7 @@ enum wm_param_place {
 
 /** One parameter tensor. */
 struct wm_param {
-    char name[64]; /**< Hugging Face's: "transformer.h.0.attn.c_attn.weight" */
+    char name[88]; /**< Hugging Face's: "transformer.h.0.attn.c_attn.weight" */
     enum wm_param_role role;
     enum wm_param_place place;
     enum wm_param_group group;
