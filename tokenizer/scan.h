@@ -5,8 +5,8 @@
  * gives with the pattern of that name (tests compare them), several times as fast.
  *
  * A piece depends on nothing before it, so a scan may begin where any piece begins. There are two
- * ways through a text: one piece at a time, character by character (scan_step.h), and 64 bytes of
- * ASCII at a time, where the starts of all pieces come out of a few operations on bit sets
+ * ways through a text: one piece at a time, character by character (scan_step.h), and 64 bytes at
+ * a time, where the starts of all pieces come out of a few operations on bit sets
  * (scan_block.h). Every path mixes the two and all give the same.
  *
  * Classes of characters are those of one Unicode version, whatever the system's libraries have.

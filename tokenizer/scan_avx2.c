@@ -36,6 +36,7 @@ TARGET static inline struct block read_block(const unsigned char *p)
         b.quotes |= equal(v, '\'') << i;
         b.slashes |= equal(v, '/') << i;
         b.high |= (uint64_t)(uint32_t)_mm256_movemask_epi8(v) << i;
+        b.second |= (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_add_epi8(v, v)) << i;
     }
     return b;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file scan_block.h
- * 64 bytes of ASCII at a time: one bit set for each class of characters, bit i for byte i, and from
+ * 64 bytes at a time, ASCII and other letters: one bit set for each class of characters, bit i for byte i, and from
  * those the set of bytes that a piece starts with.
  *
  * Included once by a file that has TARGET, the attribute of its instruction set, and read_block;
@@ -9,7 +9,7 @@
  *
  * A block begins where a piece begins. A start is taken only if nothing behind the block could
  * change it, and the scan goes on from the last one taken. What the sets do not say (blanks before
- * a newline, other scripts, pieces of over 64 bytes) is scanned piece by piece.
+ * a newline, marks and digits of other scripts, pieces of over 64 bytes) is scanned piece by piece.
  */
 #ifndef WETMILL_TOKENIZER_SCAN_BLOCK_H
 #define WETMILL_TOKENIZER_SCAN_BLOCK_H
@@ -18,11 +18,13 @@
 
 #include "tokenizer/scan_step.h"
 
-/** Bit i: byte i of a block is of this class. Letters, digits and spaces are those of ASCII. */
+/** Bit i: byte i of a block is of this class. Letters, digits and spaces are those of ASCII, until
+ *  add_letters. */
 struct block {
     uint64_t letters, upper, digits, spaces;
     uint64_t newlines, blanks, quotes, slashes; /**< CR LF, U+0020, U+0027, '/' */
     uint64_t high;                              /**< Not ASCII. */
+    uint64_t second;                            /**< 0x40 is set: with `high`, a first byte. */
 };
 
 TARGET static inline struct block read_block(const unsigned char *p);
@@ -40,6 +42,22 @@ enum {
 TARGET static inline uint64_t up_to(unsigned last)
 {
     return ((uint64_t)2 << last) - 1;
+}
+
+/* The characters up to the first that is neither ASCII nor a letter: those that are not ASCII become
+ * letters. What stays in `high` begins with that first one. */
+TARGET static inline void add_letters(const struct bpe_scan *s, size_t at, struct block *b)
+{
+    size_t next;
+    uint64_t seen = UINT64_MAX;
+    for (uint64_t firsts = b->high & b->second; firsts; firsts &= firsts - 1) {
+        if (bpe_class_at(s, at + (unsigned)__builtin_ctzll(firsts), &next) & BPE_LETTER)
+            continue;
+        seen = (firsts & -firsts) - 1;
+        break;
+    }
+    b->letters |= b->high & seen;
+    b->high &= ~seen;
 }
 
 /* Digits: starts of groups of three; or every digit. */
@@ -122,7 +140,11 @@ TARGET static inline uint64_t scan_block(enum bpe_scan_kind kind, const struct b
                                          size_t at)
 {
     struct block b = read_block(s->bytes + at);
+    if (kind != BPE_SCAN_O200K && b.high) /* whose letters have a case */
+        add_letters(s, at, &b);
     unsigned n = b.high ? (unsigned)__builtin_ctzll(b.high) : BLOCK;
+    if (n == 0)
+        return 0;
     uint64_t others = ~(b.letters | b.digits | b.spaces | b.high);
     uint64_t other_starts = others & ~((others | b.blanks) << 1);
     uint64_t starts = block_starts(kind, &b, others, other_starts);
@@ -133,10 +155,12 @@ TARGET static inline uint64_t scan_block(enum bpe_scan_kind kind, const struct b
     return starts & sure & ~(uint64_t)1;
 }
 
-/* Whether there are 24 bytes of ASCII, which are worth a block. */
-TARGET static inline bool worth_a_block(const unsigned char *p)
+/* Whether a block is worth the while: in o200k where there are 24 bytes of ASCII. */
+TARGET static inline bool worth_a_block(enum bpe_scan_kind kind, const unsigned char *p)
 {
     uint64_t v[3];
+    if (kind != BPE_SCAN_O200K)
+        return true;
     memcpy(v, p, sizeof v);
     return !((v[0] | v[1] | v[2]) & UINT64_C(0x8080808080808080));
 }
@@ -159,7 +183,8 @@ TARGET static inline size_t scan(enum bpe_scan_kind kind, const struct bpe_class
     while (n < max && at < s.len) {
         if (n >= SLACK && max - n < SLACK)
             break;
-        if (!singly && s.len - at >= BLOCK && max - n >= SLACK && worth_a_block(s.bytes + at)) {
+        if (!singly && s.len - at >= BLOCK && max - n >= SLACK &&
+            worth_a_block(kind, s.bytes + at)) {
             uint64_t starts = scan_block(kind, &s, at);
             size_t more = write_ends(starts, at, ends + n);
             n += more;

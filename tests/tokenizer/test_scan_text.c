@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Scanners against PCRE2 with the same pattern: every code point, and longer texts at random, in
- * which pieces begin and end in blocks of ASCII. $WETMILL_SCAN_TEXTS is the number of the latter,
+ * which pieces begin and end in blocks. $WETMILL_SCAN_TEXTS is the number of the latter,
  * a million unless told; under AddressSanitizer, which takes ten times as long, a tenth of that,
  * and of the code points beyond the first 0x3100 every seventh (and all around multiples of 64). */
 #include "split_pieces.h"
@@ -57,7 +57,7 @@ static size_t random_parts(uint64_t *state, char *text)
     for (size_t i = 0; i < n_few; i++)
         few[i] = random_below(state, N_PARTS);
     for (;;) {
-        size_t rare = style == 1 ? 2 : 40;
+        size_t rare = style == 1 ? 2 : style == 2 ? 1 : 40; /* of another part than ASCII */
         size_t pick = style == 0                  ? few[random_below(state, n_few)]
                       : random_below(state, rare) ? random_below(state, N_ASCII)
                                                   : random_below(state, N_PARTS);
