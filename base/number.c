@@ -32,10 +32,11 @@ static void leave_c_locale(locale_t before)
 
 bool wm_parse_u64(struct wm_str text, uint64_t *ret)
 {
+    enum { SAFE_DIGITS = 19 }; /* never too many for 64 bits */
     uint64_t v = 0;
     for (size_t i = 0; i < text.len; i++) {
         unsigned digit = (unsigned)(unsigned char)text.ptr[i] - '0';
-        if (digit > 9 || v > (UINT64_MAX - digit) / 10)
+        if (digit > 9 || (i >= SAFE_DIGITS && v > (UINT64_MAX - digit) / 10))
             return false;
         v = v * 10 + digit;
     }

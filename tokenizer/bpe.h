@@ -52,7 +52,8 @@ struct bpe_pairs {
     struct bpe_pair_slot *slots;
     unsigned shift; /**< 64 − log2(slots) */
     size_t n_slots, n;
-    uint64_t *filter; /**< From bpe_finish on: one bit for each hash, 1 if it is some merge's. */
+    uint64_t *filter; /**< From bpe_finish or bpe_pairs_reserve on: one bit for each hash, 1 if it
+                           is some merge's. */
     unsigned filter_shift; /**< 64 − log2(bits) */
 };
 
@@ -96,7 +97,8 @@ struct wm_tokenizer {
     struct bpe_index index;     /**< Tokens that are not special. */
     struct bpe_direct direct;   /**< Pieces of up to 15 bytes that are one token. */
     uint32_t *byte_pairs;       /**< [256 · 256] rank of the merge of two bytes, or BPE_NONE. */
-    struct bpe_origin *origins; /**< [n_ids], or NULL if a token may come about in two ways. */
+    struct bpe_origin *origins; /**< [n_ids] (specials behind all others left out), or NULL if a
+                                     token may come about in two ways. */
     uint32_t max_token;         /**< Bytes of the longest one that is not special. */
     bool ignore_merges;      /**< A piece that is a token needs no merging (tiktoken, LLaMA 3). */
     bool nfc;                /**< Text is brought to NFC before it is split (Qwen 2). */
@@ -118,6 +120,8 @@ struct wm_tokenizer {
 /* ---- tokenizer.c, build.c: putting together ---- */
 
 int bpe_new(struct wm_tokenizer **ret, struct wm_error *err);
+/** Room for `n_ids` ids whose bytes are `bytes` together; more may come. */
+int bpe_reserve(struct wm_tokenizer *tok, size_t n_ids, size_t bytes, struct wm_error *err);
 /** Id `id` means `bytes`. WM_E_FORMAT if the id is taken or out of range, WM_E_LIMIT. */
 int bpe_put_token(struct wm_tokenizer *tok, uint64_t id, struct wm_str bytes, enum bpe_kind kind,
                   struct wm_error *err);
@@ -136,6 +140,13 @@ int bpe_finish(struct wm_tokenizer *tok, struct wm_error *err);
 /** Give a finished tokenizer, not in use yet, the normaliser NFC. */
 int bpe_set_nfc(struct wm_tokenizer *tok, struct wm_error *err);
 
+/** wm_token_bytes of an id < n_ids. */
+static inline struct wm_str bpe_bytes(const struct wm_tokenizer *tok, uint32_t id)
+{
+    struct bpe_token token = tok->tokens[id];
+    return (struct wm_str){tok->bytes.ptr + token.at, token.len};
+}
+
 /** Id of the token with these bytes that is not special, or BPE_NONE. */
 uint32_t bpe_find(const struct wm_tokenizer *tok, struct wm_str bytes);
 /** Id of the added or special token of this name, or BPE_NONE. */
@@ -145,14 +156,25 @@ uint32_t bpe_find_added(const struct wm_tokenizer *tok, struct wm_str name);
 
 /** Memory for a table read at random, on huge pages where there are any; free() it. NULL: none. */
 void *bpe_table_alloc(size_t bytes);
+/** The same, zeroed, of which only what is used is touched; free() `*ret_memory` instead. */
+void *bpe_zeroed_alloc(size_t bytes, void **ret_memory);
 
 int bpe_index_init(struct bpe_index *index, size_t n, struct wm_error *err);
-/** The first of two tokens with the same bytes stays. The table must have room. */
-void bpe_index_put(struct bpe_index *index, const struct wm_tokenizer *tok, uint32_t id);
+/** The first of two tokens with the same bytes stays; returns its id, or BPE_NONE for the first.
+ *  The table must have room. */
+uint32_t bpe_index_put(struct bpe_index *index, const struct wm_tokenizer *tok, uint32_t id);
+/** Put token `id` soon: fetches what that needs. */
+void bpe_index_prefetch(const struct bpe_index *index, const struct wm_tokenizer *tok, uint32_t id);
 uint32_t bpe_index_find(const struct bpe_index *index, const struct wm_tokenizer *tok,
                         struct wm_str bytes);
 int bpe_pairs_put(struct bpe_pairs *pairs, uint32_t left, uint32_t right, uint32_t rank,
                   uint32_t id, struct wm_error *err);
+
+/** Room for n merges, and a filter from now on. */
+int bpe_pairs_reserve(struct bpe_pairs *pairs, size_t n, struct wm_error *err);
+/** Origins of tokens that no merge makes so far. Whoever calls this before bpe_finish keeps them up
+ *  with the merges, each of which must be of tokens that have origins, or bytes. */
+int bpe_origins_init(struct wm_tokenizer *tok, struct wm_error *err);
 
 /** Table of the merges of two bytes; those to come are put one by one. */
 int bpe_byte_pairs_init(struct wm_tokenizer *tok, struct wm_error *err);
@@ -167,6 +189,13 @@ static inline uint64_t bpe_pair_hash(uint32_t left, uint32_t right)
     uint64_t h = ((uint64_t)left << 32 | right) * UINT64_C(0x9E3779B97F4A7C15);
     h ^= h >> 32;
     return h * UINT64_C(0xD6E8FEB86659FD93);
+}
+
+/** Where looking for (left, right) begins, for prefetching. */
+static inline const struct bpe_pair_slot *bpe_pairs_slot(const struct bpe_pairs *pairs,
+                                                         uint32_t left, uint32_t right)
+{
+    return &pairs->slots[bpe_pair_hash(left, right) >> pairs->shift];
 }
 
 /** The merge of (left, right), or NULL. There must be some merge. */

@@ -40,6 +40,13 @@ static int reserve_ids(struct wm_tokenizer *tok, uint32_t id, struct wm_error *e
     return 0;
 }
 
+int bpe_reserve(struct wm_tokenizer *tok, size_t n_ids, size_t bytes, struct wm_error *err)
+{
+    size_t last = n_ids < BPE_MAX_IDS ? n_ids : BPE_MAX_IDS - 1;
+    int status = reserve_ids(tok, (uint32_t)last, err);
+    return status ? status : wm_buf_reserve(&tok->bytes, bytes, err);
+}
+
 int bpe_put_token(struct wm_tokenizer *tok, uint64_t id, struct wm_str bytes, enum bpe_kind kind,
                   struct wm_error *err)
 {
@@ -66,17 +73,18 @@ int bpe_put_token(struct wm_tokenizer *tok, uint64_t id, struct wm_str bytes, en
 
 int bpe_index_tokens(struct wm_tokenizer *tok, struct wm_error *err)
 {
+    enum { AHEAD = 16 };
     int status = bpe_index_init(&tok->index, tok->n_ids, err);
     if (status)
         return status;
     for (uint32_t id = 0; id < tok->n_ids; id++) {
+        bpe_index_prefetch(&tok->index, tok, id + AHEAD);
         if (tok->kinds[id] != BPE_TOKEN && tok->kinds[id] != BPE_ADDED)
             continue;
-        uint32_t other = bpe_find(tok, wm_token_bytes(tok, id));
+        uint32_t other = bpe_index_put(&tok->index, tok, id);
         if (other != BPE_NONE && tok->kinds[id] == BPE_TOKEN && tok->kinds[other] == BPE_TOKEN)
             return wm_fail(err, WM_E_FORMAT, "tokens %lu and %lu are the same bytes",
                            (unsigned long)other, (unsigned long)id);
-        bpe_index_put(&tok->index, tok, id);
     }
     tok->has_bytes = true;
     for (unsigned b = 0; b < 256; b++) {
@@ -167,7 +175,7 @@ int bpe_index_added(struct wm_tokenizer *tok, struct wm_error *err)
         status = tok->pieces ? 0 : check_name(tok, name, err);
         if (status)
             return status;
-        bpe_index_put(&tok->added_index, tok, tok->added[i].id);
+        (void)bpe_index_put(&tok->added_index, tok, tok->added[i].id);
         int first = (unsigned char)name.ptr[0];
         tok->only_first = i == 0 || tok->only_first == first ? first : -1;
         tok->added_first[first] = true;
@@ -185,66 +193,92 @@ int bpe_index_added(struct wm_tokenizer *tok, struct wm_error *err)
     return 0;
 }
 
-static void hash_u32(XXH3_state_t *state, uint32_t v)
+/* What is hashed, collected so that the hash takes large parts. */
+struct identity {
+    XXH3_state_t *state;
+    size_t n;
+    unsigned char bytes[4096];
+};
+
+static void flush(struct identity *id)
 {
-    unsigned char le[4] = {(unsigned char)v, (unsigned char)(v >> 8), (unsigned char)(v >> 16),
-                           (unsigned char)(v >> 24)};
-    (void)XXH3_128bits_update(state, le, sizeof le);
+    (void)XXH3_128bits_update(id->state, id->bytes, id->n);
+    id->n = 0;
 }
 
-static void hash_str(XXH3_state_t *state, struct wm_str s)
+static void hash_u32(struct identity *id, uint32_t v)
 {
-    hash_u32(state, (uint32_t)s.len);
-    (void)XXH3_128bits_update(state, s.ptr, s.len);
+    if (id->n + 4 > sizeof id->bytes)
+        flush(id);
+    unsigned char *to = id->bytes + id->n;
+    to[0] = (unsigned char)v;
+    to[1] = (unsigned char)(v >> 8);
+    to[2] = (unsigned char)(v >> 16);
+    to[3] = (unsigned char)(v >> 24);
+    id->n += 4;
+}
+
+static void hash_str(struct identity *id, struct wm_str s)
+{
+    hash_u32(id, (uint32_t)s.len);
+    if (s.len > sizeof id->bytes - id->n)
+        flush(id);
+    if (s.len > sizeof id->bytes) {
+        (void)XXH3_128bits_update(id->state, s.ptr, s.len);
+    } else if (s.len) {
+        memcpy(id->bytes + id->n, s.ptr, s.len);
+        id->n += s.len;
+    }
 }
 
 /* Nothing where there is no template, as before there were any. */
-static void hash_template(XXH3_state_t *state, const struct bpe_template *template)
+static void hash_template(struct identity *all, const struct bpe_template *template)
 {
     if (!template->n_before && !template->n_after)
         return;
-    hash_str(state, WM_STR("template"));
-    hash_u32(state, template->n_before);
+    hash_str(all, WM_STR("template"));
+    hash_u32(all, template->n_before);
     for (uint32_t i = 0; i < template->n_before; i++)
-        hash_u32(state, template->before[i]);
-    hash_u32(state, template->n_after);
+        hash_u32(all, template->before[i]);
+    hash_u32(all, template->n_after);
     for (uint32_t i = 0; i < template->n_after; i++)
-        hash_u32(state, template->after[i]);
+        hash_u32(all, template->after[i]);
 }
 
 static int take_identity(struct wm_tokenizer *tok, struct wm_error *err)
 {
     char unicode[16];
-    XXH3_state_t *state = XXH3_createState();
-    if (!state)
-        return wm_fail_nomem(err, sizeof *state, "tokenizer identity");
-    (void)XXH3_128bits_reset(state);
-    hash_str(state, WM_STR("wetmill tokenizer 1"));
+    struct identity collected = {.state = XXH3_createState()}, *all = &collected;
+    if (!all->state)
+        return wm_fail_nomem(err, sizeof *all->state, "tokenizer identity");
+    (void)XXH3_128bits_reset(all->state);
+    hash_str(all, WM_STR("wetmill tokenizer 1"));
     bpe_pattern_unicode(tok->pattern, unicode);
-    hash_str(state, wm_str_of(unicode));
-    hash_u32(state, tok->n_ids);
+    hash_str(all, wm_str_of(unicode));
+    hash_u32(all, tok->n_ids);
     for (uint32_t id = 0; id < tok->n_ids; id++) {
-        hash_u32(state, tok->kinds[id]);
-        hash_str(state, wm_token_bytes(tok, id));
+        hash_u32(all, tok->kinds[id]);
+        hash_str(all, bpe_bytes(tok, id));
     }
-    hash_u32(state, tok->n_merges);
+    hash_u32(all, tok->n_merges);
     for (uint32_t i = 0; i < tok->n_merges; i++) {
-        hash_u32(state, tok->merges[i].left);
-        hash_u32(state, tok->merges[i].right);
-        hash_u32(state, tok->merges[i].id);
+        hash_u32(all, tok->merges[i].left);
+        hash_u32(all, tok->merges[i].right);
+        hash_u32(all, tok->merges[i].id);
     }
-    hash_u32(state, tok->n_added);
+    hash_u32(all, tok->n_added);
     for (uint32_t i = 0; i < tok->n_added; i++) {
-        hash_u32(state, tok->added[i].id);
-        hash_u32(state, tok->added[i].normalized);
+        hash_u32(all, tok->added[i].id);
+        hash_u32(all, tok->added[i].normalized);
     }
-    hash_u32(state, tok->ignore_merges);
-    hash_template(state, &tok->template);
-    hash_str(state, bpe_pattern_text(tok->pattern));
+    hash_u32(all, tok->ignore_merges);
+    hash_template(all, &tok->template);
+    hash_str(all, bpe_pattern_text(tok->pattern));
     if (tok->nfc) /* without a normaliser nothing, as before there were any */
-        hash_str(state, WM_STR("NFC"));
-    tok->identity = XXH3_128bits_digest(state);
-    XXH3_freeState(state);
+        hash_str(all, WM_STR("NFC"));
+    flush(all);
+    tok->identity = XXH3_128bits_digest(all->state);
+    XXH3_freeState(all->state);
     return 0;
 }
 
@@ -275,7 +309,7 @@ int bpe_finish(struct wm_tokenizer *tok, struct wm_error *err)
         status = check_normal_names(tok, err);
     if (!status)
         status = bpe_tables_finish(tok, err);
-    if (!status)
+    if (!status && !tok->direct.buckets)
         status = bpe_direct_init(tok, err);
     return status ? status : take_identity(tok, err);
 }

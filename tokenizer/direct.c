@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which tokens are in the table: with ignore_merges every one, else those that merging the token's
  * own bytes leads to — a piece with those bytes is merged the same way, so it is that token. */
+#define XXH_INLINE_ALL
 #include "tokenizer/direct.h"
 
 #include <stdlib.h>
@@ -42,8 +43,18 @@ static int is_direct(const struct wm_tokenizer *tok, struct bpe_scratch *scratch
     return status;
 }
 
+/* Token `id` will be put soon. */
+static void prefetch(const struct wm_tokenizer *tok, uint32_t id, const char *end)
+{
+    struct wm_str bytes = wm_token_bytes(tok, id);
+    if (bytes.len && bytes.len <= BPE_DIRECT_MAX)
+        __builtin_prefetch(
+            bpe_direct_bucket(&tok->direct, bpe_key_hash(bpe_key(bytes.ptr, bytes.len, end))), 1);
+}
+
 static int fill(struct wm_tokenizer *tok, struct wm_error *err)
 {
+    enum { AHEAD = 16 };
     struct bpe_scratch scratch = {0};
     struct wm_ids ids = {0};
     int status = 0;
@@ -51,7 +62,12 @@ static int fill(struct wm_tokenizer *tok, struct wm_error *err)
     /* Low ids, which are the frequent tokens of most vocabularies, come first in their buckets. */
     for (uint32_t id = 0; id < tok->n_ids && !status; id++) {
         bool direct;
+        prefetch(tok, id + AHEAD, end);
         struct wm_str bytes = wm_token_bytes(tok, id);
+        if (bytes.len > BPE_DIRECT_MAX && tok->kinds[id] != BPE_SPECIAL) {
+            uint64_t hash = XXH3_64bits(bytes.ptr, bytes.len);
+            tok->direct.long_ones[hash / 64 % BPE_LONG_WORDS] |= UINT64_C(1) << hash % 64;
+        }
         if (bytes.len == 0 || bytes.len > BPE_DIRECT_MAX || tok->kinds[id] == BPE_SPECIAL ||
             (tok->kinds[id] == BPE_ADDED && bpe_find(tok, bytes) != id))
             continue;

@@ -3,10 +3,12 @@
  * @file direct.h
  * Short pieces that are one token each, found with one cache miss and no byte loop: those of up to
  * 15 bytes are a 16-byte key (the bytes, zeros, the length), three keys and ids to a cache line.
+ * Of longer ones it is known which are certainly no token.
  */
 #ifndef WETMILL_TOKENIZER_DIRECT_H
 #define WETMILL_TOKENIZER_DIRECT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -15,7 +17,8 @@
 enum {
     BPE_KEY_BYTES = 16,
     BPE_DIRECT_MAX = BPE_KEY_BYTES - 1, /**< Bytes of the longest piece with a key. */
-    BPE_DIRECT_WAYS = 3
+    BPE_DIRECT_WAYS = 3,
+    BPE_LONG_WORDS = 1 << 10,
 };
 
 /** Bytes of a piece and its length: equal for equal pieces only. length 0: no piece. */
@@ -32,7 +35,8 @@ struct bpe_direct_bucket {
 /** Zeroed = empty. */
 struct bpe_direct {
     struct bpe_direct_bucket *buckets;
-    uint64_t n_buckets; /**< < 2³² */
+    uint64_t n_buckets;                 /**< < 2³² */
+    uint64_t long_ones[BPE_LONG_WORDS]; /**< A bit for each hash of a longer token's bytes. */
 };
 
 struct wm_tokenizer;
@@ -76,6 +80,12 @@ static inline const struct bpe_direct_bucket *bpe_direct_bucket(const struct bpe
                                                                 uint64_t hash)
 {
     return direct->buckets + ((hash >> 32) * direct->n_buckets >> 32);
+}
+
+/** Whether a piece that has no key may be a token; `hash` is XXH3_64bits of its bytes. */
+static inline bool bpe_may_be_long(const struct bpe_direct *direct, uint64_t hash)
+{
+    return direct->long_ones[hash / 64 % BPE_LONG_WORDS] >> hash % 64 & 1;
 }
 
 /** Look in `bucket` and those it overflows into. Returns the id, or UINT32_MAX. */

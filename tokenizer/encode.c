@@ -25,14 +25,12 @@ int wm_encoder_new(const struct wm_tokenizer *tok, struct wm_encoder **ret, stru
     int status = tok->pieces ? wm_sp_scratch_new(tok->pieces, &enc->pieces, err)
                              : bpe_splitter_new(tok->pattern, &enc->splitter, err);
     size_t size = tok->pieces ? 0 : BPE_CACHE_LINES * sizeof *enc->cache;
-    if (!status && size && !(enc->cache = bpe_table_alloc(size)))
+    if (!status && size && !(enc->cache = bpe_zeroed_alloc(size, &enc->cache_memory)))
         status = wm_fail_nomem(err, size, "encoder's cache");
     if (status) {
         wm_encoder_free(enc);
         return status;
     }
-    if (size)
-        memset(enc->cache, 0, size);
     *ret = enc;
     return 0;
 }
@@ -44,7 +42,7 @@ void wm_encoder_free(struct wm_encoder *enc)
     wm_sp_scratch_free(enc->pieces);
     bpe_splitter_free(enc->splitter);
     bpe_nfc_done(&enc->nfc);
-    free(enc->cache);
+    free(enc->cache_memory);
     free(enc->rules);
     wm_ids_done(&enc->counted);
     bpe_scratch_done(&enc->scratch);
@@ -73,36 +71,41 @@ static struct bpe_cache_line *cache_line(struct wm_encoder *enc, uint64_t hash)
     return &enc->cache[hash & (BPE_CACHE_LINES - 1)];
 }
 
-static bool is_cached(const struct bpe_cache_line *line, struct wm_str piece)
+static bool is_cached(const struct bpe_cache_line *line, struct wm_str piece, struct bpe_key key)
 {
-    return line->len == piece.len && memcmp(line->bytes, piece.ptr, piece.len) == 0;
+    return line->len == piece.len && line->key.low == key.low && line->key.high == key.high &&
+           (piece.len <= BPE_KEY_BYTES ||
+            memcmp(line->more, piece.ptr + BPE_KEY_BYTES, piece.len - BPE_KEY_BYTES) == 0);
 }
 
-static void put_cached(struct bpe_cache_line *line, struct wm_str piece, const uint32_t *ids,
-                       size_t n)
+static void put_cached(struct bpe_cache_line *line, struct wm_str piece, struct bpe_key key,
+                       const uint32_t *ids, size_t n)
 {
     if (n > BPE_CACHED_IDS)
         return;
+    line->key = key;
     line->len = (uint8_t)piece.len;
     line->n_ids = (uint8_t)n;
-    memcpy(line->bytes, piece.ptr, piece.len);
+    if (piece.len > BPE_KEY_BYTES)
+        memcpy(line->more, piece.ptr + BPE_KEY_BYTES, piece.len - BPE_KEY_BYTES);
     memcpy(line->ids, ids, n * sizeof *ids);
 }
 
-/* A piece that has been asked for among the short tokens, in vain. */
-static int encode_piece(struct wm_encoder *enc, struct wm_str piece, uint64_t hash,
-                        struct wm_ids *ids, struct wm_error *err)
+/* Piece i of the block, which is none of the short tokens. */
+static int encode_piece(struct wm_encoder *enc, struct wm_str piece, int i, struct wm_ids *ids,
+                        struct wm_error *err)
 {
-    struct bpe_cache_line *line = cache_line(enc, hash);
+    struct bpe_key key = enc->block.keys[i];
+    struct bpe_cache_line *line = cache_line(enc, enc->block.hashes[i]);
     size_t before = ids->n;
     if (piece.len > BPE_CACHED_BYTES)
         return encode_new_piece(enc, piece, ids, err);
-    if (!is_cached(line, piece)) {
+    if (!is_cached(line, piece, key)) {
         int status = piece.len > BPE_DIRECT_MAX
                          ? encode_new_piece(enc, piece, ids, err)
                          : bpe_merge_piece(enc->tok, &enc->scratch, piece, ids, err);
         if (!status)
-            put_cached(line, piece, ids->ids + before, ids->n - before);
+            put_cached(line, piece, key, ids->ids + before, ids->n - before);
         return status;
     }
     int status = bpe_ids_reserve(ids, BPE_CACHED_IDS, err);
@@ -121,21 +124,40 @@ static struct wm_str block_piece(const struct bpe_block *b, struct wm_str text, 
     return (struct wm_str){text.ptr + at, b->ends[i] - at};
 }
 
-/* Merge up to BPE_GROUP pieces of the block into the cache. */
-static void merge_group(struct wm_encoder *enc, const struct wm_str *pieces, const uint64_t *hashes,
+/* Merge `n` ≤ BPE_GROUP pieces of the block into the cache. */
+static void merge_group(struct wm_encoder *enc, const struct wm_str *pieces, const int *places,
                         size_t n)
 {
+    const struct bpe_block *b = &enc->block;
     uint32_t ids[BPE_GROUP][BPE_SHORT_PIECE];
     size_t n_ids[BPE_GROUP];
     bpe_merge_group(enc->tok, pieces, n, ids, n_ids);
     for (size_t i = 0; i < n; i++)
-        put_cached(cache_line(enc, hashes[i]), pieces[i], ids[i], n_ids[i]);
+        put_cached(cache_line(enc, b->hashes[places[i]]), pieces[i], b->keys[places[i]], ids[i],
+                   n_ids[i]);
 }
 
-static bool is_long_token(const struct wm_encoder *enc, struct wm_str piece)
+static bool is_long_token(const struct wm_tokenizer *tok, struct wm_str piece, uint64_t hash)
 {
-    return piece.len > BPE_DIRECT_MAX && enc->tok->ignore_merges &&
-           bpe_find(enc->tok, piece) != BPE_NONE;
+    return piece.len > BPE_DIRECT_MAX && tok->ignore_merges &&
+           bpe_may_be_long(&tok->direct, hash) && bpe_find(tok, piece) != BPE_NONE;
+}
+
+/* Keys and hashes of the block's pieces; what they lead to is on its way. */
+static void ask_block(struct wm_encoder *enc, struct wm_str text, size_t start, int n)
+{
+    struct bpe_block *b = &enc->block;
+    for (int i = 0; i < n; i++) {
+        struct wm_str piece = block_piece(b, text, start, i);
+        if (piece.len <= BPE_DIRECT_MAX) {
+            b->keys[i] = bpe_key(piece.ptr, piece.len, text.ptr + text.len);
+            b->hashes[i] = bpe_key_hash(b->keys[i]);
+            __builtin_prefetch(bpe_direct_bucket(&enc->tok->direct, b->hashes[i]));
+            continue;
+        }
+        memcpy(&b->keys[i], piece.ptr, sizeof b->keys[i]);
+        b->hashes[i] = piece.len <= BPE_CACHED_BYTES ? XXH3_64bits(piece.ptr, piece.len) : 0;
+    }
 }
 
 /* Look up the short tokens among the block's pieces, and get most of the others into the cache. */
@@ -144,18 +166,9 @@ static void prepare_block(struct wm_encoder *enc, struct wm_str text, size_t sta
     struct bpe_block *b = &enc->block;
     const struct bpe_direct *direct = &enc->tok->direct;
     struct wm_str missing[BPE_GROUP];
-    uint64_t hashes[BPE_GROUP];
+    int places[BPE_GROUP];
     size_t n_missing = 0;
-    for (int i = 0; i < n; i++) {
-        struct wm_str piece = block_piece(b, text, start, i);
-        if (piece.len > BPE_DIRECT_MAX) {
-            b->hashes[i] = piece.len <= BPE_CACHED_BYTES ? XXH3_64bits(piece.ptr, piece.len) : 0;
-            continue;
-        }
-        b->keys[i] = bpe_key(piece.ptr, piece.len, text.ptr + text.len);
-        b->hashes[i] = bpe_key_hash(b->keys[i]);
-        __builtin_prefetch(bpe_direct_bucket(direct, b->hashes[i]));
-    }
+    ask_block(enc, text, start, n);
     for (int i = 0; i < n; i++) {
         b->found[i] = BPE_NONE;
         if (block_piece(b, text, start, i).len <= BPE_DIRECT_MAX)
@@ -167,16 +180,17 @@ static void prepare_block(struct wm_encoder *enc, struct wm_str text, size_t sta
     for (int i = 0; i < n && enc->tok->has_bytes; i++) {
         struct wm_str piece = block_piece(b, text, start, i);
         if (b->found[i] != BPE_NONE || piece.len > BPE_CACHED_BYTES ||
-            is_cached(cache_line(enc, b->hashes[i]), piece) || is_long_token(enc, piece))
+            is_cached(cache_line(enc, b->hashes[i]), piece, b->keys[i]) ||
+            is_long_token(enc->tok, piece, b->hashes[i]))
             continue;
         missing[n_missing] = piece;
-        hashes[n_missing++] = b->hashes[i];
+        places[n_missing++] = i;
         if (n_missing == BPE_GROUP) {
-            merge_group(enc, missing, hashes, n_missing);
+            merge_group(enc, missing, places, n_missing);
             n_missing = 0;
         }
     }
-    merge_group(enc, missing, hashes, n_missing);
+    merge_group(enc, missing, places, n_missing);
 }
 
 /* The `n` pieces of block.ends, the first of which begins at `start`; text.ptr is where ends are
@@ -190,7 +204,7 @@ static int encode_block(struct wm_encoder *enc, struct wm_str text, size_t start
     for (int i = 0; i < n && !status; i++) {
         *ret_last = ids->n;
         if (b->found[i] == BPE_NONE)
-            status = encode_piece(enc, block_piece(b, text, start, i), b->hashes[i], ids, err);
+            status = encode_piece(enc, block_piece(b, text, start, i), i, ids, err);
         else if (ids->n < ids->cap || !(status = bpe_ids_reserve(ids, BPE_BLOCK, err)))
             ids->ids[ids->n++] = b->found[i];
     }

@@ -11,23 +11,24 @@
 #include "tokenizer/nfc.h"
 
 enum {
-    BPE_CACHE_LINES = 1 << 16,
-    BPE_CACHED_BYTES = 30, /**< Of a piece. */
+    BPE_CACHE_LINES = 1 << 18, /**< 16 MiB, of which only what is used is touched. */
+    BPE_CACHED_BYTES = 30,     /**< Of a piece. */
     BPE_CACHED_IDS = 8,
     BPE_BLOCK = 256, /**< Pieces looked up at a time. */
 };
 
 /* What a piece came to last time; 64 bytes, so that one miss fetches all. */
 struct bpe_cache_line {
+    struct bpe_key key; /* of a piece that has one, else its first bytes */
+    char more[BPE_CACHED_BYTES - BPE_KEY_BYTES];
     uint8_t len, n_ids; /* len 0: empty */
-    char bytes[BPE_CACHED_BYTES];
     uint32_t ids[BPE_CACHED_IDS];
 };
 
 /* Pieces on their way to ids: those with keys are on their way to the cache meanwhile. */
 struct bpe_block {
     uint32_t ends[BPE_BLOCK];
-    struct bpe_key keys[BPE_BLOCK];
+    struct bpe_key keys[BPE_BLOCK]; /* as in struct bpe_cache_line */
     uint64_t hashes[BPE_BLOCK];
     uint32_t found[BPE_BLOCK]; /* the one token it is, or BPE_NONE */
 };
@@ -49,6 +50,7 @@ struct wm_encoder {
     struct bpe_splitter *splitter;
     struct bpe_nfc nfc;
     struct bpe_cache_line *cache; /* [BPE_CACHE_LINES] */
+    void *cache_memory;           /* where it lies */
     struct bpe_block block;
     struct bpe_scratch scratch;
     uint8_t *rules;       /* [n_added] enum bpe_rule, for WM_ENCODE_CHOSEN; NULL: none chosen */

@@ -108,9 +108,15 @@ static void begin(const struct wm_tokenizer *tok, struct short_piece *s, struct 
 static void ask(const struct wm_tokenizer *tok, struct short_piece *s, int which, unsigned left,
                 unsigned right)
 {
+    uint64_t hash = bpe_pair_hash(s->ids[left], s->ids[right]),
+             bit = hash >> tok->pairs.filter_shift;
+    if (tok->pairs.filter && !(tok->pairs.filter[bit / 64] >> bit % 64 & 1)) {
+        s->pairs[left] = NO_PAIR;
+        return;
+    }
     s->asked[which] = (int)left;
     s->neighbour[which] = s->ids[right];
-    s->slot[which] = bpe_pair_hash(s->ids[left], s->ids[right]) >> tok->pairs.shift;
+    s->slot[which] = hash >> tok->pairs.shift;
     __builtin_prefetch(&tok->pairs.slots[s->slot[which]]);
 }
 

@@ -23,4 +23,8 @@ struct bpe_named_id {
 int bpe_load_ranks(const char *path, struct wm_str pattern, const struct bpe_named_id *specials,
                    size_t n_specials, struct wm_tokenizer **ret, struct wm_error *err);
 
+/** Give `tok`, of BPE_TOKEN alone and indexed, those merges, and ignore_merges; bpe_finish may
+ *  follow. Finds most in time ∝ the token's bytes. WM_E_LIMIT for tokens of over 1,024 bytes. */
+int bpe_merge_ranks(struct wm_tokenizer *tok, struct wm_error *err);
+
 #endif /* WETMILL_TOKENIZER_RANKS_H */

@@ -6,9 +6,19 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+enum { LINE = 64, HUGE_PAGE = 2 << 20 };
+
+static void want_huge_pages(void *at, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    (void)madvise(at, bytes, MADV_HUGEPAGE); /* only a wish */
+#else
+    (void)at, (void)bytes;
+#endif
+}
+
 void *bpe_table_alloc(size_t bytes)
 {
-    enum { LINE = 64, HUGE_PAGE = 2 << 20 };
     size_t align = bytes < HUGE_PAGE ? LINE : HUGE_PAGE;
     void *table = NULL;
     if (bytes > SIZE_MAX - align)
@@ -16,10 +26,21 @@ void *bpe_table_alloc(size_t bytes)
     bytes = (bytes + align - 1) / align * align;
     if (posix_memalign(&table, align, bytes) != 0)
         return NULL;
-#ifdef MADV_HUGEPAGE
     if (align == HUGE_PAGE)
-        (void)madvise(table, bytes, MADV_HUGEPAGE); /* only a wish */
-#endif
+        want_huge_pages(table, bytes);
+    return table;
+}
+
+void *bpe_zeroed_alloc(size_t bytes, void **ret_memory)
+{
+    size_t align = bytes < HUGE_PAGE ? LINE : HUGE_PAGE;
+    char *memory = bytes > SIZE_MAX - align ? NULL : calloc(1, bytes + align);
+    *ret_memory = memory;
+    if (!memory)
+        return NULL;
+    char *table = memory + (align - (uintptr_t)memory % align) % align;
+    if (align == HUGE_PAGE)
+        want_huge_pages(table, bytes / HUGE_PAGE * HUGE_PAGE);
     return table;
 }
 
@@ -57,19 +78,27 @@ static struct bpe_index_slot *index_slot(const struct bpe_index *index,
         struct bpe_index_slot *slot = &index->slots[i];
         if (slot->id == BPE_NONE)
             return slot;
-        if (slot->tag == tag && wm_str_eq(wm_token_bytes(tok, slot->id), bytes))
+        if (slot->tag == tag && wm_str_eq(bpe_bytes(tok, slot->id), bytes))
             return slot;
     }
 }
 
-void bpe_index_put(struct bpe_index *index, const struct wm_tokenizer *tok, uint32_t id)
+uint32_t bpe_index_put(struct bpe_index *index, const struct wm_tokenizer *tok, uint32_t id)
 {
     uint32_t tag;
-    struct bpe_index_slot *slot = index_slot(index, tok, wm_token_bytes(tok, id), &tag);
+    struct bpe_index_slot *slot = index_slot(index, tok, bpe_bytes(tok, id), &tag);
     if (slot->id != BPE_NONE)
-        return;
+        return slot->id;
     *slot = (struct bpe_index_slot){tag, id};
     index->n++;
+    return BPE_NONE;
+}
+
+void bpe_index_prefetch(const struct bpe_index *index, const struct wm_tokenizer *tok, uint32_t id)
+{
+    struct wm_str bytes = wm_token_bytes(tok, id);
+    size_t hash = (size_t)XXH3_64bits(bytes.ptr, bytes.len);
+    __builtin_prefetch(&index->slots[hash & (index->n_slots - 1)]);
 }
 
 uint32_t bpe_index_find(const struct bpe_index *index, const struct wm_tokenizer *tok,
@@ -81,10 +110,18 @@ uint32_t bpe_index_find(const struct bpe_index *index, const struct wm_tokenizer
 
 /* ---- pair → merge ---- */
 
+static void set_filter(struct bpe_pairs *pairs, uint64_t hash)
+{
+    uint64_t bit = hash >> pairs->filter_shift;
+    pairs->filter[bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
 static void pairs_put(struct bpe_pairs *pairs, struct bpe_pair_slot entry)
 {
-    size_t i = bpe_pair_hash(entry.left, entry.right) >> pairs->shift;
-    for (;; i = (i + 1) & (pairs->n_slots - 1)) {
+    uint64_t hash = bpe_pair_hash(entry.left, entry.right);
+    if (pairs->filter)
+        set_filter(pairs, hash);
+    for (size_t i = hash >> pairs->shift;; i = (i + 1) & (pairs->n_slots - 1)) {
         struct bpe_pair_slot *slot = &pairs->slots[i];
         bool same = slot->left == entry.left && slot->right == entry.right;
         if (slot->rank != BPE_NONE && !same)
@@ -95,9 +132,11 @@ static void pairs_put(struct bpe_pairs *pairs, struct bpe_pair_slot entry)
     }
 }
 
-static int pairs_grow(struct bpe_pairs *pairs, struct wm_error *err)
+static int pairs_grow(struct bpe_pairs *pairs, size_t n_slots, struct wm_error *err)
 {
-    struct bpe_pairs bigger = {.n_slots = pairs->n_slots ? pairs->n_slots * 2 : 1024};
+    struct bpe_pairs bigger = *pairs;
+    bigger.n_slots = n_slots;
+    bigger.n = 0;
     bigger.shift = 64;
     for (size_t n = bigger.n_slots; n > 1; n /= 2)
         bigger.shift--;
@@ -116,7 +155,9 @@ static int pairs_grow(struct bpe_pairs *pairs, struct wm_error *err)
 int bpe_pairs_put(struct bpe_pairs *pairs, uint32_t left, uint32_t right, uint32_t rank,
                   uint32_t id, struct wm_error *err)
 {
-    int status = pairs->n >= pairs->n_slots / 2 ? pairs_grow(pairs, err) : 0;
+    int status = 0;
+    if (pairs->n >= pairs->n_slots / 2)
+        status = pairs_grow(pairs, pairs->n_slots ? pairs->n_slots * 2 : 1024, err);
     if (!status)
         pairs_put(pairs, (struct bpe_pair_slot){left, right, rank, id});
     return status;
@@ -124,24 +165,32 @@ int bpe_pairs_put(struct bpe_pairs *pairs, uint32_t left, uint32_t right, uint32
 
 /* ---- what merging looks up ---- */
 
-/* At least 16 bits for each merge: one look-up in 16 of pairs that are none gets past it. */
-static int make_filter(struct bpe_pairs *pairs, struct wm_error *err)
+/* At least 16 bits for each of n merges: one look-up in 16 of pairs that are none gets past it. */
+static int make_filter(struct bpe_pairs *pairs, size_t n, struct wm_error *err)
 {
     size_t words = 16;
-    pairs->filter_shift = 64 - 10;
-    for (; words * 4 < pairs->n; words *= 2)
-        pairs->filter_shift--;
-    pairs->filter = bpe_table_alloc(words * sizeof *pairs->filter);
-    if (!pairs->filter)
-        return wm_fail_nomem(err, words * sizeof *pairs->filter, "filter of merges");
-    memset(pairs->filter, 0, words * sizeof *pairs->filter);
-    for (size_t i = 0; i < pairs->n_slots; i++) {
-        const struct bpe_pair_slot *slot = &pairs->slots[i];
-        uint64_t bit = bpe_pair_hash(slot->left, slot->right) >> pairs->filter_shift;
-        if (slot->rank != BPE_NONE)
-            pairs->filter[bit / 64] |= UINT64_C(1) << bit % 64;
-    }
+    unsigned shift = 64 - 10;
+    for (; words * 4 < n; words *= 2)
+        shift--;
+    if (pairs->filter && pairs->filter_shift <= shift)
+        return 0;
+    uint64_t *filter = bpe_table_alloc(words * sizeof *filter);
+    if (!filter)
+        return wm_fail_nomem(err, words * sizeof *filter, "filter of merges");
+    memset(filter, 0, words * sizeof *filter);
+    free(pairs->filter);
+    pairs->filter = filter;
+    pairs->filter_shift = shift;
+    for (size_t i = 0; i < pairs->n_slots; i++)
+        if (pairs->slots[i].rank != BPE_NONE)
+            set_filter(pairs, bpe_pair_hash(pairs->slots[i].left, pairs->slots[i].right));
     return 0;
+}
+
+int bpe_pairs_reserve(struct bpe_pairs *pairs, size_t n, struct wm_error *err)
+{
+    int status = n >= pairs->n_slots / 2 ? pairs_grow(pairs, slots_for(n + 1), err) : 0;
+    return status ? status : make_filter(pairs, n, err);
 }
 
 int bpe_byte_pairs_init(struct wm_tokenizer *tok, struct wm_error *err)
@@ -160,41 +209,51 @@ int bpe_byte_pairs_init(struct wm_tokenizer *tok, struct wm_error *err)
 void bpe_byte_pairs_put(struct wm_tokenizer *tok, uint32_t rank)
 {
     const struct bpe_merge *merge = &tok->merges[rank];
+    if (!tok->byte_pairs || tok->tokens[merge->left].len != 1 || tok->tokens[merge->right].len != 1)
+        return;
     struct wm_str left = wm_token_bytes(tok, merge->left);
     struct wm_str right = wm_token_bytes(tok, merge->right);
-    if (!tok->byte_pairs || left.len != 1 || right.len != 1)
-        return;
     unsigned a = (unsigned char)left.ptr[0], b = (unsigned char)right.ptr[0];
     if (tok->byte_ids[a] == merge->left && tok->byte_ids[b] == merge->right)
         tok->byte_pairs[a << 8 | b] = rank;
+}
+
+int bpe_origins_init(struct wm_tokenizer *tok, struct wm_error *err)
+{
+    tok->origins = malloc((tok->n_ids + (size_t)1) * sizeof *tok->origins);
+    if (!tok->origins)
+        return wm_fail_nomem(err, tok->n_ids * sizeof *tok->origins, "origins of tokens");
+    for (uint32_t id = 0; id < tok->n_ids; id++)
+        tok->origins[id] = (struct bpe_origin){BPE_NONE, BPE_NONE, 0};
+    return 0;
+}
+
+/* Whether merge i joins tokens of a rank before it, or bytes, to one that no other merge makes. */
+static bool has_origin(const struct wm_tokenizer *tok, uint32_t i)
+{
+    const struct bpe_merge *merge = &tok->merges[i];
+    const struct bpe_origin *origins = tok->origins;
+    return origins[merge->id].order == 0 && tok->tokens[merge->id].len > 1 &&
+           (origins[merge->left].order || tok->tokens[merge->left].len == 1) &&
+           (origins[merge->right].order || tok->tokens[merge->right].len == 1);
 }
 
 /* Origins are of use where every token comes from one merge, of tokens that come from merges of
  * lower rank: piece_windows.c says why. */
 static int make_origins(struct wm_tokenizer *tok, struct wm_error *err)
 {
-    struct bpe_origin *origins = malloc((tok->n_ids + (size_t)1) * sizeof *origins);
-    bool usable = true;
-    if (!origins)
-        return wm_fail_nomem(err, tok->n_ids * sizeof *origins, "origins of tokens");
-    for (uint32_t id = 0; id < tok->n_ids; id++)
-        origins[id] = (struct bpe_origin){BPE_NONE, BPE_NONE, 0};
-    for (uint32_t i = 0; i < tok->n_merges && usable; i++) {
+    int status = bpe_origins_init(tok, err);
+    bool usable = tok->pairs.n == tok->n_merges; /* else a pair is named twice */
+    for (uint32_t i = 0; i < tok->n_merges && !status && usable; i++) {
         const struct bpe_merge *merge = &tok->merges[i];
-        struct bpe_origin *origin = &origins[merge->id];
-        const struct bpe_origin *parts[2] = {&origins[merge->left], &origins[merge->right]};
-        usable = origin->order == 0 && wm_token_bytes(tok, merge->id).len > 1;
-        for (int k = 0; k < 2; k++) /* of a rank before this one, or a byte */
-            usable = usable && (parts[k]->order ||
-                                wm_token_bytes(tok, k ? merge->right : merge->left).len == 1);
-        *origin = (struct bpe_origin){merge->left, merge->right, i + 1};
+        usable = has_origin(tok, i);
+        tok->origins[merge->id] = (struct bpe_origin){merge->left, merge->right, i + 1};
     }
-    if (tok->pairs.n != tok->n_merges) /* a pair named twice */
-        usable = false;
-    tok->origins = usable ? origins : NULL;
-    if (!usable)
-        free(origins);
-    return 0;
+    if (!status && !usable) {
+        free(tok->origins);
+        tok->origins = NULL;
+    }
+    return status;
 }
 
 int bpe_tables_finish(struct wm_tokenizer *tok, struct wm_error *err)
@@ -202,6 +261,6 @@ int bpe_tables_finish(struct wm_tokenizer *tok, struct wm_error *err)
     for (uint32_t id = 0; id < tok->n_ids; id++)
         if (tok->kinds[id] != BPE_SPECIAL && tok->tokens[id].len > tok->max_token)
             tok->max_token = tok->tokens[id].len;
-    int status = make_filter(&tok->pairs, err);
-    return status ? status : make_origins(tok, err);
+    int status = make_filter(&tok->pairs, tok->pairs.n, err);
+    return status || tok->origins ? status : make_origins(tok, err);
 }
