@@ -322,6 +322,11 @@ uint32_t wm_sp_unknown(const struct wm_sp *model)
     return model->unknown;
 }
 
+struct wm_str wm_sp_unknown_surface(const struct wm_sp *model)
+{
+    return (struct wm_str){model->unknown_surface, model->unknown_surface_bytes};
+}
+
 uint32_t wm_sp_begin(const struct wm_sp *model)
 {
     return model->begin;

@@ -213,6 +213,8 @@ static int read_parts(struct wm_str file, struct parts *parts, struct wm_error *
         return more;
     if (!parts->model.ptr)
         return wm_fail(err, WM_E_FORMAT, "there is no tokenizer.ggml.model");
+    if (wm_str_eq(parts->model, WM_STR("llama")))
+        return 0;
     if (!wm_str_eq(parts->model, WM_STR("gpt2")))
         return wm_fail(err, WM_E_FORMAT, "tokenizer.ggml.model \"%.*s\" is not supported",
                        bpe_shown(parts->model), parts->model.ptr);
@@ -358,6 +360,8 @@ int bpe_parse_gguf(struct wm_str file, struct wm_tokenizer **ret, struct wm_erro
     struct parts parts = {0};
     struct wm_tokenizer *tok = NULL;
     int status = read_parts(file, &parts, err);
+    if (!status && wm_str_eq(parts.model, WM_STR("llama")))
+        return sp_parse_gguf(file, ret, err);
     if (!status)
         status = bpe_new(&tok, err);
     if (!status)

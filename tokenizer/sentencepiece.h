@@ -24,6 +24,12 @@ struct sp_spans {
 /** A tokenizer from the bytes of a `.model` file, of which a copy is kept. */
 int sp_parse(struct wm_str file, struct wm_tokenizer **ret, struct wm_error *err);
 
+#define SP_GGUF_IDENTITY "wetmill.tokenizer.identity"
+#define SP_GGUF_UNKNOWN "wetmill.tokenizer.unknown_surface"
+/** From the pairs of a GGUF file whose tokenizer.ggml.model is "llama". WM_E_MISMATCH if it carries
+ *  the identity of another tokenizer. */
+int sp_parse_gguf(struct wm_str file, struct wm_tokenizer **ret, struct wm_error *err);
+
 /** Append the ids of a text without special tokens. */
 int sp_encode(struct wm_encoder *enc, struct wm_str text, struct wm_ids *ids, struct wm_error *err);
 

@@ -96,6 +96,7 @@ int sp_put_gguf(const struct wm_tokenizer *tok, uint32_t n_ids, struct wm_gguf_o
     wm_gguf_put_bool(w, "tokenizer.ggml.add_space_prefix", wm_sp_rules(tok->pieces).adds_space);
     wm_gguf_put_bool(w, "tokenizer.ggml.remove_extra_whitespaces", false);
     wm_hex128(wm_tokenizer_identity(tok), hex);
-    wm_gguf_put_str(w, "wetmill.tokenizer.identity", wm_str_of(hex));
+    wm_gguf_put_str(w, SP_GGUF_UNKNOWN, wm_sp_unknown_surface(tok->pieces));
+    wm_gguf_put_str(w, SP_GGUF_IDENTITY, wm_str_of(hex));
     return w->status;
 }

@@ -114,6 +114,8 @@ struct wm_sp_rules wm_sp_rules(const struct wm_sp *model);
 uint32_t wm_sp_find(const struct wm_sp *model, struct wm_str piece);
 
 uint32_t wm_sp_unknown(const struct wm_sp *model);
+/** What the unknown piece is decoded to. */
+struct wm_str wm_sp_unknown_surface(const struct wm_sp *model);
 /** <s>, </s> and <pad>, or what the model calls them; WM_SP_NONE if it has no such control symbol.
  */
 uint32_t wm_sp_begin(const struct wm_sp *model);

@@ -30,6 +30,11 @@ expect 1 'id 600, the model has 600' "$w" tokenizer decode -t "$models/bpe.model
 expect 0 'json: 600 ids' "$w" tokenizer convert "$models/bpe.model" hf
 holds 'a byte fallback' grep -q '"byte_fallback":true' hf/tokenizer.json
 expect 0 'gguf: 600 ids' "$w" tokenizer convert "$models/bpe.model" m.gguf
+expect 0 'sentencepiece: 600 ids' "$w" tokenizer convert m.gguf back.model
+"$w" tokenizer encode -t back.model --unit lines "$models/texts.txt" >got
+same got "$models/bpe.ids"
+"$w" tokenizer decode -t m.gguf --unit lines "$models/bpe.ids" >got
+same got "$models/bpe.decoded"
 expect 0 'sentencepiece: 400 ids' "$w" tokenizer convert "$models/unigram.model" u.model
 same u.model "$models/unigram.model"
 expect 2 'the model is a unigram model' "$w" tokenizer convert "$models/unigram.model" none

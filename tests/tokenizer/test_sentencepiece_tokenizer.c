@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A SentencePiece model through everything a tokenizer can do: ids of spm_encode and text of
  * spm_decode at once, in chunks, by threads, with places; written, read again, and refused. */
+#define _GNU_SOURCE /* memmem */
 #include "scratch.h"
+#include "tokenizer/formats.h"
 #include "tokenizer/sentencepiece.h"
 #include "wetmill/tokenizer_formats.h"
 
@@ -295,6 +297,30 @@ static void check_identity(void)
     wm_buf_done(&file);
 }
 
+/* To GGUF, with ids that only the model has, and back. */
+static void check_gguf(void)
+{
+    struct wm_tokenizer *tok = open_model("bpe"), *again = NULL;
+    struct wm_gguf_out w;
+    struct wm_buf file;
+    wm_buf_init(&file, MAX_BYTES);
+    wm_gguf_out_open(&w, &file, &err);
+    CHECK_OK(wm_tokenizer_put_gguf(tok, 640, &w), err);
+    CHECK_OK(wm_gguf_out_close(&w, 0), err);
+    CHECK_OK(bpe_parse_gguf(wm_buf_str(&file), &again, &err), err);
+    CHECK(again && XXH128_isEqual(wm_tokenizer_identity(tok), wm_tokenizer_identity(again)));
+    CHECK_U64(again ? wm_tokenizer_size(again) : 0, 600);
+    wm_tokenizer_free(again);
+    char *key = memmem(file.ptr, file.len, "tokenizer.ggml.add_space_prefix", 31);
+    key[31 + 4] = 0; /* the value, behind its type */
+    CHECK_FAILS(bpe_parse_gguf(wm_buf_str(&file), &again, &err), WM_E_MISMATCH, err, "it holds");
+    key = memmem(file.ptr, file.len, "tokenizer.ggml.scores", 21);
+    key[0] = 'T';
+    CHECK_FAILS(bpe_parse_gguf(wm_buf_str(&file), &again, &err), WM_E_FORMAT, err, "scores");
+    wm_buf_done(&file);
+    wm_tokenizer_free(tok);
+}
+
 int main(void)
 {
     make_top("sentencepiece-tokenizer");
@@ -308,6 +334,7 @@ int main(void)
     check_refused("unigram", "unigram");
     check_refused("across", "remove_extra_whitespaces");
     check_identity();
+    check_gguf();
     CHECK_OK(wm_remove_tree(top, &err), err);
     return test_summary();
 }
