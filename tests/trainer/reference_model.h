@@ -39,8 +39,8 @@ static inline double *ref_zeros(size_t n)
 static inline struct ref_model ref_model_new(const struct wm_model_config *config)
 {
     struct ref_model r = {.config = *config};
-    struct wm_error err;
-    CHECK_OK(wm_params_new(config, &r.layout, &err), err);
+    struct wm_error failed;
+    CHECK_OK(wm_params_new(config, &r.layout, &failed), failed);
     r.w = ref_zeros(r.layout.n_floats);
     r.g = ref_zeros(r.layout.n_floats);
     r.m = ref_zeros(r.layout.n_floats);
