@@ -71,6 +71,12 @@ static inline float *wm_grad_of(const struct wm_model *model, size_t at)
     return model->grads + model->layout.table[at].offset;
 }
 
+/** What this model's products are made in. */
+static inline enum wm_gemm_type wm_product_type(const struct wm_model *model)
+{
+    return model->compute == WM_COMPUTE_BF16 ? WM_GEMM_BF16 : WM_GEMM_F32;
+}
+
 /** A tensor by its place; NULL if the model has none such. */
 static inline const float *wm_tensor(const struct wm_model *model, enum wm_param_place place,
                                      uint32_t layer)

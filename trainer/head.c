@@ -53,6 +53,7 @@ static void make_logits(const struct chunk *chunk)
     const struct wm_model *model = chunk->s->model;
     const size_t c = model->config.n_embd;
     const struct wm_gemm product = {
+        .type = wm_product_type(model),
         .m = chunk->n,
         .n = model->config.vocabulary,
         .k = c,
@@ -71,6 +72,7 @@ static void chunk_backward(const struct chunk *chunk)
     const size_t weight = (size_t)chunk->op->weight[0];
     if (chunk->s->input_wanted) {
         const struct wm_gemm to_input = {
+            .type = wm_product_type(model),
             .m = chunk->n,
             .n = c,
             .k = v,
@@ -83,6 +85,7 @@ static void chunk_backward(const struct chunk *chunk)
     }
     if (wm_trains(model, chunk->op->weight[0])) {
         const struct wm_gemm to_weight = {
+            .type = wm_product_type(model),
             .m = v,
             .n = c,
             .k = chunk->n,

@@ -47,6 +47,7 @@ void wm_linear_forward(const struct wm_pass_state *s, const struct wm_op *op, wm
     for (size_t i = 0; i < op->n_maps; i += m.n) {
         m = take_maps(model, op, i, m.column + m.n_out);
         const struct wm_gemm product = {
+            .type = wm_product_type(model),
             .m = s->rows,
             .n = m.n_out,
             .k = m.n_in,
@@ -91,6 +92,7 @@ static void params_backward(const struct wm_pass_state *s, const struct wm_op *o
     const size_t ld = wm_width(s, op->out);
     if (wm_trains(model, m->weight)) {
         const struct wm_gemm to_weight = {
+            .type = wm_product_type(model),
             .m = m->n_out,
             .n = m->n_in,
             .k = s->rows,
@@ -127,6 +129,7 @@ void wm_linear_backward(const struct wm_pass_state *s, const struct wm_op *op, w
         if (!s->input_wanted)
             continue;
         const struct wm_gemm to_input = {
+            .type = wm_product_type(model),
             .m = s->rows,
             .n = m.n_in,
             .k = m.n_out,

@@ -63,6 +63,7 @@ static struct wm_attention describe(const struct wm_pass_state *s, const struct 
         .n_head = config->n_head,
         .n_kv_head = config->n_kv_head,
         .head_dim = config->head_dim,
+        .type = wm_product_type(s->model),
         .q = qkv,
         .ld_q = ld,
         .k = qkv + config->n_head * d,

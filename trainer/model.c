@@ -10,6 +10,7 @@
 #include "trainer/activations.h"
 #include "trainer/attention.h"
 #include "trainer/rope.h"
+#include "trainer/tile.h"
 
 enum { LINE = 64, HUGE_PAGE = 2 << 20 };
 
@@ -276,6 +277,11 @@ uint64_t wm_model_bytes(const struct wm_model_config *config, uint32_t max_batch
 const char *wm_model_kernels(const struct wm_model *model)
 {
     return model->acts->shop.kernels->name;
+}
+
+bool wm_model_has_bf16(const struct wm_model *model)
+{
+    return model->acts->shop.kernels->bf16->native;
 }
 
 int wm_model_use_kernels(struct wm_model *model, const char *name, struct wm_error *err)

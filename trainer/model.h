@@ -82,7 +82,10 @@ void wm_model_free(struct wm_model *model); /**< Safe on NULL. */
 
 /** Which kernels it runs on: "avx512", "avx2" or "portable"; the best the CPU has by default. */
 const char *wm_model_kernels(const struct wm_model *model);
-/** Choose others (slower, the same bits). WM_E_CONFIG if this CPU cannot run them. */
+/** Whether they have an instruction for bfloat16. Without one it is computed by float32 arithmetic
+ *  on rounded factors: right, and no faster. */
+bool wm_model_has_bf16(const struct wm_model *model);
+/** Choose others (slower, the same bits in float32). WM_E_CONFIG if this CPU cannot run them. */
 int wm_model_use_kernels(struct wm_model *model, const char *name, struct wm_error *err);
 
 /** Scale of the first weights; the values of enum wm_train_init. */
