@@ -450,6 +450,7 @@ static int learn(struct wm_bpe_trainer *trainer, struct wm_tokenizer *tok,
         .n_forbidden = trainer->n_forbidden,
         .on_merge = on_merge,
         .arg = arg,
+        .n_threads = trainer->options.n_counters,
     };
     status = learn_merges(trainer, tok, &options, err);
     for (size_t i = 0; i < trainer->n_specials && !status; i++) {

@@ -18,7 +18,8 @@ struct bpe_learn_options {
     size_t n_forbidden;
     int (*on_merge)(void *arg, uint64_t done, uint64_t wanted); /**< May be NULL. */
     void *arg;
-    uint64_t memory; /**< Bytes after which learning stops, between two merges; 0: no limit. */
+    unsigned n_threads; /**< For what can be done side by side; 0 counts as 1. */
+    uint64_t memory;    /**< Bytes after which learning stops, between two merges; 0: no limit. */
 };
 
 /** Bytes that learning from `n_symbols` takes at most (pieces: their bytes, and one for each); runs

@@ -1,31 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file pair_sketch.h
- * Upper bounds of pairs' counts in fixed memory: counts added up by hash, without keys. A bound is
- * never below the count.
+ * Upper bounds of pairs' counts in fixed memory: counts added up by hash, without keys (one row of
+ * a count-min sketch, Cormode and Muthukrishnan 2005). A bound is never below the count, provided
+ * that no more is taken off a pair than was added, and that all counts together are below 2^64:
+ * then it does not matter in which order counts come and go, either.
+ *
+ * Threads add through a collector of their own: frequent pairs add up there first, as they are few
+ * and all threads would want them at once. bpe_collector_flush before anybody reads.
  */
 #ifndef WETMILL_TOKENIZER_PAIR_SKETCH_H
 #define WETMILL_TOKENIZER_PAIR_SKETCH_H
 
+#include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "tokenizer/bpe.h"
 
 struct bpe_pair_sketch {
-    uint64_t *counts;
-    size_t n; /**< A power of two. */
-    unsigned shift;
+    _Atomic uint64_t *counts;
+    size_t n; /**< A multiple of 64, below 2^32. */
 };
 
-/** At most `memory` bytes, and 8 KiB at least. */
+/** About `memory` bytes, and 8 KiB at least. */
 static inline int bpe_sketch_init(struct bpe_pair_sketch *sketch, uint64_t memory,
                                   struct wm_error *err)
 {
-    sketch->n = 1 << 10;
-    sketch->shift = 64 - 10;
-    for (; sketch->n * 2 * sizeof *sketch->counts <= memory; sketch->shift--)
-        sketch->n *= 2;
+    const size_t least = 1 << 10, most = UINT32_MAX / 64 * 64;
+    uint64_t n = memory / sizeof *sketch->counts / 64 * 64;
+    sketch->n = n < least ? least : n > most ? most : (size_t)n;
     sketch->counts = calloc(sketch->n, sizeof *sketch->counts);
     return sketch->counts ? 0
                           : wm_fail_nomem(err, sketch->n * sizeof *sketch->counts, "pair counts");
@@ -37,18 +40,48 @@ static inline void bpe_sketch_done(struct bpe_pair_sketch *sketch)
     sketch->counts = NULL;
 }
 
-static inline uint64_t *bpe_sketch_slot(const struct bpe_pair_sketch *sketch, uint32_t left,
-                                        uint32_t right)
+static inline size_t bpe_sketch_slot(const struct bpe_pair_sketch *sketch, uint32_t left,
+                                     uint32_t right)
 {
-    return &sketch->counts[bpe_pair_hash(left, right) >> sketch->shift];
+    return (size_t)((bpe_pair_hash(left, right) >> 32) * sketch->n >> 32);
 }
 
-/** Stays at the highest number rather than overflow. */
-static inline void bpe_sketch_add(struct bpe_pair_sketch *sketch, uint32_t left, uint32_t right,
+static inline uint64_t bpe_sketch_bound(const struct bpe_pair_sketch *sketch, size_t slot)
+{
+    return atomic_load_explicit(&sketch->counts[slot], memory_order_relaxed);
+}
+
+enum { BPE_COLLECTED = 1 << 10 };
+
+struct bpe_collector {
+    struct bpe_pair_sketch *sketch;
+    struct {
+        size_t slot;
+        uint64_t sum; /**< Modulo 2^64. */
+    } sums[BPE_COLLECTED];
+};
+
+/** Add `count`, or take it off: 0 − count. */
+static inline void bpe_sketch_add(struct bpe_collector *c, uint32_t left, uint32_t right,
                                   uint64_t count)
 {
-    uint64_t *slot = bpe_sketch_slot(sketch, left, right);
-    *slot = *slot > UINT64_MAX - count ? UINT64_MAX : *slot + count;
+    size_t slot = bpe_sketch_slot(c->sketch, left, right), i = slot % BPE_COLLECTED;
+    if (c->sums[i].slot != slot) {
+        atomic_fetch_add_explicit(&c->sketch->counts[c->sums[i].slot], c->sums[i].sum,
+                                  memory_order_relaxed);
+        c->sums[i].slot = slot;
+        c->sums[i].sum = 0;
+    }
+    c->sums[i].sum += count;
+}
+
+static inline void bpe_collector_flush(struct bpe_collector *c)
+{
+    for (size_t i = 0; i < BPE_COLLECTED; i++) {
+        atomic_fetch_add_explicit(&c->sketch->counts[c->sums[i].slot], c->sums[i].sum,
+                                  memory_order_relaxed);
+        c->sums[i].sum = 0;
+    }
 }
 
 #endif /* WETMILL_TOKENIZER_PAIR_SKETCH_H */

@@ -128,10 +128,20 @@ static int add_new(struct bpe_pieces *pieces, struct wm_str piece, uint64_t coun
     return 0;
 }
 
+uint64_t bpe_piece_hash(struct wm_str piece)
+{
+    return XXH3_64bits(piece.ptr, piece.len);
+}
+
 int bpe_pieces_add(struct bpe_pieces *pieces, struct wm_str piece, uint64_t count,
                    struct wm_error *err)
 {
-    uint64_t hash = XXH3_64bits(piece.ptr, piece.len);
+    return bpe_pieces_add_hashed(pieces, piece, bpe_piece_hash(piece), count, err);
+}
+
+int bpe_pieces_add_hashed(struct bpe_pieces *pieces, struct wm_str piece, uint64_t hash,
+                          uint64_t count, struct wm_error *err)
+{
     size_t i = (size_t)(hash >> pieces->shift), mask = pieces->n_slots - 1;
     for (; pieces->n_slots && pieces->slots[i & mask].count; i++) {
         struct bpe_piece *slot = &pieces->slots[i & mask];

@@ -3,177 +3,182 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "tokenizer/advance.h"
 #include "tokenizer/cut.h"
-#include "tokenizer/remerge.h"
 
 enum {
     REPORT_EVERY = 65536, /* pieces between two looks at whether to stop */
-    MOST_BUFFER = 1 << 20,
+    LEAST_BLOCK = 4 << 10,
+    MOST_BLOCK = 256 << 10,
+    A_THREAD = 1 << 20, /* least memory for each of several threads */
+    BYTES = 256,
 };
+
+/* Shares of the memory, in eighths. The sketch is always there; with it the table of parts, and what
+ * is taken out of that when it is full; or learning. */
+enum { SKETCH_SHARE = 3, PARTS_SHARE = 3, LEARN_SHARE = 5, SHARES = 8 };
+
+/* Bytes that learning is expected to take for a symbol, at first. Few parts have more than a handful
+ * of pairs that are worth a place, so it is less than bpe_learn_memory says; where learning runs into
+ * its limit it ends early, and more is expected in the rounds that follow. */
+enum { LEARN_A_SYMBOL = 12 };
+
+/* Where nobody sets a limit, and there is more than is learned from in one piece. */
+static const uint64_t no_limit = UINT64_C(16) << 30;
 
 struct rounds {
     struct wm_tokenizer *tok;
     const struct bpe_learn_options *options;
     struct bpe_spill *spill;
     struct bpe_rounds_stats stats;
+    struct wm_team *team;
     uint64_t memory, least, threshold, ceiling;
-    size_t buffer;
+    size_t block, longest;
+    uint64_t a_symbol; /* bytes that learning is expected to take for one */
     struct bpe_pair_sketch sketch;
-    int fd; /* < 0, or the pieces as ids */
-    struct bpe_stretch stretch;
-    struct bpe_piece_writer writer;
-    struct wm_ids ids;
-    struct wm_buf bytes;
-    struct bpe_remerge scratch;
+    struct bpe_blocks file;
+    uint32_t n_done; /* merges that are done in the file */
 };
 
-/* ---- pieces as ids ---- */
-
-/* Count the pairs of r->ids and write it down. What is one token has nothing left to merge. */
-static int put_ids(struct rounds *r, uint64_t count, struct wm_error *err)
+static int meanwhile(void *arg, struct wm_error *err)
 {
-    const uint32_t *ids = r->ids.ids;
-    for (size_t i = 1; i < r->ids.n; i++)
-        bpe_sketch_add(&r->sketch, ids[i - 1], ids[i], count);
-    r->bytes.len = 0;
-    int status = r->ids.n < 2 ? 0 : bpe_ids_encode(ids, r->ids.n, &r->bytes, err);
-    if (!status && r->ids.n >= 2)
-        status = bpe_piece_write(&r->writer, wm_buf_str(&r->bytes), count, err);
-    return status;
+    const struct rounds *r = arg;
+    return bpe_learn_report(r->tok, r->options, err);
 }
 
-static int put_bytes(void *arg, struct wm_str piece, uint64_t count, struct wm_error *err)
+/* ---- the first file: pieces as they were counted ---- */
+
+struct first {
+    struct rounds *rounds;
+    struct wm_buf block, ids;
+    uint64_t *pairs; /* [256 · 256] of bytes */
+    uint64_t n_pairs;
+};
+
+static int put_first(void *arg, struct wm_str piece, uint64_t count, struct wm_error *err)
 {
-    enum { BYTES_FOR_A_BYTE = 48 };
-    struct rounds *r = arg;
-    if (piece.len > r->memory / BYTES_FOR_A_BYTE)
+    struct first *f = arg;
+    struct rounds *r = f->rounds;
+    const unsigned char *bytes = (const unsigned char *)piece.ptr;
+    uint64_t n = piece.len ? piece.len - 1 : 0, pairs;
+    if (piece.len > r->memory / BPE_ROUNDS_BYTE)
         return wm_fail(err, WM_E_NOMEM,
                        "merging a piece of %zu bytes needs %" PRIu64 " bytes of memory, it has "
                        "%" PRIu64,
-                       piece.len, (uint64_t)piece.len * BYTES_FOR_A_BYTE, r->memory);
-    r->ids.n = 0;
-    int status = bpe_ids_reserve(&r->ids, piece.len, err);
+                       piece.len, (uint64_t)piece.len * BPE_ROUNDS_BYTE, r->memory);
+    if (__builtin_mul_overflow(n, count, &pairs) ||
+        __builtin_add_overflow(f->n_pairs, pairs, &f->n_pairs))
+        return wm_fail(err, WM_E_LIMIT, "there are more than 2^64 pairs in all");
+    r->longest = piece.len > r->longest ? piece.len : r->longest;
+    int status = r->stats.pieces++ % REPORT_EVERY == 0 ? meanwhile(r, err) : 0;
+    if (status || n == 0) /* what is one token has nothing to merge */
+        return status;
+    f->ids.len = 0;
+    status = wm_buf_reserve(&f->ids, piece.len * 2, err); /* ids of bytes are < 256 */
     if (status)
         return status;
-    for (size_t i = 0; i < piece.len; i++)
-        r->ids.ids[i] = r->tok->byte_ids[(unsigned char)piece.ptr[i]];
-    r->ids.n = piece.len;
-    if (r->stats.pieces++ % REPORT_EVERY == 0)
-        status = bpe_learn_report(r->tok, r->options, err);
-    return status ? status : put_ids(r, count, err);
-}
-
-/* Call `each` for every piece, its ids in r->ids. */
-static int read_all(struct rounds *r,
-                    int (*each)(struct rounds *, void *, uint64_t, struct wm_error *), void *arg,
-                    struct wm_error *err)
-{
-    struct bpe_piece_reader reader;
-    struct wm_str piece;
-    uint64_t count, n = 0;
-    int status = bpe_piece_reader_init(&reader, r->fd, &r->stretch, r->buffer, err);
-    while (!status && (status = bpe_piece_read(&reader, &piece, &count, err)) > 0) {
-        r->ids.n = 0;
-        status = bpe_ids_decode(r->tok, piece, &r->ids, err);
-        if (!status && n++ % REPORT_EVERY == 0)
-            status = bpe_learn_report(r->tok, r->options, err);
-        if (!status)
-            status = each(r, arg, count, err);
+    unsigned char *at = (unsigned char *)f->ids.ptr;
+    for (size_t i = 0; i < piece.len; i++) {
+        at = bpe_put_varint(at, r->tok->byte_ids[bytes[i]]);
+        f->pairs[bytes[i ? i - 1 : 0] << 8 | bytes[i]] += i ? count : 0;
     }
-    bpe_piece_reader_done(&reader);
+    f->ids.len = (size_t)(at - (unsigned char *)f->ids.ptr);
+    status = bpe_record_put(&f->block, wm_buf_str(&f->ids), count, err);
+    if (status || f->block.len < r->block)
+        return status;
+    status = bpe_blocks_append(&r->file, wm_buf_str(&f->block), err);
+    f->block.len = 0;
     return status;
 }
 
-static int merge_and_put(struct rounds *r, void *arg, uint64_t count, struct wm_error *err)
+static void sketch_first(const struct first *f)
 {
-    (void)arg;
-    int status = bpe_remerge(r->tok, &r->scratch, r->ids.ids, &r->ids.n, err);
-    return status ? status : put_ids(r, count, err);
+    struct rounds *r = f->rounds;
+    struct bpe_collector collector = {.sketch = &r->sketch};
+    for (unsigned i = 0; i < BYTES * BYTES; i++)
+        if (f->pairs[i])
+            bpe_sketch_add(&collector, r->tok->byte_ids[i / BYTES], r->tok->byte_ids[i % BYTES],
+                           f->pairs[i]);
+    bpe_collector_flush(&collector);
 }
 
-/* A new file of pieces: from what was spilled, or from the old file with the latest merges done. */
-static int rewrite(struct rounds *r, struct wm_error *err)
+static int first_file(struct rounds *r, struct wm_error *err)
 {
-    int fd = -1;
-    int status = bpe_scratch_file(r->spill->dir, &fd, err);
-    if (status)
-        return status;
-    memset(r->sketch.counts, 0, r->sketch.n * sizeof *r->sketch.counts);
-    status = bpe_piece_writer_init(&r->writer, fd, 0, r->buffer, err);
-    if (!status && r->fd < 0)
-        status = bpe_spill_merge(r->spill, put_bytes, r, err);
-    else if (!status)
-        status = read_all(r, merge_and_put, NULL, err);
+    struct first f = {.rounds = r};
+    wm_buf_init(&f.block, SIZE_MAX / 2);
+    wm_buf_init(&f.ids, SIZE_MAX / 2);
+    f.pairs = calloc((size_t)BYTES * BYTES, sizeof *f.pairs);
+    int status = f.pairs ? bpe_blocks_init(&r->file, r->spill->dir, 0, err)
+                         : wm_fail_nomem(err, BYTES * BYTES * sizeof *f.pairs, "pairs");
     if (!status)
-        status = bpe_piece_writer_finish(&r->writer, &r->stretch, err);
-    bpe_piece_writer_done(&r->writer);
-    if (status) {
-        (void)close(fd);
-        return status;
-    }
-    r->stats.spilled += r->stretch.size;
-    if (r->fd >= 0)
-        (void)close(r->fd);
-    r->fd = fd;
-    return 0;
+        status = bpe_spill_merge(r->spill, put_first, &f, err);
+    if (!status && f.block.len)
+        status = bpe_blocks_append(&r->file, wm_buf_str(&f.block), err);
+    if (!status)
+        sketch_first(&f);
+    free(f.pairs);
+    wm_buf_done(&f.block);
+    wm_buf_done(&f.ids);
+    r->stats.spilled += r->file.size;
+    return status;
 }
 
 /* ---- rounds ---- */
 
-static int cut_one(struct rounds *r, void *cutter, uint64_t count, struct wm_error *err)
+/* Do what the round before has learned. */
+static int advance(struct rounds *r, struct wm_error *err)
 {
-    return bpe_cut(cutter, r->ids.ids, r->ids.n, count, err);
-}
-
-/* Parts of all pieces; r->threshold becomes what they were cut with. */
-static int cut_all(struct rounds *r, struct bpe_cutter *cutter, struct wm_error *err)
-{
-    *cutter = (struct bpe_cutter){.tok = r->tok,
-                                  .sketch = &r->sketch,
-                                  .max_token = r->options->max_token,
-                                  .threshold = r->threshold,
-                                  .ceiling = r->ceiling,
-                                  .memory = r->memory / 3,
-                                  .most_symbols = r->memory / bpe_learn_memory(1)};
-    int status = bpe_cutter_init(cutter, err);
-    if (!status)
-        status = read_all(r, cut_one, cutter, err);
-    r->threshold = cutter->threshold;
+    const struct bpe_advance advance = {.tok = r->tok,
+                                        .from = r->n_done,
+                                        .sketch = &r->sketch,
+                                        .team = r->team,
+                                        .dir = r->spill->dir,
+                                        .meanwhile = meanwhile,
+                                        .arg = r};
+    if (r->tok->n_merges == r->n_done)
+        return 0;
+    int status = bpe_advance(&advance, &r->file, err);
+    r->n_done = r->tok->n_merges;
+    r->stats.spilled += r->file.size;
     return status;
 }
 
 /* Learn from the parts. Then no pair occurs more often than r->ceiling. */
-static int learn_parts(struct rounds *r, struct bpe_cutter *cutter, struct wm_error *err)
+static int learn_parts(struct rounds *r, struct bpe_pieces *parts, struct wm_error *err)
 {
     struct bpe_learn_options options = *r->options;
     uint32_t n_before = r->tok->n_merges;
     bool full = false;
     uint64_t last = 0;
     options.min_frequency = r->threshold;
-    options.memory = r->memory;
-    int status = bpe_learn(r->tok, &cutter->parts, true, &options, &full, &last, err);
+    options.memory = r->memory / SHARES * LEARN_SHARE;
+    int status = bpe_learn(r->tok, parts, true, &options, &full, &last, err);
     if (status)
         return status;
     if (full && r->tok->n_merges == n_before)
         return wm_fail(err, WM_E_NOMEM,
                        "a single merge needs more than %" PRIu64 " bytes of memory", r->memory);
     r->ceiling = full ? last : r->threshold - 1;
+    r->a_symbol += full ? r->a_symbol / 2 : 0;
     return 0;
 }
 
 static int one_round(struct rounds *r, struct wm_error *err)
 {
-    struct bpe_cutter cutter = {0};
-    int status = bpe_sketch_init(&r->sketch, r->memory / 4, err);
+    struct bpe_cutter cutter = {.tok = r->tok,
+                                .sketch = &r->sketch,
+                                .max_token = r->options->max_token,
+                                .threshold = r->threshold,
+                                .ceiling = r->ceiling,
+                                .memory = r->memory / SHARES * PARTS_SHARE,
+                                .most_symbols = r->memory / SHARES * LEARN_SHARE / r->a_symbol};
+    int status = bpe_cutter_init(&cutter, err);
     if (!status)
-        status = rewrite(r, err);
+        status = bpe_cut(&cutter, &r->file, r->team, meanwhile, r, err);
+    r->threshold = cutter.threshold;
     if (!status)
-        status = cut_all(r, &cutter, err);
-    bpe_sketch_done(&r->sketch);
-    if (!status)
-        status = learn_parts(r, &cutter, err);
+        status = learn_parts(r, &cutter.parts, err);
     bpe_cutter_done(&cutter);
     r->stats.rounds++;
     return status;
@@ -188,32 +193,54 @@ static uint64_t next_threshold(const struct rounds *r)
     return t > r->least ? t : r->least;
 }
 
+/* Each thread may hold the longest piece. */
+static int make_team(struct rounds *r, struct wm_error *err)
+{
+    uint64_t wanted = r->options->n_threads ? r->options->n_threads : 1;
+    uint64_t each = (uint64_t)r->longest * BPE_ROUNDS_BYTE;
+    uint64_t most = r->memory / (each > A_THREAD ? each : A_THREAD);
+    wanted = wanted < WM_TEAM_MAX ? wanted : WM_TEAM_MAX;
+    wanted = wanted < most ? wanted : most;
+    return wm_team_new(wanted ? (unsigned)wanted : 1, &r->team, err);
+}
+
+static int all_rounds(struct rounds *r, struct wm_error *err)
+{
+    int status = bpe_sketch_init(&r->sketch, r->memory / SHARES * SKETCH_SHARE, err);
+    if (!status)
+        status = first_file(r, err);
+    if (!status)
+        status = make_team(r, err);
+    while (!status && r->tok->n_merges < r->options->n_merges && r->ceiling >= r->least) {
+        status = advance(r, err);
+        if (!status)
+            status = one_round(r, err);
+        r->threshold = next_threshold(r);
+    }
+    return status;
+}
+
 int bpe_learn_rounds(struct wm_tokenizer *tok, struct bpe_spill *spill,
                      const struct bpe_learn_options *options, struct bpe_rounds_stats *ret_stats,
                      struct wm_error *err)
 {
-    struct rounds r = {.tok = tok, .options = options, .spill = spill, .fd = -1};
+    struct rounds r = {
+        .tok = tok, .options = options, .spill = spill, .file.fd = -1, .a_symbol = LEARN_A_SYMBOL};
     uint64_t fixed = bpe_rounds_floor((uint64_t)tok->n_ids + options->n_merges);
     if (options->memory < fixed)
         return wm_fail(err, WM_E_NOMEM,
                        "merging needs %" PRIu64 " bytes of memory at least, it has %" PRIu64, fixed,
                        options->memory);
-    r.memory = options->memory - fixed + (1 << 20);
+    r.memory = options->memory < UINT64_MAX ? options->memory - fixed + (1 << 20) : no_limit;
     r.least = options->min_frequency ? options->min_frequency : 1;
-    r.buffer = r.memory / 32 < MOST_BUFFER ? (size_t)(r.memory / 32) : MOST_BUFFER;
     r.threshold = r.least;
     r.ceiling = UINT64_MAX;
-    wm_buf_init(&r.bytes, SIZE_MAX / 2);
-    int status = 0;
-    while (!status && tok->n_merges < options->n_merges && r.ceiling >= r.least) {
-        status = one_round(&r, err);
-        r.threshold = next_threshold(&r);
-    }
-    if (r.fd >= 0)
-        (void)close(r.fd);
-    wm_ids_done(&r.ids);
-    wm_buf_done(&r.bytes);
-    bpe_remerge_done(&r.scratch);
+    r.block = r.memory / 256 > MOST_BLOCK ? MOST_BLOCK : (size_t)(r.memory / 256);
+    r.block = r.block < LEAST_BLOCK ? LEAST_BLOCK : r.block;
+    int status = all_rounds(&r, err);
+    wm_team_free(r.team);
+    bpe_blocks_done(&r.file);
+    bpe_sketch_done(&r.sketch);
     *ret_stats = r.stats;
     return status;
 }

@@ -16,19 +16,23 @@
  * exact. Ties are settled among pairs of the same count, all of which are there. Pairs longer than
  * max_token are cut as well, as whatever they grow to is longer.
  *
- * Whether a pair occurs T times is taken from a table of counts by hash without keys (one row of a
- * count-min sketch, Cormode and Muthukrishnan 2005): it may say too much, never too little, and then
- * cuts less than it could. T is the smallest for which the parts fit in memory: they are collected
- * with a low one, and when the table is full it is raised, and what was collected is cut again.
+ * Whether a pair occurs T times is taken from a table of counts by hash without keys
+ * (pair_sketch.h): it may say too much, never too little, and then cuts less than it could. T is the
+ * smallest for which the parts fit in memory: they are collected with a low one, and when the table
+ * is full it is raised, and what was collected is cut again.
  *
- * Between rounds pieces are on disk as ids; each round reads and writes them once in order, doing
- * the merges of the round before, and reads them once more to cut. Nothing is read at random.
+ * Between rounds pieces are on disk as ids (piece_blocks.h); each round reads and writes them once,
+ * doing the merges of the round before (advance.h), and reads them once more to cut (cut.h). Both
+ * passes go block by block with all threads; nothing is read at random. Merges do not depend on the
+ * number of threads, while how often T is raised may, and with it the number of rounds.
  */
 #ifndef WETMILL_TOKENIZER_ROUNDS_H
 #define WETMILL_TOKENIZER_ROUNDS_H
 
 #include "tokenizer/learn.h"
 #include "tokenizer/spill.h"
+
+enum { BPE_ROUNDS_BYTE = 64 }; /**< Memory for each byte of the longest piece, for each thread. */
 
 struct bpe_rounds_stats {
     uint64_t pieces;  /**< Distinct ones. */
@@ -44,7 +48,7 @@ static inline uint64_t bpe_rounds_floor(uint64_t n_ids)
 
 /**
  * Learn from what was spilled, as bpe_learn does (options->memory is for all; options->n_merges
- * and so on as there). WM_E_NOMEM with what is needed if not even the most frequent pair's parts
+ * and so on as there; options->n_threads at most). WM_E_NOMEM with what is needed if not even the most frequent pair's parts
  * fit.
  */
 int bpe_learn_rounds(struct wm_tokenizer *tok, struct bpe_spill *spill,

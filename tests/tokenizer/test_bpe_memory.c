@@ -2,13 +2,27 @@
 /* Training in little memory: sorted runs, rounds of merging from disk. The merges are those of the
  * unlimited run, whatever the memory, threads and order. */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bpe_helpers.h"
 #include "tokenizer/cut.h"
 #include "tokenizer/spill.h"
 #include "wetmill/file.h"
+
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#    define SANITIZED 1
+#elif defined __has_feature
+#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#        define SANITIZED 1
+#    endif
+#endif
+#ifndef SANITIZED
+#    define SANITIZED 0
+#endif
 
 /* ---- texts with many distinct pieces ---- */
 
@@ -170,6 +184,7 @@ static void check_memory(struct job job, const char *what)
         CHECK_U64(got.distinct_pieces, want.distinct_pieces);
         CHECK_U64(got.pieces, want.pieces);
         CHECK((got.rounds > 0) == (got.spilled > 0));
+        CHECK_(got.rounds < 40, "%s: %llu rounds", what, (unsigned long long)got.rounds);
         in_memory += got.rounds == 0;
         most_spilled = got.spilled > most_spilled ? got.spilled : most_spilled;
         most_rounds = got.rounds > most_rounds ? got.rounds : most_rounds;
@@ -200,6 +215,88 @@ static void check_texts(void)
     job.text.len = n;
     job.options = small_options(WM_SPLIT_CL100K, 1000);
     check_memory(job, "words");
+}
+
+/* ---- under a hard limit ---- */
+
+/* Bytes that count against RLIMIT_DATA, 0 where that is not known. */
+static uint64_t data_size(void)
+{
+    char line[256];
+    unsigned long long kib = 0;
+    FILE *f = fopen("/proc/self/status", "re");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "VmData: %llu kB", &kib) == 1)
+            break;
+    if (f)
+        (void)fclose(f);
+    return (uint64_t)kib << 10;
+}
+
+/* In a process of its own: what was learned with at most 1.25 times `memory`, through a pipe. */
+static int train_limited(const struct job *job, int fd)
+{
+    struct wm_bpe_trainer *trainer = NULL;
+    struct wm_counter *counter = NULL;
+    struct wm_tokenizer *tok = NULL;
+    struct wm_trainer_stats stats;
+    struct wm_error err = {0};
+    uint64_t most = data_size() + job->options.memory / 4 * 5;
+    struct rlimit limit = {most, most};
+    if (setrlimit(RLIMIT_DATA, &limit) != 0)
+        return 1;
+    if (malloc((size_t)(job->options.memory * 2))) /* the limit is one */
+        return 1;
+    int status = wm_trainer_new(&job->options, &trainer, &err);
+    if (!status)
+        status = wm_counter_new(trainer, &counter, &err);
+    if (!status)
+        status = wm_counter_add(counter, job->text, &err);
+    if (!status)
+        status = wm_trainer_fold(trainer, counter, &err);
+    wm_counter_free(counter);
+    if (!status)
+        status = wm_trainer_finish(trainer, NULL, NULL, &tok, &err);
+    CHECK_OK(status, err);
+    if (status)
+        return 1;
+    wm_trainer_stats(trainer, &stats);
+    printf("hard limit: %llu bytes spilled, %llu rounds\n", (unsigned long long)stats.spilled,
+           (unsigned long long)stats.rounds);
+    (void)fflush(stdout);
+    XXH128_hash_t identity = wm_tokenizer_identity(tok);
+    return stats.spilled == 0 || write(fd, &identity, sizeof identity) != sizeof identity;
+}
+
+/* The same merges where memory is refused that is more than a quarter over what was asked for. */
+static void check_hard_limit(void)
+{
+    enum { LEN = 4 << 20, MEMORY = 16 << 20 };
+    static char text[LEN];
+    uint64_t state = 21;
+    struct wm_trainer_stats stats;
+    XXH128_hash_t identity;
+    int ends[2], how = -1;
+    struct job job = {.text = {text, varied_text(&state, text, LEN)}, .n_docs = 1, .threads = 1};
+    if (SANITIZED || !data_size()) {
+        printf("hard limit: skipped, this build or system has no use for RLIMIT_DATA\n");
+        return;
+    }
+    job.options = small_options(WM_SPLIT_R50K, 4000);
+    job.options.memory = MEMORY;
+    CHECK(pipe(ends) == 0);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(train_limited(&job, ends[1]));
+    (void)close(ends[1]);
+    CHECK(child > 0 && waitpid(child, &how, 0) == child && how == 0);
+    CHECK(read(ends[0], &identity, sizeof identity) == sizeof identity);
+    (void)close(ends[0]);
+    job.options.memory = 0;
+    struct wm_tokenizer *tok = train_ok(&job, &stats);
+    CHECK_U64(stats.spilled, 0);
+    CHECK(tok && XXH128_isEqual(identity, wm_tokenizer_identity(tok)));
+    wm_tokenizer_free(tok);
 }
 
 /* ---- parts ---- */
@@ -302,6 +399,63 @@ static void check_file(const char *dir)
     CHECK_FAILS(bpe_scratch_file("/nonexistent", &fd, &err), WM_E_IO, err, "");
 }
 
+static int look_at(void *arg, unsigned slot, size_t i, struct wm_str block, struct wm_error *err)
+{
+    unsigned *seen = arg;
+    struct wm_str ids;
+    uint64_t count = 0;
+    (void)slot;
+    (void)err;
+    CHECK(bpe_record_next(&block, &ids, &count) == 1 && count == i * i + 1 && ids.len == i % 300);
+    CHECK(bpe_record_next(&block, &ids, &count) == 0);
+    seen[i]++;
+    return 0;
+}
+
+static int go_on(void *arg, struct wm_error *err)
+{
+    (void)arg;
+    (void)err;
+    return 0;
+}
+
+/* Every block once whatever the threads; a changed byte is noticed. */
+static void check_blocks(const char *dir)
+{
+    enum { N = 500 };
+    static unsigned seen[N];
+    char bytes[300] = "ids";
+    struct wm_error err = {0};
+    struct bpe_blocks file;
+    struct wm_buf block;
+    struct wm_team *team = NULL;
+    wm_buf_init(&block, SIZE_MAX / 2);
+    CHECK_OK(bpe_blocks_init(&file, dir, 1, &err), err);
+    for (size_t i = 0; i < N; i++) {
+        block.len = 0;
+        CHECK_OK(bpe_record_put(&block, (struct wm_str){bytes, i % 300}, i * i + 1, &err), err);
+        CHECK_OK(i ? bpe_blocks_append(&file, wm_buf_str(&block), &err)
+                   : bpe_blocks_put(&file, 0, wm_buf_str(&block), &err),
+                 err);
+    }
+    CHECK_OK(wm_team_new(3, &team, &err), err);
+    struct bpe_pass pass = {&file, team, look_at, go_on, seen};
+    CHECK_OK(bpe_pass_run(&pass, &err), err);
+    for (size_t i = 0; i < N; i++)
+        CHECK_U64(seen[i], 1);
+    CHECK(pwrite(file.fd, "X", 1, (off_t)file.blocks[N / 2].at) == 1);
+    CHECK_FAILS(bpe_pass_run(&pass, &err), WM_E_FORMAT, err, "scratch file");
+    CHECK(ftruncate(file.fd, (off_t)file.blocks[N - 1].at) == 0);
+    CHECK_FAILS(bpe_blocks_get(&file, N - 1, &block, &err), WM_E_FORMAT, err, "scratch file");
+    block.len = 1; /* cut off */
+    struct wm_str rest = wm_buf_str(&block), ids;
+    uint64_t count;
+    CHECK(bpe_record_next(&rest, &ids, &count) == -1);
+    wm_team_free(team);
+    bpe_blocks_done(&file);
+    wm_buf_done(&block);
+}
+
 static void check_sort(void)
 {
     enum { N = 20000 };
@@ -352,7 +506,9 @@ int main(void)
         return 1;
     check_sort();
     check_file(dir);
+    check_blocks(dir);
     check_runs(dir);
+    check_hard_limit();
     check_texts();
     check_floor();
     CHECK(rmdir(dir) == 0);
