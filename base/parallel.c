@@ -3,7 +3,8 @@
  * pthreads. The waiting is ours in both: a short spin, then sleep. OpenMP's own barriers spin for
  * milliseconds by a policy that is read before main, and fall to a tenth of the speed when another
  * process holds a core. So one OpenMP region lives as long as the team, opened by a host thread.
- * Items are handed out one by one, first come first served. */
+ * Items are handed out one by one, first come first served: among shared processors no two threads
+ * get equally far. */
 #define _GNU_SOURCE /* sched_getaffinity; NOLINT(*-reserved-identifier,cert-dcl*) */
 #include "wetmill/parallel.h"
 
@@ -20,9 +21,14 @@
 #    include <omp.h>
 #endif
 
-enum { SPINS = 1000 }; /* looks before sleeping: some 20 to 60 microseconds */
+enum {
+    SPINS = 1000,         /* looks before sleeping: some 20 to 60 microseconds */
+    SESSION_SPINS = 4000, /* where the next call is known to come soon */
+    CROWDED_SPINS = 20,   /* where another of the team waits for the processor */
+};
 
 static _Thread_local unsigned this_slot;
+static _Thread_local const struct wm_team *this_works_for; /* whose item this thread is in */
 
 unsigned wm_team_slot(void)
 {
@@ -79,17 +85,21 @@ unsigned wm_processors(void)
 struct wm_team {
     unsigned n_threads; /* the caller is slot 0, the helpers are 1, 2, … */
     unsigned n_hosts;
+    bool crowded; /* more threads than processors */
     pthread_mutex_t lock;
     pthread_cond_t start, done;
-    atomic_uint started, waiting; /* helpers that arrived; helpers asleep on start */
-    atomic_uint round;            /* counts calls; a change begins one */
-    atomic_uint working;          /* helpers not yet through with this round */
+    atomic_uint waiting;       /* helpers asleep on start */
+    atomic_uint round;         /* a change is news: items, or stop */
+    atomic_bool driver_sleeps; /* on done */
+    atomic_bool in_session;
     atomic_bool stop;
-    /* written before a round begins, read by helpers within it */
+    atomic_uint started; /* hosts still to come */
+    /* What a call is about: written while no item is left, read by whoever holds one. */
     void (*body)(void *, size_t);
     void *arg;
     size_t n_items;
-    atomic_size_t next;
+    atomic_llong left; /* items to take; ≤ 0: none */
+    atomic_size_t undone;
     struct host {
         struct wm_team *team;
         unsigned slot;
@@ -106,20 +116,20 @@ static inline void relax(void)
 #endif
 }
 
-static void take_items(struct wm_team *team)
+static int n_spins(struct wm_team *team)
 {
-    for (;;) {
-        size_t i = atomic_fetch_add_explicit(&team->next, 1, memory_order_relaxed);
-        if (i >= team->n_items)
-            return;
-        team->body(team->arg, i);
-    }
+    return team->crowded                                                   ? CROWDED_SPINS
+           : atomic_load_explicit(&team->in_session, memory_order_relaxed) ? SESSION_SPINS
+                                                                           : SPINS;
 }
+
+/* Whoever goes to sleep says so before it looks once more, and whoever has news makes them visible
+ * before looking for sleepers; so the lock is only taken where somebody sleeps. */
 
 /* Until the round is no longer `seen`. */
 static void await_round(struct wm_team *team, unsigned seen)
 {
-    for (int i = 0; i < SPINS; i++) {
+    for (int i = n_spins(team); i; i--) {
         if (atomic_load(&team->round) != seen)
             return;
         relax();
@@ -132,46 +142,139 @@ static void await_round(struct wm_team *team, unsigned seen)
     (void)pthread_mutex_unlock(&team->lock);
 }
 
-static void begin_round(struct wm_team *team)
+/* News for at most n helpers. */
+static void begin_round(struct wm_team *team, size_t n)
 {
-    (void)pthread_mutex_lock(&team->lock);
     atomic_fetch_add(&team->round, 1);
-    if (atomic_load(&team->waiting))
+    const unsigned waiting = atomic_load(&team->waiting);
+    if (!waiting)
+        return;
+    (void)pthread_mutex_lock(&team->lock);
+    if (n >= waiting)
         (void)pthread_cond_broadcast(&team->start);
+    else
+        for (; n; n--)
+            (void)pthread_cond_signal(&team->start);
     (void)pthread_mutex_unlock(&team->lock);
 }
 
-static void leave(struct wm_team *team, atomic_uint *counter)
+static void tell_driver(struct wm_team *team)
 {
-    if (atomic_fetch_sub(counter, 1) == 1) {
+    if (atomic_load(&team->driver_sleeps)) {
         (void)pthread_mutex_lock(&team->lock);
         (void)pthread_cond_signal(&team->done);
         (void)pthread_mutex_unlock(&team->lock);
     }
 }
 
-static void await_zero(struct wm_team *team, atomic_uint *counter)
+static bool all_done(struct wm_team *team)
 {
-    for (int i = 0; i < SPINS; i++) {
-        if (atomic_load(counter) == 0)
+    return atomic_load(&team->undone) == 0 && atomic_load(&team->started) == 0;
+}
+
+static void await_done(struct wm_team *team)
+{
+    for (int i = n_spins(team); i; i--) {
+        if (all_done(team))
             return;
         relax();
     }
     (void)pthread_mutex_lock(&team->lock);
-    while (atomic_load(counter))
+    atomic_store(&team->driver_sleeps, true);
+    while (!all_done(team))
         (void)pthread_cond_wait(&team->done, &team->lock);
+    atomic_store(&team->driver_sleeps, false);
     (void)pthread_mutex_unlock(&team->lock);
+}
+
+/* ---- subnormals ---- */
+
+#if defined(__x86_64__)
+typedef unsigned float_mode;
+enum { FLUSH = 0x8040 }; /* FTZ, DAZ */
+static float_mode get_float_mode(void)
+{
+    return __builtin_ia32_stmxcsr();
+}
+static void set_float_mode(float_mode mode)
+{
+    __builtin_ia32_ldmxcsr(mode);
+}
+#elif defined(__aarch64__)
+typedef uint64_t float_mode;
+enum { FLUSH = 1 << 24 }; /* FZ */
+static float_mode get_float_mode(void)
+{
+    float_mode mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    return mode;
+}
+static void set_float_mode(float_mode mode)
+{
+    __asm__ volatile("msr fpcr, %0" : : "r"(mode));
+}
+#else
+typedef unsigned float_mode;
+enum { FLUSH = 0 };
+static float_mode get_float_mode(void)
+{
+    return 0;
+}
+static void set_float_mode(float_mode mode)
+{
+    (void)mode;
+}
+#endif
+
+void wm_team_session(struct wm_team *team, void (*body)(void *arg), void *arg)
+{
+    if (atomic_load(&team->in_session)) {
+        body(arg);
+        return;
+    }
+    const float_mode before = get_float_mode();
+    atomic_store(&team->in_session, true);
+    set_float_mode(before | FLUSH);
+    body(arg);
+    set_float_mode(before);
+    atomic_store(&team->in_session, false);
+}
+
+/* ---- items ---- */
+
+/* A call is over when its items are done: a helper that sleeps, or whose processor another process
+ * has, holds nobody up. It may come late and then take an item of the next call; hence what a call
+ * is about is only read with an item in hand, which keeps that call from ending. */
+static void take_items(struct wm_team *team, float_mode usual, float_mode *mode)
+{
+    const struct wm_team *outer = this_works_for;
+    size_t n_done = 0;
+    this_works_for = team;
+    for (;;) {
+        const long long left = atomic_fetch_sub(&team->left, 1);
+        if (left <= 0)
+            break;
+        const float_mode wanted = atomic_load(&team->in_session) ? usual | FLUSH : usual;
+        if (wanted != *mode)
+            set_float_mode(*mode = wanted);
+        team->body(team->arg, team->n_items - (size_t)left);
+        n_done++;
+    }
+    this_works_for = outer;
+    if (n_done && atomic_fetch_sub(&team->undone, n_done) == n_done)
+        tell_driver(team);
 }
 
 static void help(struct wm_team *team, unsigned slot)
 {
+    const float_mode usual = get_float_mode();
+    float_mode mode = usual;
     this_slot = slot;
-    for (unsigned seen = 0;; seen++) {
-        await_round(team, seen);
-        if (atomic_load(&team->stop))
-            return;
-        take_items(team);
-        leave(team, &team->working);
+    while (!atomic_load(&team->stop)) {
+        const unsigned seen = atomic_load(&team->round);
+        take_items(team, usual, &mode);
+        if (!atomic_load(&team->stop))
+            await_round(team, seen);
     }
 }
 
@@ -199,7 +302,8 @@ static void *host_main(void *arg)
 #    pragma omp single
         {
             team->n_threads = 1 + (unsigned)omp_get_num_threads();
-            leave(team, &team->started);
+            atomic_store(&team->started, 0);
+            tell_driver(team);
         }
         help(team, 1 + (unsigned)omp_get_thread_num());
     }
@@ -213,7 +317,8 @@ enum { HOSTS_MOST = WM_TEAM_MAX };
 static void *host_main(void *arg)
 {
     struct host *self = arg;
-    leave(self->team, &self->team->started);
+    atomic_fetch_sub(&self->team->started, 1);
+    tell_driver(self->team);
     help(self->team, self->slot);
     return NULL;
 }
@@ -223,7 +328,7 @@ static void *host_main(void *arg)
 static void stop_hosts(struct wm_team *team, unsigned n_hosts)
 {
     atomic_store(&team->stop, true);
-    begin_round(team);
+    begin_round(team, SIZE_MAX);
     for (unsigned i = 0; i < n_hosts; i++)
         (void)pthread_join(team->hosts[i].thread, NULL);
     (void)pthread_cond_destroy(&team->done);
@@ -246,6 +351,7 @@ int wm_team_new(unsigned n_threads, struct wm_team **ret, struct wm_error *err)
         return wm_fail_nomem(err, size, "team of threads");
     team->n_threads = n_threads;
     team->n_hosts = n_hosts;
+    team->crowded = n_threads > wm_processors();
     (void)pthread_mutex_init(&team->lock, NULL);
     (void)pthread_cond_init(&team->start, NULL);
     (void)pthread_cond_init(&team->done, NULL);
@@ -260,7 +366,7 @@ int wm_team_new(unsigned n_threads, struct wm_team **ret, struct wm_error *err)
                            error);
         }
     }
-    await_zero(team, &team->started);
+    await_done(team);
     *ret = team;
     return 0;
 }
@@ -279,7 +385,7 @@ unsigned wm_team_size(const struct wm_team *team)
 void wm_parallel(struct wm_team *team, size_t n_items, void (*body)(void *arg, size_t item),
                  void *arg)
 {
-    if (team->n_threads == 1 || n_items <= 1) {
+    if (team->n_threads == 1 || n_items <= 1 || this_works_for == team) {
         for (size_t i = 0; i < n_items; i++)
             body(arg, i);
         return;
@@ -287,9 +393,10 @@ void wm_parallel(struct wm_team *team, size_t n_items, void (*body)(void *arg, s
     team->body = body;
     team->arg = arg;
     team->n_items = n_items;
-    atomic_store(&team->next, 0);
-    atomic_store(&team->working, team->n_threads - 1);
-    begin_round(team);
-    take_items(team);
-    await_zero(team, &team->working);
+    atomic_store(&team->undone, n_items);
+    atomic_store(&team->left, (long long)n_items);
+    begin_round(team, n_items - 1);
+    float_mode mode = get_float_mode();
+    take_items(team, mode, &mode);
+    await_done(team);
 }
