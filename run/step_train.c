@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* train: a model from the shards. */
 #include <stdio.h>
+#include <string.h>
 
 #include "run/step.h"
 
@@ -93,7 +94,7 @@ const struct wm_step wm_step_train = {
     .name = "train",
     .directory = "model",
     .summary = "a model from the shards",
-    .version = 1,
+    .version = 2,
     .needs = 1u << WM_STEP_SHARDS,
     .check = check,
     .describe = describe,

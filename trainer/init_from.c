@@ -98,25 +98,3 @@ int wm_init_from_load(const char *dir, XXH128_hash_t tokenizer, float *params, s
 }
 
 /* ---- identity ---- */
-
-int wm_train_describe(const struct wm_train_options *options, struct wm_buf *out,
-                      struct wm_error *err)
-{
-    struct wm_json_out w;
-    XXH128_hash_t digest;
-    char hex[WM_HEX128];
-    if (!options->init_from)
-        return wm_options_describe(wm_train_option_table, options, out, err);
-    int status = wm_weights_digest(options->init_from, &digest, err);
-    if (status)
-        return status;
-    wm_hex128(digest, hex);
-    wm_json_out_open(&w, out, err);
-    wm_json_put_open(&w, '{');
-    wm_json_put_key(&w, "options");
-    status = wm_options_put(&w, wm_train_option_table, options, err);
-    wm_json_put_key(&w, "init_from");
-    wm_json_put_str(&w, wm_str_of(hex));
-    wm_json_put_close(&w, '}');
-    return status ? status : w.status;
-}

@@ -7,6 +7,7 @@
 
 #include "trainer/export.h"
 #include "trainer/schedule.h"
+#include "trainer/tensorboard.h"
 #include "trainer/train_plan.h"
 #include "trainer/training.h"
 
@@ -29,7 +30,7 @@ static double tokens_per_second(const struct wm_training *t)
 {
     double seconds = wm_seconds() - t->start;
     uint64_t samples = t->head.sample - t->first_sample;
-    double tokens = (double)samples * t->windows.context;
+    double tokens = (double)samples * t->mixture.context;
     return seconds > 0 ? tokens / seconds : 0;
 }
 
@@ -76,14 +77,15 @@ static int validate(struct wm_training *t, struct wm_error *err)
 {
     if (!validation_due(t))
         return 0;
-    return wm_training_validate(t, &t->history.steps[t->history.n - 1].validation, err);
+    int status = wm_training_validate(t, &t->history.steps[t->history.n - 1].validation, err);
+    return status ? status : wm_training_save_best(t, err);
 }
 
 /* The last step is saved too: writing the model may be interrupted as well. */
-static bool save_due(const struct wm_training *t)
+static bool save_due(const struct wm_training *t, bool last)
 {
     uint64_t step = t->history.n, n = t->options->checkpoint_every;
-    return n && step != t->saved && (step == t->head.n_steps || every(step, n));
+    return n && step != t->saved && (last || every(step, n));
 }
 
 /* Each round ends what belongs to the newest step, then makes the next: so a training that was
@@ -95,10 +97,10 @@ static int loop(struct wm_training *t, struct wm_error *err)
         if (status)
             return status;
         uint64_t step = t->history.n;
-        bool last = step == t->head.n_steps;
+        bool last = step == t->head.n_steps || wm_training_stops_early(t);
         if (step > t->first_step)
             say_step(t);
-        if (save_due(t))
+        if (save_due(t, last))
             status = wm_training_save(t, err);
         if (status || last)
             return status;
@@ -113,7 +115,7 @@ static int run(struct wm_training *t, struct wm_error *err)
     uint64_t samples = wm_schedule_samples(t->options, t->head.n_steps);
     wm_progress_start(t->job->progress, "train", "tokens", samples * t->options->context);
     wm_progress_skip(t->job->progress, t->first_sample * t->options->context);
-    t->start = wm_seconds();
+    t->start = wm_seconds(); /* tokens a second: of the steps alone */
     int status = loop(t, err);
     if (status == WM_E_CANCELLED) {
         struct wm_error failed;
@@ -131,7 +133,8 @@ static int run(struct wm_training *t, struct wm_error *err)
 static struct wm_train_result result(const struct wm_training *t)
 {
     uint64_t n = t->history.n, tail = n / 10 ? n / 10 : 1;
-    const struct wm_step_metrics *last = &t->history.steps[n - 1];
+    const uint64_t best = t->options->best ? wm_training_best(t) : 0;
+    const struct wm_step_metrics *last = &t->history.steps[(best ? best : n) - 1];
     struct wm_train_result r = {
         .n_params = wm_train_parameters(&t->head.config),
         .n_steps = n,
@@ -164,10 +167,15 @@ int wm_train(const struct wm_train_job *job, struct wm_train_result *ret, struct
     if (status)
         goto out;
     *ret = result(&t);
+    status = wm_training_take_best(&t, &ret->best_step, err);
+    if (status)
+        goto out;
     wm_optimizer_swap_average(t.optimizer);
     status = wm_export_write(t.model, t.tokenizer, job->out, err);
     if (!status)
         status = wm_metrics_write(job->out, &t.history, &t.scale, err);
+    if (!status)
+        status = wm_tensorboard_write(job->out, &t.history, &t.scale, err);
     if (!status)
         wm_progress_finish(job->progress);
 out:

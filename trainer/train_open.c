@@ -25,42 +25,47 @@ void wm_training_say(const struct wm_training *t, const char *fmt, ...)
 
 static int check_tokenizer(struct wm_training *t, struct wm_error *err)
 {
+    const struct wm_shard_set *shards = &t->mixture.sources[0].set;
     XXH128_hash_t is = wm_tokenizer_identity(t->tokenizer);
     char want[WM_HEX128], got[WM_HEX128];
-    if (XXH128_isEqual(is, t->train_set.tokenizer) &&
-        wm_tokenizer_size(t->tokenizer) == t->train_set.vocabulary)
+    if (XXH128_isEqual(is, shards->tokenizer) &&
+        wm_tokenizer_size(t->tokenizer) == shards->vocabulary)
         return 0;
-    wm_hex128(t->train_set.tokenizer, want);
+    wm_hex128(shards->tokenizer, want);
     wm_hex128(is, got);
     (void)wm_fail(err, WM_E_MISMATCH,
                   "the shards were made with tokenizer %s (%" PRIu32
                   " ids), tokenizer.json is %s (%" PRIu32 " ids)",
-                  want, t->train_set.vocabulary, got, wm_tokenizer_size(t->tokenizer));
+                  want, shards->vocabulary, got, wm_tokenizer_size(t->tokenizer));
     return wm_error_where(err, "%s", t->job->shards);
+}
+
+/* What attention shall not see beyond. */
+static int find_eod(struct wm_training *t, struct wm_error *err)
+{
+    if (!t->options->document_reset || wm_tokenizer_eod(t->tokenizer, &t->eod))
+        return 0;
+    (void)wm_fail(err, WM_E_CONFIG,
+                  "document_reset needs a token that ends documents; this tokenizer has none");
+    return wm_error_hint(err, "make the tokenizer with specials: [<|endoftext|>]");
 }
 
 static int open_data(struct wm_training *t, struct wm_error *err)
 {
     const char *dir = t->job->shards;
-    int status = wm_shard_set_open(dir, WM_TRAIN, &t->train_set, err);
+    struct wm_train_sources sources;
+    int status = wm_train_sources(t->options, dir, &t->arena, &sources, err);
+    if (!status)
+        status = wm_mixture_open(&t->mixture, sources.dirs, sources.weights, sources.n,
+                                 (uint32_t)t->options->context, err);
     if (!status)
         status = wm_shard_set_open(dir, WM_VALIDATION, &t->validation_set, err);
     if (!status)
         status = wm_tokenizer_load(dir, &t->tokenizer, err);
     if (!status)
         status = check_tokenizer(t, err);
-    if (status)
-        return status;
-    uint32_t context = (uint32_t)t->options->context;
-    if (t->train_set.n_tokens <= context) {
-        (void)wm_fail(err, WM_E_FORMAT,
-                      "%" PRIu64 " training tokens are too few for one window of %" PRIu32 " and "
-                      "the token behind it",
-                      t->train_set.n_tokens, context);
-        (void)wm_error_hint(err, "more text, or a smaller context");
-        return wm_error_where(err, "%s", dir);
-    }
-    status = wm_windows_init(&t->windows, &t->train_set, context, err);
+    if (!status)
+        status = find_eod(t, err);
     return status ? status : wm_training_plan_validation(t, err);
 }
 
@@ -68,29 +73,29 @@ static int open_data(struct wm_training *t, struct wm_error *err)
 
 static int describe(struct wm_training *t, struct wm_error *err)
 {
-    char path[WM_PATH_MAX];
-    struct wm_digest shards;
     struct wm_checkpoint_head *head = &t->head;
+    struct wm_digest digest = {0};
+    char path[WM_PATH_MAX];
     if (t->job->identity && !wm_unhex128(t->job->identity, &head->identity))
         return wm_fail(err, WM_E_CONFIG, "a job's identity is 32 hexadecimal digits");
     int status = wm_train_describe(t->options, &t->options_text, err);
     if (!status)
         status = wm_path_join(path, t->job->shards, "shards.json", err);
     if (!status)
-        status = wm_file_digest(path, &shards, err);
+        status = wm_file_digest(path, &digest, err);
     if (!status)
-        status = wm_schedule_steps(t->options, t->windows.n, &head->n_steps, err);
+        status = wm_schedule_steps(t->options, t->mixture.n_windows, &head->n_steps, err);
     if (status)
         return status;
-    head->tokenizer = t->train_set.tokenizer;
-    head->shards = shards.hash;
-    head->config = wm_train_config(t->options, t->train_set.vocabulary);
+    const struct wm_shard_set *shards = &t->mixture.sources[0].set;
+    head->tokenizer = shards->tokenizer;
+    head->shards = digest.hash;
+    head->config = wm_train_config(t->options, shards->vocabulary);
     if (t->options->init_from)
         status = wm_init_from_config(t->options->init_from, &head->config, err);
     if (status)
         return status;
     t->scale.options = t->options;
-    t->scale.n_steps = head->n_steps;
     return 0;
 }
 
@@ -106,36 +111,57 @@ static int check_memory(const struct wm_training *t, struct wm_error *err)
     return wm_error_hint(err, "a smaller micro_batch, or --memory %s", needs);
 }
 
-static int open_model(struct wm_training *t, struct wm_error *err)
+static int open_batch(struct wm_training *t, struct wm_error *err)
 {
     t->micro_batch = wm_train_micro_batch(t->options);
-    size_t n = (size_t)t->micro_batch * t->options->context;
+    const size_t n = (size_t)t->micro_batch * t->options->context;
+    const bool reset = t->options->document_reset;
     t->inputs = malloc(n * sizeof *t->inputs);
     t->targets = malloc(n * sizeof *t->targets);
-    if (!t->inputs || !t->targets)
-        return wm_fail_nomem(err, 2 * n * sizeof *t->inputs, "a batch");
-    int status = wm_history_init(&t->history, t->head.n_steps, err);
+    t->positions = reset ? malloc(n * sizeof *t->positions) : NULL;
+    t->first_key = reset ? malloc(n * sizeof *t->first_key) : NULL;
+    if (t->inputs && t->targets && (!reset || (t->positions && t->first_key)))
+        return 0;
+    return wm_fail_nomem(err, 4 * n * sizeof *t->inputs, "a batch");
+}
+
+int wm_training_begin(struct wm_training *t, struct wm_error *err)
+{
+    const struct wm_optimizer_config optimizer = wm_train_optimizer(t->options);
+    t->scale.n_steps = t->head.n_steps;
+    wm_optimizer_free(t->optimizer);
+    t->optimizer = NULL;
+    int status = wm_optimizer_new(&optimizer, t->model, &t->optimizer, err);
+    if (!status)
+        status = wm_history_init(&t->history, t->head.n_steps, err);
+    if (status)
+        return status;
+    wm_model_init(t->model, (enum wm_init)t->options->init, t->options->zero_output,
+                  t->options->seed);
+    if (!t->options->init_from)
+        return 0;
+    return wm_init_from_load(t->options->init_from, t->head.tokenizer, t->model->params, err);
+}
+
+static int open_model(struct wm_training *t, struct wm_error *err)
+{
+    int status = open_batch(t, err);
     if (!status)
         status = wm_team_new(t->job->threads, &t->team, err);
     if (!status)
         status = wm_model_new(&t->head.config, t->micro_batch, true, t->team, &t->model, err);
     if (status)
         return status;
-    wm_model_init(t->model, (enum wm_init)t->options->init, t->options->zero_output,
-                  t->options->seed);
-    if (t->options->init_from) {
-        status = wm_init_from_load(t->options->init_from, t->head.tokenizer, t->model->params, err);
-        if (status)
-            return status;
-    }
-    const struct wm_optimizer_config optimizer = wm_train_optimizer(t->options);
-    return wm_optimizer_new(&optimizer, t->model, &t->optimizer, err);
+    t->start = wm_seconds();
+    return t->options->time > 0 ? wm_training_plan_time(t, err) : wm_training_begin(t, err);
 }
 
 int wm_training_open(struct wm_training *t, const struct wm_train_job *job, struct wm_error *err)
 {
-    *t = (struct wm_training){.job = job, .options = job->options};
+    *t = (struct wm_training){.job = job, .resolved = wm_train_options_resolve(job->options)};
+    t->options = &t->resolved;
     wm_buf_init(&t->options_text, WM_CHECKPOINT_OPTIONS);
+    wm_arena_init(&t->arena, WM_TRAIN_NAMES);
     int status = wm_train_options_check(job->options, err);
     if (!status)
         status = open_data(t, err);
@@ -156,8 +182,11 @@ void wm_training_close(struct wm_training *t)
     wm_history_done(&t->history);
     free(t->inputs);
     free(t->targets);
+    free(t->positions);
+    free(t->first_key);
     wm_tokenizer_free(t->tokenizer);
-    wm_shard_set_close(&t->train_set);
+    wm_mixture_close(&t->mixture);
     wm_shard_set_close(&t->validation_set);
     wm_buf_done(&t->options_text);
+    wm_arena_done(&t->arena);
 }

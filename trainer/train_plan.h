@@ -8,11 +8,27 @@
 
 #include <stdint.h>
 
+#include "trainer/mixture.h"
 #include "trainer/model.h"
 #include "trainer/optimizer.h"
+#include "wetmill/file.h"
 #include "wetmill/train.h"
 
-enum { WM_TRAIN_TOKEN_BYTES = 256 /**< Of a loaded tokenizer, for each id, generously. */ };
+enum {
+    WM_TRAIN_TOKEN_BYTES = 256, /**< Of a loaded tokenizer, for each id, generously. */
+    WM_TRAIN_NAMES =
+        WM_MIXTURE_MAX * 2 * WM_PATH_MAX, /**< Of the directories of a mixture, bytes. */
+};
+
+/** The directories to train on and their weights; the first is the training's own. */
+struct wm_train_sources {
+    uint32_t n;
+    const char *dirs[WM_MIXTURE_MAX];
+    double weights[WM_MIXTURE_MAX];
+};
+/** `arena` gets the names. WM_E_CONFIG: an item that is not DIR=WEIGHT. */
+int wm_train_sources(const struct wm_train_options *options, const char *own,
+                     struct wm_arena *arena, struct wm_train_sources *ret, struct wm_error *err);
 
 /** Sequences computed at once: never more than a step has. */
 uint32_t wm_train_micro_batch(const struct wm_train_options *options);

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "trainer/tensorboard.h"
 #include "trainer/training.h"
 
 static struct wm_checkpoint_content content_of(struct wm_training *t)
@@ -10,6 +11,23 @@ static struct wm_checkpoint_content content_of(struct wm_training *t)
                                           .optimizer = t->optimizer,
                                           .history = &t->history,
                                           .options = wm_buf_str(&t->options_text)};
+}
+
+int wm_training_read(struct wm_training *t, const struct wm_checkpoint *c, struct wm_error *err)
+{
+    const struct wm_checkpoint_content content = content_of(t);
+    int status = wm_checkpoint_restore(c, &content, err);
+    if (!status)
+        t->head.sample = c->head.sample;
+    return status;
+}
+
+int wm_training_write(struct wm_training *t, const char *path, struct wm_error *err)
+{
+    const struct wm_checkpoint_content content = content_of(t);
+    t->head.step = t->history.n;
+    t->head.n_averaged = t->optimizer->n_averaged;
+    return wm_checkpoint_save(path, &t->head, &content, err);
 }
 
 /* 1: restored; 0: not to be used, and removed; < 0: stop. */
@@ -36,12 +54,8 @@ static int try_checkpoint(struct wm_training *t, uint64_t step, struct wm_error 
         (void)wm_error_where(err, "%s", path);
         (void)wm_error_hint(err, "remove it to train anew, or give another work directory");
     } else {
-        const struct wm_checkpoint_content content = content_of(t);
-        status = wm_checkpoint_restore(&c, &content, err);
-        if (!status) {
-            t->saved = c.head.step;
-            t->head.sample = c.head.sample;
-        }
+        status = wm_training_read(t, &c, err);
+        t->saved = c.head.step;
     }
     wm_checkpoint_close(&c);
     return status ? status : 1;
@@ -74,15 +88,14 @@ int wm_training_save(struct wm_training *t, struct wm_error *err)
     if (t->history.n == 0)
         return 0;
     char path[WM_PATH_MAX];
-    const struct wm_checkpoint_content content = content_of(t);
-    t->head.step = t->history.n;
-    t->head.n_averaged = t->optimizer->n_averaged;
-    int status = wm_checkpoint_path(path, t->job->work, t->head.step, err);
+    int status = wm_checkpoint_path(path, t->job->work, t->history.n, err);
     if (!status)
-        status = wm_checkpoint_save(path, &t->head, &content, err);
+        status = wm_training_write(t, path, err);
     if (status)
         return status;
     t->saved = t->history.n;
     status = wm_checkpoint_prune(t->job->work, t->options->keep_checkpoints, err);
-    return status ? status : wm_metrics_write(t->job->work, &t->history, &t->scale, err);
+    if (!status)
+        status = wm_metrics_write(t->job->work, &t->history, &t->scale, err);
+    return status ? status : wm_tensorboard_write(t->job->work, &t->history, &t->scale, err);
 }

@@ -5,25 +5,57 @@
 #include "trainer/schedule.h"
 #include "trainer/training.h"
 
+/* Where each token's document begins, and how far into it the token is. */
+static void find_documents(struct wm_training *t, size_t at, uint32_t n)
+{
+    uint32_t first = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        t->first_key[at + i] = first;
+        t->positions[at + i] = i - first;
+        if (t->inputs[at + i] == t->eod)
+            first = i + 1;
+    }
+}
+
+int wm_training_load_row(struct wm_training *t, const struct wm_windows *windows, uint64_t window,
+                         uint32_t n, size_t at, struct wm_error *err)
+{
+    int status = wm_windows_read(windows, window, n, t->inputs + at, t->targets + at, err);
+    if (!status && t->first_key)
+        find_documents(t, at, n);
+    return status;
+}
+
 /* Sequences `sample` … of the training into the batch buffers. */
 static int load_batch(struct wm_training *t, uint64_t sample, uint32_t n, struct wm_error *err)
 {
-    uint32_t context = t->windows.context;
+    const uint32_t context = t->mixture.context;
     int status = 0;
     for (uint32_t row = 0; row < n && !status; row++) {
-        uint64_t window = wm_windows_sample(&t->windows, t->options->seed, sample + row);
-        size_t at = (size_t)row * context;
-        status =
-            wm_windows_read(&t->windows, window, context, t->inputs + at, t->targets + at, err);
+        const struct wm_sample_place place =
+            wm_mixture_sample(&t->mixture, t->options->seed, sample + row);
+        status = wm_training_load_row(t, &t->mixture.sources[place.source].windows, place.window,
+                                      context, (size_t)row * context, err);
     }
     return status;
+}
+
+struct wm_lm_batch wm_training_rows(const struct wm_training *t, uint32_t b, uint32_t n)
+{
+    return (struct wm_lm_batch){.b = b,
+                                .t = n,
+                                .inputs = t->inputs,
+                                .targets = t->targets,
+                                .positions = t->positions,
+                                .first_key = t->first_key};
 }
 
 /* Gradients of the step's mean loss, accumulated over its micro-batches in order. */
 static int accumulate(struct wm_training *t, double *ret_loss, struct wm_error *err)
 {
-    const uint64_t batch = wm_schedule_batch(t->options, t->history.n + 1), first = t->head.sample;
-    double tokens = (double)batch * t->windows.context, sum = 0;
+    const uint64_t batch = wm_schedule_batch(t->options, t->history.n + 1),
+                   first = t->options->overfit_batch ? 0 : t->head.sample;
+    double tokens = (double)batch * t->mixture.context, sum = 0;
     wm_model_zero_grads(t->model);
     for (uint64_t done = 0; done < batch;) {
         uint64_t left = batch - done;
@@ -34,14 +66,13 @@ static int accumulate(struct wm_training *t, double *ret_loss, struct wm_error *
             status = load_batch(t, first + done, n, err);
         if (status)
             return status;
-        struct wm_lm_batch rows = {
-            .b = n, .t = t->windows.context, .inputs = t->inputs, .targets = t->targets};
+        const struct wm_lm_batch rows = wm_training_rows(t, n, t->mixture.context);
         status = wm_model_forward_backward(t->model, &rows, (float)(1 / tokens), &nll, err);
         if (status)
             return status;
         sum += nll;
         done += n;
-        wm_progress_add(t->job->progress, (uint64_t)n * t->windows.context);
+        wm_progress_add(t->job->progress, (uint64_t)n * t->mixture.context);
     }
     *ret_loss = sum / tokens;
     return 0;

@@ -47,13 +47,12 @@ static int score(struct wm_training *t, uint64_t window, uint32_t n, uint32_t le
 {
     int status = wm_cancel_check(t->job->cancel, err);
     for (uint32_t row = 0; row < n && !status; row++) {
-        size_t at = (size_t)row * length;
-        status = wm_windows_read(&t->validation, window + row, length, t->inputs + at,
-                                 t->targets + at, err);
+        status = wm_training_load_row(t, &t->validation, window + row, length, (size_t)row * length,
+                                      err);
     }
     if (status)
         return status;
-    struct wm_lm_batch rows = {.b = n, .t = length, .inputs = t->inputs, .targets = t->targets};
+    const struct wm_lm_batch rows = wm_training_rows(t, n, length);
     return wm_model_loss(t->model, &rows, ret_nll, err);
 }
 

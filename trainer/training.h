@@ -8,6 +8,8 @@
  *     train_step.c      one update of the weights
  *     train_validate.c  the validation text: what it is, and its loss
  *     train_resume.c    checkpoints found and saved
+ *     train_best.c      the best validation, and stopping early
+ *     train_time.c      the number of steps that fit a given time
  */
 #ifndef WETMILL_TRAINER_TRAINING_H
 #define WETMILL_TRAINER_TRAINING_H
@@ -15,6 +17,7 @@
 #include "trainer/checkpoint.h"
 #include "trainer/data.h"
 #include "trainer/metrics.h"
+#include "trainer/mixture.h"
 #include "trainer/model.h"
 #include "trainer/optimizer.h"
 #include "wetmill/cancel.h"
@@ -24,16 +27,21 @@
 
 struct wm_training {
     const struct wm_train_job *job;
-    const struct wm_train_options *options;
-    struct wm_shard_set train_set, validation_set;
-    struct wm_windows windows, validation;
+    struct wm_train_options resolved;
+    const struct wm_train_options *options; /**< = &resolved */
+    struct wm_arena arena;
+    struct wm_mixture mixture;
+    struct wm_shard_set validation_set;
+    struct wm_windows validation;
     struct wm_tokenizer *tokenizer;
     struct wm_team *team;
     struct wm_model *model;
     struct wm_optimizer *optimizer;
     uint32_t micro_batch;
-    uint32_t *inputs, *targets; /**< [micro_batch × context] */
-    uint64_t scored;            /**< Tokens of each validation; 0: there is none. */
+    uint32_t *inputs, *targets;      /**< [micro_batch × context] */
+    uint32_t *positions, *first_key; /**< The same, with document_reset; else NULL */
+    uint32_t eod;                    /**< Ends documents; set with document_reset. */
+    uint64_t scored;                 /**< Tokens of each validation; 0: there is none. */
     struct wm_metrics_scale scale;
     struct wm_history history;         /**< history.n = steps done */
     struct wm_checkpoint_head head;    /**< head.sample: sequences read so far. */
@@ -48,13 +56,36 @@ struct wm_training {
 int wm_training_open(struct wm_training *t, const struct wm_train_job *job, struct wm_error *err);
 void wm_training_close(struct wm_training *t);
 
+/** First weights and empty optimiser state and history, for head.n_steps steps. */
+int wm_training_begin(struct wm_training *t, struct wm_error *err);
+/** With options->time: set head.n_steps, from WORK/time.json or by measuring; then as begin. */
+int wm_training_plan_time(struct wm_training *t, struct wm_error *err);
+
 /** Go back to the newest checkpoint that is whole and belongs here, if there is one. */
 int wm_training_resume(struct wm_training *t, struct wm_error *err);
 /** Save a checkpoint and metrics of the steps done; does nothing before the first. */
 int wm_training_save(struct wm_training *t, struct wm_error *err);
 
+/** The state as it is into a file; from one into weights, optimiser and history. */
+int wm_training_write(struct wm_training *t, const char *path, struct wm_error *err);
+int wm_training_read(struct wm_training *t, const struct wm_checkpoint *c, struct wm_error *err);
+
+/** Step that validated best so far, 0 if none did; and whether early_stop says it is enough. */
+uint64_t wm_training_best(const struct wm_training *t);
+bool wm_training_stops_early(const struct wm_training *t);
+/** With options->best: keep the newest step's weights if it is the best; and bring them back at the
+ *  end. `*ret_step` is theirs, 0 without the option. */
+int wm_training_save_best(struct wm_training *t, struct wm_error *err);
+int wm_training_take_best(struct wm_training *t, uint64_t *ret_step, struct wm_error *err);
+
 /** One step. On WM_E_CANCELLED parameters are those of the last step. */
 int wm_training_step(struct wm_training *t, struct wm_error *err);
+
+/** `n` tokens of `window` and what comes after each into the batch's row that begins at `at`. */
+int wm_training_load_row(struct wm_training *t, const struct wm_windows *windows, uint64_t window,
+                         uint32_t n, size_t at, struct wm_error *err);
+/** The batch's buffers as `b` rows of `n` tokens. */
+struct wm_lm_batch wm_training_rows(const struct wm_training *t, uint32_t b, uint32_t n);
 
 /** Choose the tokens that are scored, count their bytes. */
 int wm_training_plan_validation(struct wm_training *t, struct wm_error *err);

@@ -32,6 +32,10 @@ struct wm_progress;
 
 /* ---- training ---- */
 
+enum wm_train_dtype {
+    WM_DTYPE_FLOAT32,
+    WM_DTYPE_BFLOAT16, /**< Factors of products are rounded to bfloat16; sums stay float32. */
+};
 enum wm_train_optimizer { WM_TRAIN_ADAMW, WM_TRAIN_SGD, WM_TRAIN_MUON };
 enum wm_train_schedule {
     WM_SCHEDULE_COSINE,   /**< Half a cosine to min_lr (Loshchilov and Hutter 2017). */
@@ -47,12 +51,22 @@ enum wm_train_init {
 
 /** Options of `wetmill train` and of the train step. "Step" is one update of the weights. */
 struct wm_train_options {
-    uint64_t layers, heads, width;    /**< width is a multiple of heads */
-    uint64_t context;                 /**< Tokens the model sees at once. */
-    uint64_t batch;                   /**< Sequences of `context` tokens in a step. */
-    uint64_t micro_batch;             /**< Sequences computed at once; the rest is accumulated. */
-    uint64_t steps;                   /**< 0: as many as `epochs` takes. */
-    double epochs;                    /**< Passes over the training shards, if steps is 0. */
+    int size;                      /**< Index into wm_train_sizes: what is 0 below. */
+    int architecture;              /**< gpt2, llama, qwen3 */
+    uint64_t layers, heads, width; /**< width is a multiple of heads */
+    uint64_t kv_heads;             /**< Key/value heads; divides heads. 0 = heads */
+    uint64_t hidden;               /**< Of the MLP; 0 = the architecture's usual. */
+    double rope_theta;             /**< Base of rotary positions. */
+    bool tied;                     /**< The output head is the token embedding. */
+    int dtype;                     /**< enum wm_train_dtype */
+    uint64_t context;              /**< Tokens the model sees at once. */
+    bool document_reset;           /**< Tokens see nothing of the documents before theirs. */
+    struct wm_list mix;            /**< "DIR=WEIGHT": more shards to train on. */
+    uint64_t batch;                /**< Sequences of `context` tokens in a step. */
+    uint64_t micro_batch;          /**< Sequences computed at once; the rest is accumulated. */
+    uint64_t steps;                /**< 0: as many as `epochs` takes. */
+    double epochs;                 /**< Passes over the training shards, if steps is 0. */
+    double time;                   /**< Seconds the training shall take; sets the steps. 0: not. */
     uint64_t batch_start, batch_ramp; /**< The batch grows from batch_start to batch in the first
                                            batch_ramp steps; 0 steps = it does not grow. */
     int optimizer;                    /**< enum wm_train_optimizer */
@@ -73,10 +87,24 @@ struct wm_train_options {
     uint64_t seed;
     uint64_t validate_every;    /**< Steps; 0 = only at the end. */
     uint64_t validation_tokens; /**< Most tokens scored each time; 0 = all. */
+    bool best;                  /**< The result is of the step that validated best, not the last. */
+    uint64_t early_stop;        /**< Validations without a better one that end it; 0 = none do. */
+    bool overfit_batch;         /**< Every step has the first step's samples. */
     uint64_t checkpoint_every;  /**< Steps; 0 = only when interrupted. Cannot change bytes. */
     uint64_t keep_checkpoints;  /**< Newest ones kept. Cannot change bytes. */
 };
 extern const struct wm_option wm_train_option_table[];
+
+/** What `size` stands for: models and settings tuned for it. */
+struct wm_train_size {
+    const char *name;
+    uint64_t layers, heads, width, batch;
+    double learning_rate;
+};
+extern const struct wm_train_size wm_train_sizes[]; /**< Ends with {0}. */
+
+/** `options` with everything that is 0 = "by size" set. */
+struct wm_train_options wm_train_options_resolve(const struct wm_train_options *options);
 
 /** Check what a table of ranges cannot say (width against heads, …). WM_E_CONFIG. */
 int wm_train_options_check(const struct wm_train_options *options, struct wm_error *err);
@@ -119,6 +147,7 @@ struct wm_train_job {
 
 struct wm_train_result {
     uint64_t n_params, n_steps, n_tokens;
+    uint64_t best_step;     /**< Whose weights are the result, if options->best; else 0. */
     uint64_t first_step;    /**< Steps taken from a checkpoint; 0 = from the start. */
     double train_nats;      /**< Mean loss of the last tenth of the steps, nats/token. */
     bool validated;         /**< There were validation shards long enough for one window. */

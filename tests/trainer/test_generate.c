@@ -214,12 +214,14 @@ static void write_hub_layout(const char *path, const struct wm_safetensors *from
     for (; n < from->n && n < 60; n++) {
         const struct wm_safetensor *t = &from->tensors[n];
         (void)snprintf(names[n], sizeof names[n], "%.*s", (int)t->name.len - 12, t->name.ptr + 12);
-        entries[n] = (struct wm_safetensors_entry){.name = names[n], .n_dims = t->n_dims, .shape = {t->shape[0], t->shape[1]}};
+        entries[n] = (struct wm_safetensors_entry){
+            .name = names[n], .n_dims = t->n_dims, .shape = {t->shape[0], t->shape[1]}};
     }
     const struct wm_safetensor *wte = wm_safetensors_find(from, WM_STR("transformer.wte.weight"));
+    entries[n++] = (struct wm_safetensors_entry){
+        .name = "lm_head.weight", .n_dims = 2, .shape = {wte->shape[0], wte->shape[1]}};
     entries[n++] =
-        (struct wm_safetensors_entry){.name = "lm_head.weight", .n_dims = 2, .shape = {wte->shape[0], wte->shape[1]}};
-    entries[n++] = (struct wm_safetensors_entry){.name = "h.0.attn.bias", .n_dims = 2, .shape = {48, 48}};
+        (struct wm_safetensors_entry){.name = "h.0.attn.bias", .n_dims = 2, .shape = {48, 48}};
     struct layout layout = {from};
     CHECK_OK(wm_safetensors_write(path, entries, n, NULL, 0, fill, &layout, NULL, &err), err);
 }

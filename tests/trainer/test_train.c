@@ -196,6 +196,96 @@ static void check_all_options(void)
     }
 }
 
+/* ---- what is seen ---- */
+
+/* Two sources, documents apart, llama's parts: stopped at every step it comes to the same. */
+static void check_data(void)
+{
+    struct wm_train_result result, stopped;
+    char mix[WM_PATH_MAX];
+    const char *items[] = {mix};
+    (void)snprintf(mix, sizeof mix, "%s=0.5", in_top("other"));
+    options = small_options();
+    options.mix = (struct wm_list){items, 1};
+    options.architecture = 1; /* llama */
+    options.kv_heads = 1;
+    options.document_reset = true;
+    CHECK_OK(train("mixed", "work-mixed", 2, &result), err);
+    for (unsigned step = 1; step < 11; step += 2)
+        CHECK_FAILS(train_until("mixed2", "work-mixed2", 2, &stopped), WM_E_CANCELLED, err, "");
+    CHECK_OK(train_until("mixed2", "work-mixed2", 0, &stopped), err);
+    CHECK(same_models(in_top("mixed"), in_top("mixed2")));
+    options.document_reset = false;
+    CHECK_OK(train("whole", "work-whole", 2, &stopped), err);
+    CHECK(stopped.train_nats != result.train_nats);
+    (void)snprintf(mix, sizeof mix, "%s=0.25", in_top("other"));
+    CHECK_FAILS(train("whole", "work-whole", 2, &stopped), WM_E_MISMATCH, err, "mix 1");
+    (void)snprintf(mix, sizeof mix, "%s", in_top("other"));
+    CHECK_FAILS(train("whole", "work-whole", 2, &stopped), WM_E_CONFIG, err, "DIR=WEIGHT");
+}
+
+static void check_overfit(void)
+{
+    struct wm_train_result result;
+    options = small_options();
+    options.overfit_batch = true;
+    options.steps = 250;
+    options.learning_rate = 0.01;
+    options.weight_decay = 0;
+    options.validate_every = 0;
+    options.checkpoint_every = 0;
+    options.width = 48;
+    CHECK_OK(train("overfit", "work-overfit", 2, &result), err);
+    CHECK_(result.train_nats < 0.05, "one batch stays at %g nats", result.train_nats);
+}
+
+/* ---- ends ---- */
+
+/* With a rate far too high, validation soon gets worse: the best step's weights are the result. */
+static void check_best(void)
+{
+    struct wm_train_result whole, parts, last;
+    options = small_options();
+    options.steps = 40;
+    options.learning_rate = 0.3;
+    options.validate_every = 2;
+    options.early_stop = 3;
+    CHECK_OK(train("last", "work-last", 2, &last), err);
+    CHECK(last.n_steps < 40 && last.best_step == 0);
+    options.best = true;
+    CHECK_OK(train("best", "work-best", 2, &whole), err);
+    CHECK_U64(whole.n_steps, last.n_steps);
+    CHECK_U64(whole.best_step, whole.n_steps - 6);
+    CHECK(whole.validation_nats < last.validation_nats);
+    CHECK(!same_files(in_top("last/model.safetensors"), in_top("best/model.safetensors")));
+    while (train_until("best2", "work-best2", 1, &parts) == WM_E_CANCELLED)
+        continue;
+    CHECK(same_models(in_top("best"), in_top("best2")));
+    CHECK_U64(parts.best_step, whole.best_step);
+    CHECK(same_files(in_top("best/events.out.tfevents.0.wetmill"),
+                     in_top("best2/events.out.tfevents.0.wetmill")));
+}
+
+/* The number of steps is measured once and stays. */
+static void check_time(void)
+{
+    struct wm_train_result first, second;
+    options = small_options();
+    options.steps = 0;
+    options.time = 1;
+    int status = train_until("timed", "work-timed", 1, &first);
+    CHECK(status == 0 || status == WM_E_CANCELLED); /* one step may be all that fits */
+    CHECK(wm_exists(in_top("work-timed/time.json")));
+    CHECK_OK(train_until("timed", "work-timed", 0, &first), err);
+    CHECK_U64(first.first_step, 1);
+    CHECK_OK(train("timed2", "work-timed", 1, &second), err);
+    CHECK_U64(second.n_steps, first.n_steps);
+    options.steps = first.n_steps;
+    options.time = 0;
+    CHECK_OK(train("steps", "work-steps", 1, &second), err);
+    CHECK(same_files(in_top("timed/model.safetensors"), in_top("steps/model.safetensors")));
+}
+
 /* ---- figures ---- */
 
 static void check_figures(void)
@@ -256,6 +346,7 @@ int main(void)
 {
     make_top("train");
     make_shards(in_top("shards"), 60, 300);
+    make_shards(in_top("other"), 50, 300);
     if (test_failures) /* no shards, no tests */
         return test_summary();
     check_threads();
@@ -265,6 +356,10 @@ int main(void)
     check_kill_anywhere();
     check_keeping();
     check_all_options();
+    check_data();
+    check_overfit();
+    check_best();
+    check_time();
     check_figures();
     check_estimate();
     remove_top();

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The event file, read back: frames, checksums, and every scalar. */
+#include "trainer/tensorboard.h"
+
+#include <math.h>
+
+#include "scratch.h"
+#include "test.h"
+#include "trainer/floats.h"
+
+static uint32_t masked(const void *bytes, size_t n)
+{
+    const uint32_t crc = wm_crc32c(bytes, n);
+    return (crc >> 15 | crc << 17) + 0xA282EAD8u;
+}
+
+static uint32_t u32_at(const char *at)
+{
+    uint32_t v;
+    wm_copy_le(&v, at, 1, 4);
+    return v;
+}
+
+/* Cut the next record off `file`; false at its end. */
+static bool next_record(struct wm_str *file, struct wm_str *ret)
+{
+    uint64_t len;
+    if (file->len < 16)
+        return false;
+    wm_copy_le(&len, file->ptr, 1, 8);
+    CHECK(u32_at(file->ptr + 8) == masked(file->ptr, 8));
+    CHECK(len <= file->len - 16);
+    if (len > file->len - 16)
+        return false;
+    *ret = (struct wm_str){file->ptr + 12, (size_t)len};
+    CHECK(u32_at(file->ptr + 12 + len) == masked(ret->ptr, ret->len));
+    file->ptr += len + 16;
+    file->len -= (size_t)len + 16;
+    return true;
+}
+
+/* The scalar called `tag` in an event: tag 1, then simple_value 2 as a float. */
+static float scalar_of(struct wm_str event, const char *tag)
+{
+    const size_t n = strlen(tag);
+    for (size_t i = 0; i + n + 5 <= event.len; i++)
+        if (memcmp(event.ptr + i, tag, n) == 0) {
+            float v;
+            CHECK(event.ptr[i + n] == (2 << 3 | 5));
+            wm_copy_le(&v, event.ptr + i + n + 1, 1, 4);
+            return v;
+        }
+    return NAN;
+}
+
+int main(void)
+{
+    CHECK_U64(wm_crc32c("123456789", 9), 0xE3069283u); /* the catalogue's check value */
+    make_top("tensorboard");
+    struct wm_train_options options = {.learning_rate = 0.5, .schedule = WM_SCHEDULE_CONSTANT};
+    struct wm_step_metrics steps[3] = {{3.5, 1.25, NAN}, {2.5, 0.5, 2.75}, {2, 0.25, NAN}};
+    const struct wm_history history = {steps, 3, 3};
+    const struct wm_metrics_scale scale = {
+        .options = &options, .n_steps = 3, .tokens_per_byte = 0.25};
+    struct wm_buf buf;
+    wm_buf_init(&buf, 1 << 20);
+    CHECK_OK(wm_tensorboard_write(in_top("."), &history, &scale, &err), err);
+    CHECK_OK(wm_file_load(in_top("events.out.tfevents.0.wetmill"), &buf, &err), err);
+    struct wm_str file = wm_buf_str(&buf), event = {"", 0};
+    CHECK(next_record(&file, &event));
+    CHECK(event.len > 13 && memcmp(event.ptr + event.len - 13, "brain.Event:2", 13) == 0);
+    for (int i = 0; i < 3; i++) {
+        CHECK(next_record(&file, &event));
+        CHECK(event.len > 11 && event.ptr[9] == (2 << 3) && event.ptr[10] == i + 1);
+        CHECK(scalar_of(event, "train/loss") == (float)steps[i].loss);
+        CHECK(scalar_of(event, "train/grad_norm") == (float)steps[i].grad_norm);
+        CHECK(scalar_of(event, "train/learning_rate") == 0.5f);
+        CHECK(isnan(scalar_of(event, "validation/loss")) == (i != 1));
+        if (i == 1) {
+            CHECK(scalar_of(event, "validation/loss") == 2.75f);
+            CHECK(scalar_of(event, "validation/bits_per_byte") ==
+                  (float)(2.75 * 0.25 / 0.69314718055994530942));
+        }
+    }
+    CHECK(file.len == 0);
+    wm_buf_done(&buf);
+    CHECK_OK(wm_remove_tree(top, &err), err);
+    return test_summary();
+}

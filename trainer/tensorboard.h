@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file tensorboard.h
+ * The history as TensorBoard reads it: DIR/events.out.tfevents.0.wetmill.
+ *
+ * A file of TFRecords (u64 length, masked CRC-32C of it, protobuf Event, masked CRC-32C of that),
+ * with the scalars train/loss, train/learning_rate, train/grad_norm, validation/loss and
+ * validation/bits_per_byte. Events carry the step as their time, so that the same training gives
+ * the same file. Format: tensorflow/core/lib/io/record_writer and util/event.proto.
+ */
+#ifndef WETMILL_TRAINER_TENSORBOARD_H
+#define WETMILL_TRAINER_TENSORBOARD_H
+
+#include "trainer/metrics.h"
+
+/** Write the file, all or nothing. */
+int wm_tensorboard_write(const char *dir, const struct wm_history *history,
+                         const struct wm_metrics_scale *scale, struct wm_error *err);
+
+/** CRC-32C (Castagnoli) of `n` bytes. */
+uint32_t wm_crc32c(const void *bytes, size_t n);
+
+#endif /* WETMILL_TRAINER_TENSORBOARD_H */

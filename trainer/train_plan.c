@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What follows from the options: sizes, and what a training will take. */
+#include "trainer/train_plan.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "trainer/checkpoint.h"
+#include "trainer/init_from.h"
+#include "trainer/metrics.h"
+#include "trainer/mixture.h"
+#include "trainer/schedule.h"
+#include "wetmill/number.h"
+
+struct wm_train_options wm_train_options_resolve(const struct wm_train_options *options)
+{
+    struct wm_train_options o = *options;
+    const struct wm_train_size *size = &wm_train_sizes[o.size];
+    o.layers = o.layers ? o.layers : size->layers;
+    o.heads = o.heads ? o.heads : size->heads;
+    o.width = o.width ? o.width : size->width;
+    o.batch = o.batch ? o.batch : size->batch;
+    o.learning_rate = o.learning_rate > 0 ? o.learning_rate : size->learning_rate;
+    return o;
+}
+
+int wm_train_options_check(const struct wm_train_options *given, struct wm_error *err)
+{
+    const struct wm_train_options resolved = wm_train_options_resolve(given), *options = &resolved;
+    if (options->width % options->heads) {
+        wm_fail(err, WM_E_CONFIG, "width %" PRIu64 " is not a multiple of heads %" PRIu64,
+                options->width, options->heads);
+        return wm_error_hint(err, "heads of 64 channels are usual: width 384 has 6");
+    }
+    uint64_t at_once = wm_train_micro_batch(options);
+    if (at_once > WM_MODEL_MAX_ROWS / options->context)
+        return wm_fail(err, WM_E_CONFIG,
+                       "micro_batch %" PRIu64 " × context %" PRIu64
+                       " is more than %d tokens at once",
+                       at_once, options->context, WM_MODEL_MAX_ROWS);
+    if (options->batch_ramp && options->batch_start > options->batch)
+        return wm_fail(err, WM_E_CONFIG,
+                       "batch_start %" PRIu64 " is over batch %" PRIu64 ", to which it grows",
+                       options->batch_start, options->batch);
+    if (!options->steps && !(options->epochs > 0) && !(options->time > 0))
+        return wm_fail(err, WM_E_CONFIG,
+                       "steps, epochs and time are all 0: nothing would be trained");
+    if (options->steps && options->time > 0)
+        return wm_fail(err, WM_E_CONFIG, "both steps and time are given: one sets the other");
+    if ((options->best || options->early_stop) && !options->validate_every)
+        return wm_fail(err, WM_E_CONFIG, "best and early_stop need validate_every");
+    const struct wm_model_config config = wm_train_config(options, 256);
+    return wm_model_config_check(&config, err);
+}
+
+uint32_t wm_train_micro_batch(const struct wm_train_options *options)
+{
+    return (uint32_t)(options->micro_batch < options->batch ? options->micro_batch
+                                                            : options->batch);
+}
+
+struct wm_model_config wm_train_config(const struct wm_train_options *options, uint32_t vocabulary)
+{
+    return wm_model_config_usual(WM_ARCH_GPT2, (uint32_t)options->layers, (uint32_t)options->heads,
+                                 (uint32_t)options->width, (uint32_t)options->context, vocabulary);
+}
+
+struct wm_optimizer_config wm_train_optimizer(const struct wm_train_options *options)
+{
+    return (struct wm_optimizer_config){
+        .kind = (enum wm_optimizer_kind)options->optimizer,
+        .beta1 = options->beta1,
+        .beta2 = options->beta2,
+        .epsilon = options->epsilon,
+        .momentum = options->momentum,
+        .weight_decay = options->weight_decay,
+        .average = options->average > 0,
+    };
+}
+
+uint64_t wm_train_parameters(const struct wm_model_config *config)
+{
+    struct wm_params params;
+    struct wm_error ignored;
+    uint64_t n = 0;
+    if (!wm_params_new(config, &params, &ignored))
+        n = params.n_numbers;
+    wm_params_free(&params);
+    return n;
+}
+
+uint64_t wm_train_memory(const struct wm_train_options *options,
+                         const struct wm_model_config *config, uint64_t n_steps)
+{
+    uint64_t model = wm_model_bytes(config, wm_train_micro_batch(options), true);
+    uint64_t rows = (uint64_t)wm_train_micro_batch(options) * config->n_ctx;
+    uint64_t batch = rows * 2 * sizeof(uint32_t);
+    uint64_t history = n_steps * sizeof(struct wm_step_metrics);
+    uint64_t tokenizer = (uint64_t)config->vocabulary * WM_TRAIN_TOKEN_BYTES;
+    struct wm_params params;
+    struct wm_error ignored;
+    if (!model || wm_params_new(config, &params, &ignored))
+        return 0;
+    const struct wm_optimizer_config optimizer = wm_train_optimizer(options);
+    model += wm_optimizer_bytes(&optimizer, &params);
+    wm_params_free(&params);
+    return model + batch + history + tokenizer;
+}
+
+int wm_train_estimate(const struct wm_train_options *given, uint32_t vocabulary,
+                      uint64_t train_tokens, struct wm_train_estimate *ret, struct wm_error *err)
+{
+    int status = wm_train_options_check(given, err);
+    if (status)
+        return status;
+    const struct wm_train_options resolved = wm_train_options_resolve(given), *options = &resolved;
+    struct wm_model_config config = wm_train_config(options, vocabulary);
+    struct wm_train_estimate e = {.n_steps = options->steps};
+    uint64_t n_windows = train_tokens ? (train_tokens - 1) / options->context : 0;
+    if (n_windows)
+        status = wm_schedule_steps(options, n_windows, &e.n_steps, err);
+    if (status)
+        return status;
+    e.memory = wm_train_memory(options, &config, e.n_steps);
+    if (!e.memory)
+        return wm_fail(err, WM_E_LIMIT,
+                       "a model of %" PRIu64 " layers, width %" PRIu64 ", vocabulary %" PRIu32
+                       " is larger than this program can hold",
+                       options->layers, options->width, vocabulary);
+    struct wm_params params;
+    status = wm_params_new(&config, &params, err);
+    if (status)
+        return status;
+    const struct wm_optimizer_config optimizer = wm_train_optimizer(options);
+    e.n_params = params.n_numbers;
+    e.n_tokens = wm_schedule_samples(options, e.n_steps) * options->context;
+    e.model_bytes = e.n_params * sizeof(float) + params.n * 128;
+    e.checkpoint_bytes =
+        (options->keep_checkpoints + 1) * wm_checkpoint_bytes(&params, &optimizer, e.n_steps);
+    wm_params_free(&params);
+    e.flops_per_token = wm_model_flops_per_token(&config);
+    e.flops = e.flops_per_token * (double)e.n_tokens;
+    *ret = e;
+    return 0;
+}
+
+/* ---- sources ---- */
+
+int wm_train_sources(const struct wm_train_options *options, const char *own,
+                     struct wm_arena *arena, struct wm_train_sources *ret, struct wm_error *err)
+{
+    *ret = (struct wm_train_sources){.n = 1, .dirs = {own}, .weights = {1}};
+    if (options->mix.n >= WM_MIXTURE_MAX)
+        return wm_fail(err, WM_E_CONFIG, "%zu sources are over the limit of %d", options->mix.n + 1,
+                       WM_MIXTURE_MAX);
+    for (size_t i = 0; i < options->mix.n; i++) {
+        const char *item = options->mix.items[i], *equals = strrchr(item, '=');
+        double weight = 0;
+        if (!equals || !wm_parse_real(wm_str_of(equals + 1), &weight) || !(weight > 0) ||
+            weight > 1e9 || equals == item)
+            return wm_fail(err, WM_E_CONFIG,
+                           "mix takes DIR=WEIGHT with a weight over 0, not \"%s\"", item);
+        const char *dir = wm_arena_cstr(arena, (struct wm_str){item, (size_t)(equals - item)});
+        if (!dir)
+            return wm_fail_nomem(err, WM_PATH_MAX, "names of sources");
+        ret->dirs[ret->n] = dir;
+        ret->weights[ret->n++] = weight;
+    }
+    return 0;
+}
+
+/* ",\"mix 1\":\"DIGEST=WEIGHT\"": contents, not names. */
+static int describe_mix(const struct wm_train_options *options, struct wm_buf *out,
+                        struct wm_error *err)
+{
+    struct wm_arena arena;
+    struct wm_train_sources sources;
+    wm_arena_init(&arena, WM_TRAIN_NAMES);
+    int status = wm_train_sources(options, "", &arena, &sources, err);
+    for (uint32_t i = 1; !status && i < sources.n; i++) {
+        char path[WM_PATH_MAX], hex[WM_HEX128];
+        struct wm_digest digest = {0};
+        status = wm_path_join(path, sources.dirs[i], "shards.json", err);
+        if (!status)
+            status = wm_file_digest(path, &digest, err);
+        wm_hex128(digest.hash, hex);
+        if (!status)
+            status =
+                wm_buf_printf(out, err, ",\"mix %u\":\"%s=%.17g\"", i, hex, sources.weights[i]);
+    }
+    wm_arena_done(&arena);
+    return status;
+}
+
+int wm_train_describe(const struct wm_train_options *given, struct wm_buf *out,
+                      struct wm_error *err)
+{
+    const struct wm_train_options options = wm_train_options_resolve(given);
+    XXH128_hash_t digest;
+    char hex[WM_HEX128];
+    int status = wm_options_describe(wm_train_option_table, &options, out, err);
+    if (status)
+        return status;
+    out->len--; /* the closing brace: more members follow */
+    if (options.init_from) {
+        status = wm_weights_digest(options.init_from, &digest, err);
+        wm_hex128(digest, hex);
+        if (!status)
+            status = wm_buf_printf(out, err, ",\"init_from\":\"%s\"", hex);
+    }
+    if (!status)
+        status = describe_mix(&options, out, err);
+    return status ? status : wm_buf_add(out, "}", 1, err);
+}
