@@ -49,7 +49,7 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do english+=("$1") && shift; done
 [ $# -gt 0 ] && shift
 # shellcheck disable=SC2034 # by name
 others=("$@")
-[ ${#english[@]} -gt 0 ] || { echo "no texts" >&2 && exit 2; }
+[ $((${#english[@]} + ${#others[@]})) -gt 0 ] || { echo "no texts" >&2 && exit 2; }
 
 if command -v node >/dev/null && [ -d "$peers/node_modules" ]; then
     peers=$(cd "$peers" && pwd)
