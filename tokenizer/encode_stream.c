@@ -29,14 +29,6 @@ struct wm_encode_stream {
     bool begun, named;  /* named: a split that can be followed */
 };
 
-static bool is_named(const struct wm_tokenizer *tok)
-{
-    for (size_t i = 0; i < sizeof bpe_named_patterns / sizeof *bpe_named_patterns; i++)
-        if (wm_str_eq(bpe_pattern_text(tok->pattern), wm_str_of(bpe_named_patterns[i])))
-            return true;
-    return false;
-}
-
 int wm_encode_stream_new(struct wm_encoder *enc, unsigned flags, struct wm_encode_stream **ret,
                          struct wm_error *err)
 {
@@ -45,7 +37,7 @@ int wm_encode_stream_new(struct wm_encoder *enc, unsigned flags, struct wm_encod
         return wm_fail_nomem(err, sizeof *s, "stream");
     s->enc = enc;
     s->flags = flags;
-    s->named = !enc->tok->pieces && !enc->tok->nfc && is_named(enc->tok);
+    s->named = !enc->tok->pieces && !enc->tok->nfc && bpe_pattern_is_scanned(enc->tok->pattern);
     wm_buf_init(&s->text, BPE_MAX_TEXT);
     *ret = s;
     return 0;

@@ -18,8 +18,17 @@
 #include "wetmill/str.h"
 #include "wetmill/ucd.h"
 
-enum bpe_scan_kind { BPE_SCAN_R50K, BPE_SCAN_CL100K, BPE_SCAN_O200K, BPE_SCAN_QWEN2 };
-enum { BPE_SCAN_KINDS = 4 };
+/** QWEN2 is cl100k with single digits; the last three are what bpe_digits_pattern makes of others. */
+enum bpe_scan_kind {
+    BPE_SCAN_R50K,
+    BPE_SCAN_CL100K,
+    BPE_SCAN_O200K,
+    BPE_SCAN_QWEN2,
+    BPE_SCAN_R50K_SINGLE,
+    BPE_SCAN_R50K_THREE,
+    BPE_SCAN_O200K_SINGLE,
+    BPE_SCAN_KINDS
+};
 
 /** Class of a character: one of the first four, and more. */
 enum {

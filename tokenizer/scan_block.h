@@ -64,7 +64,7 @@ TARGET static inline void add_letters(const struct bpe_scan *s, size_t at, struc
 TARGET static inline uint64_t number_starts(enum bpe_scan_kind kind, uint64_t digits,
                                             uint64_t blanks)
 {
-    if (kind == BPE_SCAN_QWEN2)
+    if (kind == BPE_SCAN_QWEN2 || kind == BPE_SCAN_R50K_SINGLE || kind == BPE_SCAN_O200K_SINGLE)
         return digits;
     if (kind == BPE_SCAN_R50K)
         return digits & ~((digits | blanks) << 1);
@@ -80,12 +80,12 @@ TARGET static inline uint64_t block_starts(enum bpe_scan_kind kind, const struct
                                            uint64_t others, uint64_t other_starts)
 {
     uint64_t numbers = number_starts(kind, b->digits, b->blanks);
-    if (kind == BPE_SCAN_R50K) /* the last of several spaces stands alone or leads what follows */
+    if (bpe_is_r50k(kind)) /* the last of several spaces stands alone or leads what follows */
         return other_starts | numbers | (b->letters & ~((b->letters | b->blanks) << 1)) |
                (b->spaces & (~(b->spaces << 1) | ~(b->spaces >> 1)));
     uint64_t gaps = b->spaces & ~b->newlines;
     uint64_t letters = b->letters & ~((b->letters | gaps | other_starts) << 1);
-    if (kind == BPE_SCAN_O200K)
+    if (bpe_is_o200k(kind))
         letters |= b->upper & (b->letters & ~b->upper) << 1;
     return other_starts | numbers | letters | (b->newlines & ~((b->newlines | others) << 1)) |
            (gaps & (~(gaps << 1) | ~(gaps >> 1)));
@@ -97,14 +97,14 @@ TARGET static inline uint64_t sure_starts(enum bpe_scan_kind kind, const struct 
                                           unsigned n)
 {
     uint64_t sure = up_to(n - 1), unsure = b->spaces & (uint64_t)1 << (n - 1);
-    if (kind != BPE_SCAN_R50K)
+    if (!bpe_is_r50k(kind))
         unsure |= b->newlines & (b->spaces & ~b->newlines) << 1;
     if (unsure & sure) {
         uint64_t solid = ((unsure & -unsure) - 1) & ~b->spaces;
         sure &= solid ? up_to(64 - (unsigned)__builtin_clzll(solid)) : 1;
     }
     uint64_t slashes = b->slashes & b->newlines << 1; /* [\r\n/]* might take them */
-    if (kind == BPE_SCAN_O200K && slashes)
+    if (bpe_is_o200k(kind) && slashes)
         sure &= (slashes & -slashes) - 1;
     return sure;
 }
@@ -121,13 +121,13 @@ TARGET static inline uint64_t contract(enum bpe_scan_kind kind, const struct bpe
             *sure &= ((uint64_t)1 << i) - 1;
             break;
         }
-        if (kind == BPE_SCAN_O200K && (i == 0 || i == behind || !(b->letters >> (i - 1) & 1)))
+        if (bpe_is_o200k(kind) && (i == 0 || i == behind || !(b->letters >> (i - 1) & 1)))
             continue;
-        unsigned len = (unsigned)bpe_contraction(s, at + i, kind != BPE_SCAN_R50K);
+        unsigned len = (unsigned)bpe_contraction(s, at + i, !bpe_is_r50k(kind));
         if (!len)
             continue;
         starts &= ~(up_to(len - 1) << i);
-        if (kind != BPE_SCAN_O200K)
+        if (!bpe_is_o200k(kind))
             starts |= (uint64_t)1 << i;
         behind = i + len;
         starts |= (uint64_t)1 << behind;
@@ -228,9 +228,27 @@ TARGET static size_t qwen2(const struct bpe_classes *classes, struct wm_str text
     return scan(BPE_SCAN_QWEN2, classes, text, at, ends, max);
 }
 
-#define SCANS                      \
-    {                              \
-        r50k, cl100k, o200k, qwen2 \
+TARGET static size_t r50k_single(const struct bpe_classes *classes, struct wm_str text, size_t *at,
+                                 uint32_t *ends, size_t max)
+{
+    return scan(BPE_SCAN_R50K_SINGLE, classes, text, at, ends, max);
+}
+
+TARGET static size_t r50k_three(const struct bpe_classes *classes, struct wm_str text, size_t *at,
+                                uint32_t *ends, size_t max)
+{
+    return scan(BPE_SCAN_R50K_THREE, classes, text, at, ends, max);
+}
+
+TARGET static size_t o200k_single(const struct bpe_classes *classes, struct wm_str text, size_t *at,
+                                  uint32_t *ends, size_t max)
+{
+    return scan(BPE_SCAN_O200K_SINGLE, classes, text, at, ends, max);
+}
+
+#define SCANS                                                             \
+    {                                                                     \
+        r50k, cl100k, o200k, qwen2, r50k_single, r50k_three, o200k_single \
     }
 
 #endif /* WETMILL_TOKENIZER_SCAN_BLOCK_H */

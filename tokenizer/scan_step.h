@@ -12,6 +12,16 @@
 
 #include "tokenizer/scan.h"
 
+/** Kinds that differ in numbers alone. */
+static inline bool bpe_is_r50k(enum bpe_scan_kind kind)
+{
+    return kind == BPE_SCAN_R50K || kind == BPE_SCAN_R50K_SINGLE || kind == BPE_SCAN_R50K_THREE;
+}
+static inline bool bpe_is_o200k(enum bpe_scan_kind kind)
+{
+    return kind == BPE_SCAN_O200K || kind == BPE_SCAN_O200K_SINGLE;
+}
+
 /** A text to scan. */
 struct bpe_scan {
     const struct bpe_classes *classes;
@@ -86,7 +96,17 @@ static inline size_t bpe_spaces(const struct bpe_scan *s, size_t at, bool newlin
     return end == s->len || last == at ? end : last;
 }
 
-static inline size_t bpe_step_r50k(const struct bpe_scan *s, size_t at)
+/** \p{N}{1,max}, from behind its first character. */
+static inline size_t bpe_numbers(const struct bpe_scan *s, size_t at, unsigned max)
+{
+    for (size_t next; max > 1 && at < s->len; max--, at = next)
+        if (!(bpe_class_at(s, at, &next) & BPE_NUMBER))
+            break;
+    return at;
+}
+
+/** `max_numbers` 0: numbers of any length, with a space before, as r50k itself has them. */
+static inline size_t bpe_step_r50k(const struct bpe_scan *s, size_t at, unsigned max_numbers)
 {
     size_t next, behind;
     unsigned class = bpe_class_at(s, at, &next);
@@ -97,11 +117,13 @@ static inline size_t bpe_step_r50k(const struct bpe_scan *s, size_t at)
     }
     if (s->bytes[at] == ' ' && next < s->len) { /* " ?" of three alternatives */
         unsigned second = bpe_class_at(s, next, &behind);
-        if (!(second & BPE_SPACE))
+        if (!(second & (max_numbers ? BPE_SPACE | BPE_NUMBER : BPE_SPACE)))
             return bpe_run(s, behind, second & (BPE_LETTER | BPE_NUMBER | BPE_OTHER));
     }
     if (class & BPE_SPACE)
         return bpe_spaces(s, at, false);
+    if (max_numbers && class & BPE_NUMBER)
+        return bpe_numbers(s, next, max_numbers);
     return bpe_run(s, next, class & (BPE_LETTER | BPE_NUMBER | BPE_OTHER));
 }
 
@@ -112,15 +134,6 @@ static inline size_t bpe_others(const struct bpe_scan *s, size_t at, bool slash)
     while (at < s->len &&
            (s->bytes[at] == '\n' || s->bytes[at] == '\r' || (slash && s->bytes[at] == '/')))
         at++;
-    return at;
-}
-
-/** \p{N}{1,max}, from behind its first character. */
-static inline size_t bpe_numbers(const struct bpe_scan *s, size_t at, unsigned max)
-{
-    for (size_t next; max > 1 && at < s->len; max--, at = next)
-        if (!(bpe_class_at(s, at, &next) & BPE_NUMBER))
-            break;
     return at;
 }
 
@@ -187,7 +200,7 @@ static inline size_t bpe_word(const struct bpe_scan *s, size_t at, size_t next, 
     return without;
 }
 
-static inline size_t bpe_step_o200k(const struct bpe_scan *s, size_t at)
+static inline size_t bpe_step_o200k(const struct bpe_scan *s, size_t at, unsigned max_numbers)
 {
     size_t next, behind = 0;
     unsigned class = bpe_class_at(s, at, &next);
@@ -196,7 +209,7 @@ static inline size_t bpe_step_o200k(const struct bpe_scan *s, size_t at)
         return word < s->len && s->bytes[word] == '\'' ? word + bpe_contraction(s, word, true)
                                                        : word;
     if (class & BPE_NUMBER)
-        return bpe_numbers(s, next, 3);
+        return bpe_numbers(s, next, max_numbers);
     if (class & BPE_OTHER)
         return bpe_others(s, next, true);
     if (s->bytes[at] == ' ' && next < s->len && bpe_class_at(s, next, &behind) & BPE_OTHER)
@@ -209,15 +222,20 @@ static inline size_t bpe_step(enum bpe_scan_kind kind, const struct bpe_scan *s,
 {
     switch (kind) {
     case BPE_SCAN_R50K:
-        return bpe_step_r50k(s, at);
+        return bpe_step_r50k(s, at, 0);
+    case BPE_SCAN_R50K_SINGLE:
+        return bpe_step_r50k(s, at, 1);
+    case BPE_SCAN_R50K_THREE:
+        return bpe_step_r50k(s, at, 3);
     case BPE_SCAN_O200K:
-        return bpe_step_o200k(s, at);
+        return bpe_step_o200k(s, at, 3);
+    case BPE_SCAN_O200K_SINGLE:
+        return bpe_step_o200k(s, at, 1);
     case BPE_SCAN_QWEN2:
         return bpe_step_cl100k(s, at, 1);
-    case BPE_SCAN_CL100K:
-        break;
+    default:
+        return bpe_step_cl100k(s, at, 3);
     }
-    return bpe_step_cl100k(s, at, 3);
 }
 
 #endif /* WETMILL_TOKENIZER_SCAN_STEP_H */

@@ -13,6 +13,16 @@
 const char *const bpe_named_patterns[BPE_NAMED_PATTERNS] = {BPE_R50K, BPE_CL100K, BPE_O200K,
                                                             BPE_CL100K, BPE_QWEN2};
 
+static const char *const scanned[BPE_SCAN_KINDS] = {
+    [BPE_SCAN_R50K] = BPE_R50K,
+    [BPE_SCAN_CL100K] = BPE_CL100K,
+    [BPE_SCAN_O200K] = BPE_O200K,
+    [BPE_SCAN_QWEN2] = BPE_QWEN2,
+    [BPE_SCAN_R50K_SINGLE] = BPE_R50K_("\\p{N}"),
+    [BPE_SCAN_R50K_THREE] = BPE_R50K_("\\p{N}{1,3}"),
+    [BPE_SCAN_O200K_SINGLE] = BPE_O200K_("\\p{N}"),
+};
+
 const char *bpe_digits_pattern(int split, int digits)
 {
     if (digits == WM_DIGITS_PATTERN)
@@ -20,17 +30,13 @@ const char *bpe_digits_pattern(int split, int digits)
     bool single = digits == WM_DIGITS_SINGLE;
     switch (split) {
     case WM_SPLIT_R50K:
-        return single ? BPE_R50K_("\\p{N}") : BPE_R50K_("\\p{N}{1,3}");
+        return scanned[single ? BPE_SCAN_R50K_SINGLE : BPE_SCAN_R50K_THREE];
     case WM_SPLIT_O200K:
-        return single ? BPE_O200K_("\\p{N}") : BPE_O200K;
+        return scanned[single ? BPE_SCAN_O200K_SINGLE : BPE_SCAN_O200K];
     default:
-        return single ? BPE_QWEN2 : BPE_CL100K;
+        return scanned[single ? BPE_SCAN_QWEN2 : BPE_SCAN_CL100K];
     }
 }
-
-static const enum bpe_scan_kind kinds[BPE_NAMED_PATTERNS] = {
-    BPE_SCAN_R50K, BPE_SCAN_CL100K, BPE_SCAN_O200K, BPE_SCAN_CL100K, BPE_SCAN_QWEN2,
-};
 
 struct bpe_pattern {
     bpe_scan_fn *scan; /* or NULL: pcre */
@@ -65,9 +71,9 @@ static int pattern_new(struct wm_str text, bool scanners, struct bpe_pattern **r
         return wm_fail_nomem(err, sizeof *pattern + text.len, "split pattern");
     memcpy(pattern->bytes, text.ptr, text.len);
     pattern->text = (struct wm_str){pattern->bytes, text.len};
-    for (size_t i = 0; scanners && i < BPE_NAMED_PATTERNS; i++)
-        if (wm_str_eq(text, wm_str_of(bpe_named_patterns[i])))
-            pattern->scan = bpe_scan_paths()[0]->scan[kinds[i]];
+    for (size_t kind = 0; scanners && kind < BPE_SCAN_KINDS; kind++)
+        if (wm_str_eq(text, wm_str_of(scanned[kind])))
+            pattern->scan = bpe_scan_paths()[0]->scan[kind];
     int status = pattern->scan ? bpe_classes_init(&pattern->classes, BPE_SPLIT_UNICODE, err)
                                : bpe_pcre_new(pattern->text, &pattern->pcre, err);
     if (status) {
@@ -95,6 +101,11 @@ void bpe_pattern_free(struct bpe_pattern *pattern)
     bpe_classes_done(&pattern->classes);
     bpe_pcre_free(pattern->pcre);
     free(pattern);
+}
+
+bool bpe_pattern_is_scanned(const struct bpe_pattern *pattern)
+{
+    return pattern->scan != NULL;
 }
 
 struct wm_str bpe_pattern_text(const struct bpe_pattern *pattern)

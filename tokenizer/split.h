@@ -61,6 +61,8 @@ int bpe_pattern_new(struct wm_str text, struct bpe_pattern **ret, struct wm_erro
 int bpe_pattern_new_pcre(struct wm_str text, struct bpe_pattern **ret, struct wm_error *err);
 void bpe_pattern_free(struct bpe_pattern *pattern);
 struct wm_str bpe_pattern_text(const struct bpe_pattern *pattern);
+/** Whether it is scanned: a named split, or one with another way to cut numbers. */
+bool bpe_pattern_is_scanned(const struct bpe_pattern *pattern);
 /** Version of Unicode its classes are of: BPE_SPLIT_UNICODE, or PCRE2's own. */
 void bpe_pattern_unicode(const struct bpe_pattern *pattern, char ret[16]);
 

@@ -10,11 +10,17 @@
 
 enum { MAX_TEXT = 1 << 12, KINDS = BPE_SCAN_KINDS };
 
-static const enum wm_split splits[KINDS] = {
-    [BPE_SCAN_R50K] = WM_SPLIT_R50K,
-    [BPE_SCAN_CL100K] = WM_SPLIT_CL100K,
-    [BPE_SCAN_O200K] = WM_SPLIT_O200K,
-    [BPE_SCAN_QWEN2] = WM_SPLIT_QWEN2,
+static const struct {
+    enum wm_split split;
+    enum wm_digits digits;
+} splits[KINDS] = {
+    [BPE_SCAN_R50K] = {WM_SPLIT_R50K, WM_DIGITS_PATTERN},
+    [BPE_SCAN_CL100K] = {WM_SPLIT_CL100K, WM_DIGITS_PATTERN},
+    [BPE_SCAN_O200K] = {WM_SPLIT_O200K, WM_DIGITS_PATTERN},
+    [BPE_SCAN_QWEN2] = {WM_SPLIT_QWEN2, WM_DIGITS_PATTERN},
+    [BPE_SCAN_R50K_SINGLE] = {WM_SPLIT_R50K, WM_DIGITS_SINGLE},
+    [BPE_SCAN_R50K_THREE] = {WM_SPLIT_R50K, WM_DIGITS_THREE},
+    [BPE_SCAN_O200K_SINGLE] = {WM_SPLIT_O200K, WM_DIGITS_SINGLE},
 };
 
 static void check(bool ok)
@@ -32,7 +38,7 @@ static void prepare(void)
     check(bpe_classes_init(&classes, BPE_SPLIT_UNICODE, &err) == 0);
     for (size_t k = 0; k < KINDS; k++) {
         struct bpe_pattern *pattern = NULL;
-        struct wm_str text = wm_str_of(bpe_named_patterns[splits[k]]);
+        struct wm_str text = wm_str_of(bpe_digits_pattern(splits[k].split, splits[k].digits));
         check(bpe_pattern_new_pcre(text, &pattern, &err) == 0);
         check(bpe_splitter_new(pattern, &pcre[k], &err) == 0);
     }

@@ -31,12 +31,13 @@ struct both_ways {
     struct bpe_classes classes;
 };
 
-static inline void both_ways_init(struct both_ways *b, enum wm_split split, const char *name,
-                                  enum bpe_scan_kind kind)
+static inline void both_ways_init(struct both_ways *b, enum wm_split split, enum wm_digits digits,
+                                  const char *name, enum bpe_scan_kind kind)
 {
     struct wm_error err = {0};
     *b = (struct both_ways){.name = name, .kind = kind};
-    CHECK_OK(bpe_pattern_new_pcre(wm_str_of(bpe_named_patterns[split]), &b->pattern, &err), err);
+    CHECK_OK(bpe_pattern_new_pcre(wm_str_of(bpe_digits_pattern(split, digits)), &b->pattern, &err),
+             err);
     CHECK_OK(bpe_splitter_new(b->pattern, &b->pcre, &err), err);
     CHECK_OK(bpe_classes_init(&b->classes, BPE_SPLIT_UNICODE, &err), err);
 }
@@ -48,14 +49,26 @@ static inline void both_ways_done(struct both_ways *b)
     bpe_classes_done(&b->classes);
 }
 
-enum { SPLITS_COMPARED = 4 };
+enum { SPLITS_COMPARED = BPE_SCAN_KINDS };
 
 static inline void all_splits_init(struct both_ways all[SPLITS_COMPARED])
 {
-    both_ways_init(&all[0], WM_SPLIT_R50K, "r50k", BPE_SCAN_R50K);
-    both_ways_init(&all[1], WM_SPLIT_CL100K, "cl100k", BPE_SCAN_CL100K);
-    both_ways_init(&all[2], WM_SPLIT_O200K, "o200k", BPE_SCAN_O200K);
-    both_ways_init(&all[3], WM_SPLIT_QWEN2, "qwen2", BPE_SCAN_QWEN2);
+    static const struct {
+        enum wm_split split;
+        enum wm_digits digits;
+        const char *name;
+    } splits[SPLITS_COMPARED] = {
+        [BPE_SCAN_R50K] = {WM_SPLIT_R50K, WM_DIGITS_PATTERN, "r50k"},
+        [BPE_SCAN_CL100K] = {WM_SPLIT_CL100K, WM_DIGITS_PATTERN, "cl100k"},
+        [BPE_SCAN_O200K] = {WM_SPLIT_O200K, WM_DIGITS_PATTERN, "o200k"},
+        [BPE_SCAN_QWEN2] = {WM_SPLIT_QWEN2, WM_DIGITS_PATTERN, "qwen2"},
+        [BPE_SCAN_R50K_SINGLE] = {WM_SPLIT_R50K, WM_DIGITS_SINGLE, "r50k, single digits"},
+        [BPE_SCAN_R50K_THREE] = {WM_SPLIT_R50K, WM_DIGITS_THREE, "r50k, three digits"},
+        [BPE_SCAN_O200K_SINGLE] = {WM_SPLIT_O200K, WM_DIGITS_SINGLE, "o200k, single digits"},
+    };
+    for (size_t i = 0; i < SPLITS_COMPARED; i++)
+        both_ways_init(&all[i], splits[i].split, splits[i].digits, splits[i].name,
+                       (enum bpe_scan_kind)i);
 }
 
 static inline size_t pcre_pieces(struct both_ways *b, struct wm_str text, uint32_t *ends)
