@@ -307,12 +307,17 @@ static int model(struct wm_str raw, struct wm_arena *arena, struct bpe_json_part
     };
     if (is_null(raw))
         return wm_fail(err, WM_E_FORMAT, "there is no model");
-    int status = 0;
-    if (type_of(raw, arena, "model", &type, err) == 0 && !wm_str_eq(type, WM_STR("BPE")))
-        return unknown("model", type, err);
-    status = members(raw, arena, "model", m, err);
+    int status = members(raw, arena, "model", m, err);
     if (!status && m[TYPE].raw.len)
         status = text(m[TYPE].raw, arena, &type, err);
+    if (status == WM_E_FORMAT) { /* perhaps as another model has other members */
+        struct wm_error unused = {0};
+        struct wm_str other;
+        if (type_of(raw, arena, "model", &other, &unused) == 0)
+            type = other;
+    }
+    if ((!status || status == WM_E_FORMAT) && !wm_str_eq(type, WM_STR("BPE")))
+        return unknown("model", type, err);
     if (!status && !is_null(m[DROPOUT].raw))
         status = wm_fail(err, WM_E_FORMAT, "model: dropout is not supported");
     if (!status)

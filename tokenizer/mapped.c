@@ -53,6 +53,7 @@ static int merge_part(const struct wm_tokenizer *tok, struct wm_str name, struct
 int bpe_put_mapped_merge(struct wm_tokenizer *tok, struct wm_str left, struct wm_str right,
                          struct wm_buf *joined, struct wm_error *err)
 {
+    enum { AHEAD = 4 };
     uint32_t left_id = 0, right_id = 0;
     joined->len = 0;
     int status = merge_part(tok, left, joined, &left_id, err);
@@ -64,6 +65,7 @@ int bpe_put_mapped_merge(struct wm_tokenizer *tok, struct wm_str left, struct wm
     if (id == BPE_NONE)
         return wm_fail(err, WM_E_FORMAT, "merges: \"%.*s\" and \"%.*s\" make no token of vocab",
                        bpe_shown(left), left.ptr, bpe_shown(right), right.ptr);
+    bpe_index_prefetch(&tok->index, tok, id + AHEAD); /* merges mostly come in the order of ids */
     return bpe_add_merge(tok, left_id, right_id, id, err);
 }
 
