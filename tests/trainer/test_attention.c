@@ -219,6 +219,15 @@ static struct exact exactly(const struct problem *p)
     return e;
 }
 
+static void free_exact(struct exact *e)
+{
+    free(e->out);
+    free(e->norm);
+    free(e->d_q);
+    free(e->d_k);
+    free(e->d_v);
+}
+
 /* ---- comparing ---- */
 
 /* Largest difference over largest value; the padding of rows of `width` in `ld` must be untouched. */
@@ -257,11 +266,7 @@ static void check_exact(const struct problem *p, const struct results *r, const 
     CHECK_(difference(r->d_q, e.d_q, p->n_q, wide, a->ld_q) <= 4e-6, "%s: d_q", what);
     CHECK_(difference(r->d_k, e.d_k, p->n_kv, narrow, a->ld_kv) <= 4e-6, "%s: d_k", what);
     CHECK_(difference(r->d_v, e.d_v, p->n_kv, narrow, a->ld_kv) <= 4e-6, "%s: d_v", what);
-    free(e.out);
-    free(e.norm);
-    free(e.d_q);
-    free(e.d_k);
-    free(e.d_v);
+    free_exact(&e);
 }
 
 static void check_shape(const struct shape *s)
@@ -287,6 +292,30 @@ static void check_shape(const struct shape *s)
         free_results(&r);
     }
     free_results(&one);
+    free_problem(&p);
+}
+
+/* Products of factors rounded to eight bits: near the definition, and as reproducible. */
+static void check_bf16(const struct shape *s, const struct wm_kernels *kernels)
+{
+    struct problem p = new_problem(s);
+    p.a.type = WM_GEMM_BF16;
+    struct results one = new_results(&p), three = new_results(&p);
+    run(&p, kernels, 1, &one);
+    run(&p, kernels, 3, &three);
+    CHECK_(same(&p, &one, &three), "bf16, %s: other bits with 3 threads", kernels->name);
+    struct exact e = exactly(&p);
+    const size_t wide = p.a.ld_q - PAD, narrow = p.a.ld_kv - PAD;
+    const double errors[] = {difference(one.out, e.out, p.n_q, wide, p.a.ld_q),
+                             difference(one.d_q, e.d_q, p.n_q, wide, p.a.ld_q),
+                             difference(one.d_k, e.d_k, p.n_kv, narrow, p.a.ld_kv),
+                             difference(one.d_v, e.d_v, p.n_kv, narrow, p.a.ld_kv)};
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+        CHECK_(errors[i] > 1e-4 && errors[i] < 0.03, "bf16, %s: result %zu is off by %g",
+               kernels->name, i, errors[i]);
+    free_exact(&e);
+    free_results(&one);
+    free_results(&three);
     free_problem(&p);
 }
 
@@ -322,9 +351,15 @@ int main(void)
         {2, 33, 290, 2, 1, 20, WM_MASK_CAUSAL, false},
         {1, 300, 40, 5, 5, 12, WM_MASK_FULL, false},
         {1, 66, 66, 1, 1, 130, WM_MASK_CAUSAL, false},
+        {1, 850, 850, 1, 1, 8, WM_MASK_CAUSAL, true},
+        {1, 1000, 1000, 2, 1, 4, WM_MASK_PREFIX, false},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         check_shape(&shapes[i]);
     blind_rows();
+    for (const struct wm_kernels *const *k = wm_kernels_available(); *k; k++) {
+        check_bf16(&(struct shape){1, 337, 337, 3, 1, 23, WM_MASK_CAUSAL, true}, *k);
+        check_bf16(&(struct shape){1, 65, 301, 1, 1, 64, WM_MASK_FULL, false}, *k);
+    }
     return test_summary();
 }
