@@ -30,7 +30,7 @@ enum wm_mask {
 };
 
 struct wm_attention {
-    uint32_t b, t, t_kv;    /**< Sequences; queries and keys of each, ≥ 1. */
+    uint32_t b, t, t_kv;                  /**< Sequences; queries and keys of each, ≥ 1. */
     uint32_t n_head, n_kv_head, head_dim; /**< Head h reads kv head h / (n_head / n_kv_head). */
     enum wm_gemm_type type;               /**< Of the products; softmax is float32 always. */
     const float *q;                       /**< [b·t, n_head·D], rows ld_q floats apart */
