@@ -197,7 +197,8 @@ int sp_encode_spans(struct wm_encoder *enc, struct wm_str text, unsigned flags, 
         return status;
     }
     memset(ret + spans.n, 0xFF, (n + 1 - spans.n) * sizeof *ret);
-    place_names(enc->tok, ids->ids + spans.first, ret, n);
+    if (n)
+        place_names(enc->tok, ids->ids + spans.first, ret, n);
     *ret_spans = ret;
     return 0;
 }

@@ -135,6 +135,8 @@ static int put_pieces(const struct pairs *p, struct wm_buf *out, struct wm_buf *
         for (unsigned i = 0; i < N_ROLES && !status; i++)
             if (p->roles[i] == id)
                 status = put_bytes(trainer, 46 + i, text, err);
+        if (!status && type == WM_SP_UNKNOWN && p->roles[2] == UINT64_MAX)
+            status = put_bytes(trainer, 48, text, err); /* no control symbol: there is no pad */
     }
     wm_buf_done(&piece);
     return status ? status : put_number(trainer, 35, bytes, err);

@@ -27,7 +27,7 @@ static inline void fuzz_round_trip(const struct wm_tokenizer *tok, struct wm_str
     fuzz_check(status == 0 || status == WM_E_FORMAT || status == WM_E_LIMIT);
     if (!status) {
         fuzz_check(wm_decode(tok, ids.ids, ids.n, false, &back, &err) == 0);
-        fuzz_check(tok->nfc || wm_str_eq(wm_buf_str(&back), text));
+        fuzz_check(tok->nfc || tok->pieces || wm_str_eq(wm_buf_str(&back), text));
     }
     wm_encoder_free(enc);
     wm_ids_done(&ids);
