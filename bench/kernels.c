@@ -13,7 +13,6 @@
 #include <time.h>
 
 #include "trainer/attention.h"
-#include "trainer/float_mode.h"
 
 enum {
     COLUMNS = 768,
@@ -308,6 +307,13 @@ static void bench_attention(struct wm_workshop *shop)
         bench_shape(shop, &shapes[i]);
 }
 
+static void bench(void *shop)
+{
+    (void)printf("%s, one thread\n", ((struct wm_workshop *)shop)->kernels->name);
+    bench_vectors(((struct wm_workshop *)shop)->kernels);
+    bench_attention(shop);
+}
+
 static const struct wm_kernels *choose(int argc, char **argv)
 {
     const struct wm_kernels *const *k = wm_kernels_available();
@@ -343,10 +349,7 @@ int main(int argc, char **argv)
         gain[i] = 0.8f;
         bias[i] = 0.6f;
     }
-    (void)wm_float_mode_enter();
-    (void)printf("%s, one thread\n", shop.kernels->name);
-    bench_vectors(shop.kernels);
-    bench_attention(&shop);
+    wm_team_session(shop.team, bench, &shop);
     wm_team_free(shop.team);
     free(shop.scratch);
     free(memory);

@@ -1,91 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The mode reaches every thread and ends where it should, and within it the instruction sets still
- * agree to the bit, on numbers about the smallest ones. */
-#include "trainer/float_mode.h"
-
+/* In a session subnormals are zeros. Even so the instruction sets agree to the bit, on numbers about
+ * the smallest ones. */
 #include <math.h>
-#include <pthread.h>
 
 #include "trainer/gemm.h"
 
 #include "test.h"
-
-#if defined(__x86_64__) || defined(__aarch64__)
-enum { HAS_MODE = 1 };
-#else
-enum { HAS_MODE = 0 };
-#endif
-
-static bool flushes(void)
-{
-    volatile float least = 0x1p-126f, half = 0.5f, subnormal = 0x1p-149f, many = 0x1p100f;
-    const bool results = least * half == 0, inputs = subnormal * many == 0;
-    CHECK(results == inputs);
-    return results;
-}
-
-enum { MOST = 8 };
-
-static struct {
-    pthread_mutex_t lock;
-    pthread_cond_t change;
-    unsigned come, of;
-    bool in_mode[MOST];
-} threads = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER};
-
-/* Every thread one item. */
-static void look(void *arg, size_t item)
-{
-    (void)arg, (void)item;
-    volatile float least = 0x1p-126f, half = 0.5f;
-    (void)pthread_mutex_lock(&threads.lock);
-    threads.in_mode[wm_team_slot()] = least * half == 0;
-    threads.come++;
-    (void)pthread_cond_broadcast(&threads.change);
-    while (threads.come < threads.of)
-        (void)pthread_cond_wait(&threads.change, &threads.lock);
-    (void)pthread_mutex_unlock(&threads.lock);
-}
-
-static unsigned count_in_mode(struct wm_team *team)
-{
-    unsigned n = 0;
-    threads.come = 0;
-    threads.of = wm_team_size(team);
-    wm_parallel(team, threads.of, look, NULL);
-    for (unsigned i = 0; i < threads.of; i++)
-        n += threads.in_mode[i];
-    return n;
-}
-
-static void teams(void)
-{
-    struct wm_error err;
-    for (unsigned n = 1; n <= MOST; n++) {
-        struct wm_team *team = NULL;
-        CHECK_OK(wm_team_new(n, &team, &err), err);
-        CHECK(count_in_mode(team) == 0);
-        wm_float_mode_team(team);
-        CHECK(!flushes());
-        CHECK_U64(count_in_mode(team), HAS_MODE ? wm_team_size(team) - 1 : 0);
-        const uint64_t before = wm_float_mode_enter();
-        CHECK_U64(count_in_mode(team), HAS_MODE ? wm_team_size(team) : 0);
-        wm_float_mode_leave(before);
-        wm_team_free(team);
-    }
-}
-
-static void nests(void)
-{
-    const uint64_t outer = wm_float_mode_enter(), inner = wm_float_mode_enter();
-    CHECK(flushes() == HAS_MODE);
-    wm_float_mode_leave(inner);
-    CHECK(flushes() == HAS_MODE);
-    wm_float_mode_leave(outer);
-    CHECK(!flushes());
-}
-
-/* ---- the same bits ---- */
 
 enum { N = 100, ROWS = 13, COLUMNS = 35, DEPTH = 7 };
 
@@ -163,13 +83,23 @@ static void same_bits(const struct wm_kernels *k)
     }
 }
 
-int main(void)
+static void in_session(void *arg)
 {
-    nests();
-    teams();
-    const uint64_t before = wm_float_mode_enter();
+    volatile float least = 0x1p-126f, half = 0.5f;
+    (void)arg;
+#if defined(__x86_64__) || defined(__aarch64__)
+    CHECK(least * half == 0);
+#endif
     for (const struct wm_kernels *const *k = wm_kernels_available(); *k; k++)
         same_bits(*k);
-    wm_float_mode_leave(before);
+}
+
+int main(void)
+{
+    struct wm_error err;
+    struct wm_team *team = NULL;
+    CHECK_OK(wm_team_new(1, &team, &err), err);
+    wm_team_session(team, in_session, NULL);
+    wm_team_free(team);
     return test_summary();
 }
