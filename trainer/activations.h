@@ -10,6 +10,7 @@
  *     embed.c     ids → stream, and back
  *     linear.c    linear maps
  *     norm.c      norms
+ *     dropout.c   what is left out while training
  *     mix.c       what stands between the linear maps: rotary positions, attention, activations
  *     head.c      logits and loss
  *
@@ -44,6 +45,7 @@ struct wm_activations {
     float *cos, *sin;   /* [n_ctx, D / 2] of rotary positions */
     double *row_nll;    /* [rows] */
     float *norm_parts;  /* training: a norm's parameters' gradients in parts */
+    float *dropped;     /* training with dropout: [rows, C] a branch's gradient */
     uint64_t *sorted;   /* training: [2, rows] for embed.c */
     double *span_parts; /* training: [n_spans] of the gradient norm */
     size_t *first_span; /* [layout.n + 1] the flat buffers, cut into spans tensor by tensor */
@@ -135,6 +137,16 @@ static inline bool wm_trains(const struct wm_model *model, int32_t param)
 void wm_embed_forward(const struct wm_pass_state *s, const struct wm_op *op);
 /** Adds to the tables' gradients: rows of one id in their order. */
 void wm_embed_backward(const struct wm_pass_state *s, const struct wm_op *op);
+
+/** Whether this pass drops anything: gradients are wanted and the model has a rate. */
+bool wm_drops(const struct wm_pass_state *s);
+/** to = from with elements dropped and the others made larger to make up for them; `from` may be
+ *  `to`. These are elements [first, first + n) of the op's output. */
+void wm_drop(const struct wm_pass_state *s, const struct wm_op *op, size_t first, size_t n,
+             const float *from, float *to);
+/** All of the output. */
+void wm_drop_all(const struct wm_pass_state *s, const struct wm_op *op, const float *from,
+                 float *to);
 
 /** `finish` (may be NULL) only for an op of one map. */
 void wm_linear_forward(const struct wm_pass_state *s, const struct wm_op *op, wm_finish *finish,

@@ -45,6 +45,8 @@ void wm_embed_forward(const struct wm_pass_state *s, const struct wm_op *op)
 {
     struct embed embed = {.s = s, .op = op};
     wm_parallel(s->model->team, (s->rows + FORWARD_ROWS - 1) / FORWARD_ROWS, embed_rows, &embed);
+    if (wm_drops(s))
+        wm_drop_all(s, op, wm_at(s, op->out), wm_at(s, op->out));
 }
 
 /* ---- gradients: each id's rows are added in their order ---- */
@@ -113,6 +115,8 @@ static void scatter(const struct wm_pass_state *s, const struct wm_op *op, size_
 
 void wm_embed_backward(const struct wm_pass_state *s, const struct wm_op *op)
 {
+    if (wm_drops(s))
+        wm_drop_all(s, op, wm_gradient_at(s, op->out), wm_gradient_at(s, op->out));
     scatter(s, op, 0, s->model->config.vocabulary);
     if (op->n_maps > 1)
         scatter(s, op, 1, s->model->config.n_ctx);

@@ -54,6 +54,8 @@ static int check_batch(const struct wm_model *model, const struct wm_lm_batch *b
 /* ---- what is done to a product's block while it is in cache ---- */
 
 struct finish {
+    const struct wm_pass_state *s;
+    const struct wm_op *op;
     const struct wm_kernels *kernels;
     const float *from; /* [rows, n] */
     float *to;
@@ -64,8 +66,11 @@ struct finish {
 static void finish_residual(void *arg, size_t row, size_t n_rows, size_t col, size_t n_cols)
 {
     const struct finish *f = arg;
-    for (size_t at = row * f->n + col; n_rows; n_rows--, at += f->n)
+    for (size_t at = row * f->n + col; n_rows; n_rows--, at += f->n) {
+        if (wm_drops(f->s))
+            wm_drop(f->s, f->op, at, n_cols, f->to + at, f->to + at);
         f->kernels->add(f->to + at, f->from + at, n_cols);
+    }
 }
 
 /* to = gelu(from) */
@@ -86,7 +91,7 @@ static void finish_gelu_back(void *arg, size_t row, size_t n_rows, size_t col, s
 
 static void linear_forward(const struct wm_pass_state *s, const struct wm_op *op)
 {
-    struct finish finish = {s->model->acts->shop.kernels, NULL, NULL, wm_width(s, op->out)};
+    struct finish finish = {s, op, s->model->acts->shop.kernels, NULL, NULL, wm_width(s, op->out)};
     wm_finish *how = NULL;
     if (op->added >= 0) {
         finish.from = wm_at(s, op->added);
@@ -102,7 +107,7 @@ static void linear_forward(const struct wm_pass_state *s, const struct wm_op *op
 
 static void linear_backward(const struct wm_pass_state *s, const struct wm_op *op)
 {
-    struct finish finish = {s->model->acts->shop.kernels, NULL, NULL, wm_width(s, op->in)};
+    struct finish finish = {s, op, s->model->acts->shop.kernels, NULL, NULL, wm_width(s, op->in)};
     const bool fused = op[-1].fused;
     if (fused) {
         finish.from = wm_at(s, op[-1].in);

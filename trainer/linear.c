@@ -120,10 +120,15 @@ void wm_linear_backward(const struct wm_pass_state *s, const struct wm_op *op, w
 {
     const struct wm_model *model = s->model;
     const size_t ld = wm_width(s, op->out);
+    const float *d_out = wm_gradient_at(s, op->out);
+    if (op->added >= 0 && wm_drops(s)) { /* the stream's gradient goes on as it is */
+        wm_drop_all(s, op, d_out, model->acts->dropped);
+        d_out = model->acts->dropped;
+    }
     struct maps m = {0};
     for (size_t i = 0; i < op->n_maps; i += m.n) {
         m = take_maps(model, op, i, m.column + m.n_out);
-        const float *d_y = wm_gradient_at(s, op->out) + m.column;
+        const float *d_y = d_out + m.column;
         const bool last = i + m.n == op->n_maps;
         params_backward(s, op, &m, d_y);
         if (!s->input_wanted)

@@ -80,6 +80,8 @@ static void place_model(struct arena *arena, struct wm_model *model, unsigned n_
     if (training) {
         model->grads = take_floats(arena, model->n_params);
         acts->norm_parts = take_floats(arena, wm_norm_parts_floats(config, rows));
+        if (model->dropout > 0)
+            acts->dropped = take_floats(arena, rows * config->n_embd);
         acts->sorted = take(arena, 2 * rows, sizeof *acts->sorted);
         acts->span_parts = take(arena, acts->n_spans, sizeof(double));
     }
@@ -92,15 +94,19 @@ static void place_model(struct arena *arena, struct wm_model *model, unsigned n_
     place_workshop(arena, model, rows, n_threads);
 }
 
-static int check(const struct wm_model_config *c, uint32_t max_batch, struct wm_error *err)
+static int check(const struct wm_model_config *c, const struct wm_model_options *options,
+                 struct wm_error *err)
 {
     int status = wm_model_config_check(c, err);
     if (status)
         return status;
-    if (max_batch < 1 || (uint64_t)max_batch * c->n_ctx > WM_MODEL_MAX_ROWS)
+    if (options->max_batch < 1 || (uint64_t)options->max_batch * c->n_ctx > WM_MODEL_MAX_ROWS)
         return wm_fail(err, WM_E_CONFIG,
-                       "a micro-batch of %u × %u tokens; from 1 to %d are possible", max_batch,
-                       c->n_ctx, WM_MODEL_MAX_ROWS);
+                       "a micro-batch of %u × %u tokens; from 1 to %d are possible",
+                       options->max_batch, c->n_ctx, WM_MODEL_MAX_ROWS);
+    if (!(options->dropout >= 0 && options->dropout <= 0.99f))
+        return wm_fail(err, WM_E_CONFIG, "a dropout of %g; from 0 to 0.99 is possible",
+                       (double)options->dropout);
     return 0;
 }
 
@@ -145,7 +151,7 @@ int wm_model_frame(const struct wm_model_config *config, const struct wm_model_o
                    unsigned n_threads, struct wm_model **ret, uint64_t *ret_bytes,
                    struct wm_error *err)
 {
-    int status = check(config, options->max_batch, err);
+    int status = check(config, options, err);
     if (status)
         return status;
     struct wm_model *model = calloc(1, sizeof *model);
@@ -159,6 +165,7 @@ int wm_model_frame(const struct wm_model_config *config, const struct wm_model_o
     model->config = *config;
     model->max_batch = options->max_batch;
     model->compute = options->compute;
+    model->dropout = options->dropout;
     model->acts = acts;
     status = wm_params_new(config, &model->layout, err);
     if (!status)

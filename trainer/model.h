@@ -46,6 +46,7 @@ struct wm_model {
     struct wm_activations *acts; /**< Planned once for max_batch × n_ctx. */
     uint32_t max_batch;
     enum wm_compute compute; /**< May be changed between calls. */
+    float dropout;
 };
 
 /** How a model is made. */
@@ -53,6 +54,8 @@ struct wm_model_options {
     uint32_t max_batch; /**< Sequences of a micro-batch at most. */
     bool training;      /**< false: no gradients, moments or stored activations. */
     enum wm_compute compute;
+    float dropout;   /**< Share of the embedding and of each branch that forward_backward leaves
+                          out, [0, 1); 0: none. */
     uint64_t memory; /**< Bytes it may take: activations are made again in the backward pass, as
                           many as it takes; 0 = no limit. If the least is still more, that is what
                           it takes. Results are the same bits. */
@@ -106,6 +109,7 @@ struct wm_lm_batch {
                                     ≤ its own (where its document began); NULL = all 0 */
     const uint32_t *prefix;    /**< [b] ≤ t: a sequence's first positions that all its positions
                                     attend to; NULL = none: causal */
+    uint64_t noise;            /**< Dropout only: another number, other elements. */
 };
 
 /** Sum over the batch of weight × −log p(target), nats, as double; no gradients. WM_E_LIMIT if the

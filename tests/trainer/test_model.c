@@ -119,6 +119,62 @@ static void learns(const struct wm_model_config *config)
     free_model(model);
 }
 
+/* ---- dropout ---- */
+
+static double loss_with(struct wm_model *model, const struct wm_lm_batch *batch)
+{
+    double nll = NAN;
+    CHECK_OK(wm_model_forward_backward(model, batch, 1, &nll, &err), err);
+    return nll;
+}
+
+/* The loss's slope along the gradient, as in finite_differences, while the same elements are left
+ * out; other noise leaves out others; no noise without gradients; any memory, the same bits. */
+static void drops(void)
+{
+    struct wm_model_options options = {.max_batch = 3, .training = true, .dropout = 0.3f};
+    struct wm_model *model = open_model(&odd, &options, 2);
+    struct sample *s = new_sample(&odd, 3, 17, 8, false);
+    float *g = malloc(model->n_params * sizeof *g), *x = malloc(model->n_params * sizeof *x);
+    double norm = 0, loss[2];
+    if (!g || !x)
+        exit(1);
+    shake(model);
+    const double all = loss_of(model, &s->batch), some = loss_with(model, &s->batch);
+    CHECK_(all != some, "nothing was left out");
+    CHECK(all == loss_of(model, &s->batch));
+    memcpy(g, model->grads, model->n_params * sizeof *g);
+    memcpy(x, model->params, model->n_params * sizeof *x);
+    for (uint64_t i = 0; i < model->n_params; i++)
+        norm += (double)g[i] * (double)g[i];
+    norm = sqrt(norm);
+    for (int side = 0; side < 2; side++) {
+        for (uint64_t i = 0; i < model->n_params; i++)
+            model->params[i] = (float)((double)x[i] + (side ? -1e-3 : 1e-3) * (double)g[i] / norm);
+        loss[side] = loss_with(model, &s->batch);
+    }
+    const double slope = (loss[0] - loss[1]) / 2e-3;
+    CHECK_(fabs(slope - norm) < 1e-2 * norm, "slope %g, gradient %g", slope, norm);
+    memcpy(model->params, x, model->n_params * sizeof *x);
+    s->batch.noise = 1;
+    CHECK(loss_with(model, &s->batch) != some);
+    free_model(model);
+    options.memory = 1;
+    model = open_model(&odd, &options, 3);
+    shake(model);
+    s->batch.noise = 0;
+    CHECK(loss_with(model, &s->batch) == some);
+    CHECK_(memcmp(g, model->grads, model->n_params * sizeof *g) == 0, "dropout made again differs");
+    options.dropout = 1;
+    struct wm_model *none = NULL;
+    CHECK_FAILS(wm_model_open(&odd, &options, model->team, &none, &err), WM_E_CONFIG, err,
+                "dropout");
+    free(g);
+    free(x);
+    free(s);
+    free_model(model);
+}
+
 /* Two micro-batches add up to the batch; unscored rows count for nothing. */
 static void accumulates(void)
 {
@@ -244,6 +300,7 @@ int main(void)
         const struct wm_model_config config = family((enum wm_architecture)a, 2, 4, 2, 8, 17, 509);
         learns(&config);
     }
+    drops();
     accumulates();
     refuses();
     too_large();
