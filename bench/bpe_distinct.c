@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSONL with very many distinct pieces, to standard output: what fills a tokenizer trainer's memory.
+/* Training on very many distinct pieces, in little memory and in much.
  *
  *     bench_bpe_distinct BYTES [SEED] > distinct.jsonl
- *     wetmill tokenizer train -o a --split r50k --memory 512MiB distinct.jsonl
+ *     bench_bpe_distinct compare WETMILL distinct.jsonl DIR [MIB]
  *
- * Documents of 100 lines of about 100 bytes: words of letters as frequent as in English (half of them from a list of
- * a thousand, as in real text), hex ids, numbers, Han n-grams.. The same for the same arguments, everywhere. */
+ * The first writes JSONL: documents of 100 lines of about 100 bytes: words of letters as frequent as
+ * in English (half of them from a list of a thousand, as in real text), hex ids, numbers, Han
+ * n-grams; the same for the same arguments, everywhere. 2000000000 bytes have some 110 million
+ * distinct pieces; to learn from them without a limit takes some 20 GB.
+ *
+ * The second trains with 512 MiB (or MIB), under a hard limit of a quarter more, and without a limit,
+ * and compares; what that writes goes into DIR. */
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "bench/bpe_distinct/compare.h"
 
 enum { LINE = 100, LINES = 100, LIST = 1000, WORD_MAX = 32 };
 
@@ -69,17 +76,12 @@ static size_t put_han(char *out)
     return 3 * n;
 }
 
-int main(int argc, char **argv)
+static int generate(uint64_t bytes)
 {
     static char list[LIST][WORD_MAX];
     static size_t lengths[LIST];
     char line[LINE + 2 * WORD_MAX];
-    uint64_t bytes = argc > 1 ? strtoull(argv[1], NULL, 10) : 0, written = 0;
-    state = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-    if (!bytes) {
-        (void)fprintf(stderr, "usage: bench_bpe_distinct BYTES [SEED]\n");
-        return 2;
-    }
+    uint64_t written = 0;
     for (size_t i = 0; i < LIST; i++)
         lengths[i] = put_letters(list[i]);
     for (uint64_t lines = 0; written < bytes || lines % LINES; lines++) {
@@ -115,4 +117,19 @@ int main(int argc, char **argv)
         written += n;
     }
     return fflush(stdout) != 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc >= 5 && strcmp(argv[1], "compare") == 0) {
+        uint64_t mib = argc > 5 ? strtoull(argv[5], NULL, 10) : 512;
+        return compare_memory(argv[2], argv[3], argv[4], mib << 20);
+    }
+    uint64_t bytes = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
+    state = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    if (bytes)
+        return generate(bytes);
+    (void)fprintf(stderr, "usage: bench_bpe_distinct BYTES [SEED] > FILE\n"
+                          "       bench_bpe_distinct compare WETMILL FILE DIR [MIB]\n");
+    return 2;
 }

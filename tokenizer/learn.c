@@ -395,7 +395,8 @@ static int learn_one(struct learner *l, struct bpe_pair pair, struct wm_buf *byt
 int bpe_learn_report(const struct wm_tokenizer *tok, const struct bpe_learn_options *options,
                      struct wm_error *err)
 {
-    if (options->on_merge && options->on_merge(options->arg, tok->n_merges, options->n_merges))
+    uint32_t wanted = options->in_rounds ? 0 : options->n_merges;
+    if (options->on_merge && options->on_merge(options->arg, tok->n_merges, wanted))
         return wm_fail(err, WM_E_CANCELLED, "cancelled after %lu merges",
                        (unsigned long)tok->n_merges);
     return 0;

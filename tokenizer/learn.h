@@ -18,6 +18,7 @@ struct bpe_learn_options {
     size_t n_forbidden;
     int (*on_merge)(void *arg, uint64_t done, uint64_t wanted); /**< May be NULL. */
     void *arg;
+    bool in_rounds;     /**< Merges say little of how much is left: on_merge is told 0 wanted. */
     unsigned n_threads; /**< For what can be done side by side; 0 counts as 1. */
     uint64_t memory;    /**< Bytes after which learning stops, between two merges; 0: no limit. */
 };

@@ -224,8 +224,10 @@ int bpe_learn_rounds(struct wm_tokenizer *tok, struct bpe_spill *spill,
                      const struct bpe_learn_options *options, struct bpe_rounds_stats *ret_stats,
                      struct wm_error *err)
 {
+    struct bpe_learn_options told = *options;
+    told.in_rounds = true;
     struct rounds r = {
-        .tok = tok, .options = options, .spill = spill, .file.fd = -1, .a_symbol = LEARN_A_SYMBOL};
+        .tok = tok, .options = &told, .spill = spill, .file.fd = -1, .a_symbol = LEARN_A_SYMBOL};
     uint64_t fixed = bpe_rounds_floor((uint64_t)tok->n_ids + options->n_merges);
     if (options->memory < fixed)
         return wm_fail(err, WM_E_NOMEM,

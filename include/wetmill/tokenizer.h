@@ -251,7 +251,7 @@ extern const struct wm_option wm_tokenizer_option_table[];
  *
  * Memory holds in both phases, and changes no merge: a table that is full is written to a nameless
  * scratch file as a sorted run, and merging goes over the pieces on disk in rounds
- * (tokenizer/rounds.h). Least: about 200 bytes for each id of the vocabulary + 1 MiB, and 48 times
+ * (tokenizer/rounds.h). Least: about 200 bytes for each id of the vocabulary + 1 MiB, and 64 times
  * the longest piece; WM_E_NOMEM names what is needed.
  */
 struct wm_bpe_trainer;
@@ -286,8 +286,9 @@ struct wm_trainer_stats {
     uint64_t rounds;  /**< Of merging from disk; 0: in memory. */
 };
 void wm_trainer_stats(const struct wm_bpe_trainer *trainer, struct wm_trainer_stats *ret);
-/** `on_merge` (may be NULL) is called now and then with merges done and wanted; a non-zero return
- *  stops with WM_E_CANCELLED. Once only: it consumes the counts, also on failure. Fewer merges
+/** `on_merge` (may be NULL) is called now and then with merges done and wanted (0 where pieces are
+ *  on disk: the first merges take longest then, so that it would mislead); a non-zero return stops
+ *  with WM_E_CANCELLED. Once only: it consumes the counts, also on failure. Fewer merges
  *  than wanted come where no pair is left that occurs min_frequency times. */
 int wm_trainer_finish(struct wm_bpe_trainer *trainer, int (*on_merge)(void *, uint64_t, uint64_t),
                       void *arg, struct wm_tokenizer **ret, struct wm_error *err);

@@ -111,12 +111,30 @@ static void *count(void *arg)
     return NULL;
 }
 
+/* What on_merge was told. */
+struct told {
+    uint64_t done, wanted, calls;
+    bool falls;
+};
+
+static int on_merge(void *arg, uint64_t done, uint64_t wanted)
+{
+    struct told *told = arg;
+    told->falls |= done < told->done;
+    told->done = done;
+    told->wanted = wanted;
+    told->calls++;
+    return 0;
+}
+
 static int train(const struct job *job, struct wm_tokenizer **ret, struct wm_trainer_stats *stats,
                  struct wm_error *err)
 {
     struct worker workers[4] = {0};
     struct wm_bpe_trainer *trainer = NULL;
     struct wm_error ignored;
+    struct told told = {0};
+    struct wm_trainer_stats all;
     int status = wm_trainer_new(&job->options, &trainer, err);
     CHECK_OK(status, *err);
     for (unsigned i = 0; i < job->threads; i++) {
@@ -134,9 +152,11 @@ static int train(const struct job *job, struct wm_tokenizer **ret, struct wm_tra
         wm_counter_free(workers[i].counter);
     }
     if (!status)
-        status = wm_trainer_finish(trainer, NULL, NULL, ret, err);
+        status = wm_trainer_finish(trainer, on_merge, &told, ret, err);
+    wm_trainer_stats(trainer, &all);
+    CHECK(!told.falls && (status || (told.calls > 0 && (told.wanted == 0) == (all.rounds > 0))));
     if (stats)
-        wm_trainer_stats(trainer, stats);
+        *stats = all;
     wm_trainer_free(trainer);
     return status;
 }
