@@ -195,16 +195,6 @@ static size_t first_trainable(const struct wm_model *model)
     return ops->n;
 }
 
-static struct wm_pass_state begin(const struct wm_model *model, const struct wm_lm_batch *batch,
-                                  float scale)
-{
-    return (struct wm_pass_state){.model = model,
-                                  .batch = batch,
-                                  .rows = (size_t)batch->b * batch->t,
-                                  .pass = WM_PASS_FORWARD,
-                                  .scale = scale};
-}
-
 static void run_forward(const struct wm_pass_state *s)
 {
     const struct wm_activations *acts = s->model->acts;
@@ -237,15 +227,55 @@ static void run_backward(struct wm_pass_state *s, size_t first)
     }
 }
 
+/* ---- what is asked of a model; each is one session of its team ---- */
+
+struct job {
+    struct wm_pass_state s;
+    size_t first; /* first op that has something to learn */
+    float *logits;
+    double nll;
+};
+
+static struct job begin(const struct wm_model *model, const struct wm_lm_batch *batch, float scale)
+{
+    return (struct job){.s = {.model = model,
+                              .batch = batch,
+                              .rows = (size_t)batch->b * batch->t,
+                              .pass = WM_PASS_FORWARD,
+                              .scale = scale}};
+}
+
+static void run_loss(void *arg)
+{
+    struct job *job = arg;
+    run_forward(&job->s);
+    job->nll = wm_head(&job->s, head_of(job->s.model));
+}
+
+static void run_logits(void *arg)
+{
+    const struct job *job = arg;
+    run_forward(&job->s);
+    wm_head_logits(&job->s, head_of(job->s.model), job->logits);
+}
+
+static void run_step(void *arg)
+{
+    struct job *job = arg;
+    run_loss(arg);
+    if (job->s.scale != 0 && job->s.input_wanted)
+        run_backward(&job->s, job->first);
+}
+
 int wm_model_loss(struct wm_model *model, const struct wm_lm_batch *batch, double *ret_nll,
                   struct wm_error *err)
 {
     int status = check_batch(model, batch, true, err);
     if (status)
         return status;
-    const struct wm_pass_state s = begin(model, batch, 0);
-    run_forward(&s);
-    *ret_nll = wm_head(&s, head_of(model));
+    struct job job = begin(model, batch, 0);
+    wm_team_session(model->team, run_loss, &job);
+    *ret_nll = job.nll;
     return 0;
 }
 
@@ -255,9 +285,9 @@ int wm_model_logits(struct wm_model *model, const struct wm_lm_batch *batch, flo
     int status = check_batch(model, batch, false, err);
     if (status)
         return status;
-    const struct wm_pass_state s = begin(model, batch, 0);
-    run_forward(&s);
-    wm_head_logits(&s, head_of(model), ret_logits);
+    struct job job = begin(model, batch, 0);
+    job.logits = ret_logits;
+    wm_team_session(model->team, run_logits, &job);
     return 0;
 }
 
@@ -269,12 +299,10 @@ int wm_model_forward_backward(struct wm_model *model, const struct wm_lm_batch *
     int status = check_batch(model, batch, true, err);
     if (status)
         return status;
-    const size_t first = first_trainable(model);
-    struct wm_pass_state s = begin(model, batch, scale);
-    s.input_wanted = first + 1 < model->acts->ops.n;
-    run_forward(&s);
-    *ret_nll = wm_head(&s, head_of(model));
-    if (scale != 0 && s.input_wanted)
-        run_backward(&s, first);
+    struct job job = begin(model, batch, scale);
+    job.first = first_trainable(model);
+    job.s.input_wanted = job.first + 1 < model->acts->ops.n;
+    wm_team_session(model->team, run_step, &job);
+    *ret_nll = job.nll;
     return 0;
 }
