@@ -1,188 +1,424 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One token at a time: the forward pass for a single row, with every layer's keys and values kept.
- * Matrix × vector is bound by memory, so a row of W is one dot product. */
+/* The table of operations, run for a few rows: each is the next token of some sequence. */
+#include "trainer/decoder.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "trainer/activations.h"
+#include "trainer/pages.h"
 
-enum { ITEM_FLOATS = 32768 }; /* of weights read by one item */
+enum {
+    ITEM_FLOATS = 32768, /* of weights read by one item */
+    GEMM_ROWS = 8,       /* from here on a matrix product is faster than dot products */
+};
 
 struct wm_decoder {
     struct wm_model *model;
-    uint32_t position; /* of the next token */
-    float *memory;     /* all below */
-    float *x, *norm, *qkv, *mixed, *branch, *wide, *logits;
-    float *scores; /* [H, T] */
-    float *keys;   /* [n_layer, T, C] */
-    float *values;
+    uint32_t n_sequences;
+    uint32_t lengths[WM_DECODER_SEQUENCES];
+    struct wm_pages pages; /* all below */
+    float **activations;   /* [n_activations] of [WM_DECODER_ROWS, width] */
+    float *logits;         /* [n_sequences, V] */
+    float *scores;         /* [team size, n_ctx] */
+    float *keys, *values;  /* [n_layer, n_sequences, n_ctx, G × D] */
 };
 
-int wm_decoder_new(struct wm_model *model, struct wm_decoder **ret, struct wm_error *err)
+/* The rows at hand. */
+struct rows {
+    struct wm_decoder *d;
+    uint32_t n;
+    bool products; /* matrix products, not dot products */
+    uint32_t sequence[WM_DECODER_ROWS], position[WM_DECODER_ROWS], token[WM_DECODER_ROWS];
+    const struct wm_op *op;
+};
+
+/* ---- memory ---- */
+
+static uint64_t kv_width(const struct wm_model_config *c)
 {
-    const struct wm_model_config *config = &model->config;
-    const uint64_t c = config->n_embd, t = config->n_ctx;
-    const uint64_t cache = config->n_layer * t * c, scores = config->n_head * t;
-    const uint64_t floats = 11 * c + config->vocabulary + scores + 2 * cache;
-    if (config->architecture != WM_ARCH_GPT2)
-        return wm_fail(err, WM_E_CONFIG, "architecture %s cannot be decoded token by token",
-                       wm_model_parts(config)->name);
-    struct wm_decoder *d = calloc(1, sizeof *d);
-    float *memory = floats < SIZE_MAX / 8 ? calloc((size_t)floats, sizeof *memory) : NULL;
-    if (!d || !memory) {
-        free(d);
-        free(memory);
-        return wm_fail_nomem(err, (size_t)floats * sizeof *memory, "key/value cache");
+    return (uint64_t)c->n_kv_head * c->head_dim;
+}
+
+/* Activations that share memory in the model's plan could share here too; a few rows take little. */
+static uint64_t plan(const struct wm_model *model, uint32_t n_sequences, struct wm_decoder *d)
+{
+    const struct wm_model_config *c = &model->config;
+    const struct wm_ops *ops = &model->acts->ops;
+    const uint64_t cache = (uint64_t)c->n_layer * n_sequences * c->n_ctx * kv_width(c);
+    float *base = d ? d->pages.ptr : NULL;
+    uint64_t used = 0;
+    for (size_t i = 0; i < ops->n_activations; i++) {
+        if (d)
+            d->activations[i] = base + used;
+        used += (uint64_t)WM_DECODER_ROWS * ops->activations[i].width;
     }
+    if (d)
+        d->logits = base + used;
+    used += (uint64_t)n_sequences * c->vocabulary;
+    if (d)
+        d->scores = base + used;
+    used += (uint64_t)wm_team_size(model->team) * c->n_ctx;
+    used = (used + 15) / 16 * 16;
+    if (d) {
+        d->keys = base + used;
+        d->values = d->keys + cache;
+    }
+    return (used + 2 * cache) * sizeof(float);
+}
+
+uint64_t wm_decoder_bytes(const struct wm_model *model, uint32_t n_sequences)
+{
+    return wm_pages_size(plan(model, n_sequences, NULL)) + sizeof(struct wm_decoder) +
+           model->acts->ops.n_activations * sizeof(float *);
+}
+
+int wm_decoder_new(struct wm_model *model, uint32_t n_sequences, struct wm_decoder **ret,
+                   struct wm_error *err)
+{
+    if (n_sequences < 1 || n_sequences > WM_DECODER_SEQUENCES)
+        return wm_fail(err, WM_E_CONFIG, "%u sequences at once; from 1 to %d are possible",
+                       n_sequences, WM_DECODER_SEQUENCES);
+    struct wm_decoder *d = calloc(1, sizeof *d);
+    if (!d)
+        return wm_fail_nomem(err, sizeof *d, "key/value cache");
     d->model = model;
-    d->memory = memory;
-    d->x = memory;
-    d->norm = d->x + c;
-    d->qkv = d->norm + c;
-    d->mixed = d->qkv + 3 * c;
-    d->branch = d->mixed + c;
-    d->wide = d->branch + c;
-    d->logits = d->wide + 4 * c;
-    d->scores = d->logits + config->vocabulary;
-    d->keys = d->scores + scores;
-    d->values = d->keys + cache;
+    d->n_sequences = n_sequences;
+    d->activations = calloc(model->acts->ops.n_activations, sizeof *d->activations);
+    int status = d->activations ? 0 : wm_fail_nomem(err, sizeof *d, "key/value cache");
+    if (!status)
+        status = wm_pages_map(plan(model, n_sequences, NULL), "key/value cache", &d->pages, err);
+    if (status) {
+        wm_decoder_free(d);
+        return status;
+    }
+    (void)plan(model, n_sequences, d);
     *ret = d;
     return 0;
 }
 
 void wm_decoder_free(struct wm_decoder *decoder)
 {
-    if (decoder)
-        free(decoder->memory);
+    if (!decoder)
+        return;
+    wm_pages_unmap(&decoder->pages);
+    free(decoder->activations);
     free(decoder);
 }
 
-void wm_decoder_restart(struct wm_decoder *decoder)
+uint32_t wm_decoder_length(const struct wm_decoder *decoder, uint32_t sequence)
 {
-    decoder->position = 0;
+    return decoder->lengths[sequence];
 }
 
-/* ---- y = W x + bias ---- */
+void wm_decoder_restart(struct wm_decoder *decoder, uint32_t sequence)
+{
+    decoder->lengths[sequence] = 0;
+}
 
-struct product {
+/* ---- linear maps: y[row] = W x[row] + bias, + added[row] ---- */
+
+struct map {
     const struct wm_kernels *kernels;
-    const float *w, *bias, *x; /* bias may be NULL */
+    const float *w, *bias, *x, *added; /* bias and added may be NULL */
     float *y;
-    size_t n_out, n_in, item_rows;
+    size_t rows, n_out, n_in, ld_y, item_rows;
 };
 
-static void product_rows(void *arg, size_t item)
+static void map_item(void *arg, size_t item)
 {
-    const struct product *p = arg;
-    const size_t end = (item + 1) * p->item_rows < p->n_out ? (item + 1) * p->item_rows : p->n_out;
-    for (size_t i = item * p->item_rows; i < end; i++) {
-        float sum = p->kernels->dot(p->w + i * p->n_in, p->x, p->n_in);
-        p->y[i] = p->bias ? sum + p->bias[i] : sum;
-    }
+    const struct map *m = arg;
+    const size_t end = (item + 1) * m->item_rows < m->n_out ? (item + 1) * m->item_rows : m->n_out;
+    for (size_t i = item * m->item_rows; i < end; i++)
+        for (size_t row = 0; row < m->rows; row++) {
+            float sum = m->kernels->dot(m->w + i * m->n_in, m->x + row * m->n_in, m->n_in);
+            sum = m->bias ? sum + m->bias[i] : sum;
+            m->y[row * m->ld_y + i] = m->added ? sum + m->added[row * m->ld_y + i] : sum;
+        }
 }
 
-/* A tensor the model must have. */
-static size_t at(const struct wm_model *model, enum wm_param_place place, uint32_t layer)
+static void map_dots(const struct wm_model *model, struct map *m)
 {
-    return (size_t)wm_params_at(&model->layout, place, layer);
+    m->item_rows = m->n_in < ITEM_FLOATS ? ITEM_FLOATS / m->n_in : 1;
+    wm_parallel(model->team, (m->n_out + m->item_rows - 1) / m->item_rows, map_item, m);
 }
 
-static void multiply(const struct wm_model *model, size_t weight_at, bool bias, const float *x,
-                     float *y)
+static void map_product(const struct wm_model *model, const struct map *m)
 {
-    const struct wm_param *w = &model->layout.table[weight_at];
-    struct product p = {
-        .kernels = model->acts->shop.kernels,
-        .w = wm_param_of(model, weight_at),
-        .bias = bias ? wm_param_of(model, weight_at + 1) : NULL,
-        .x = x,
-        .y = y,
-        .n_out = w->shape[0],
-        .n_in = w->shape[1],
+    const struct wm_gemm product = {
+        .m = m->rows,
+        .n = m->n_out,
+        .k = m->n_in,
+        .a = {m->x, m->n_in, false},
+        .b = {m->w, m->n_in, false},
+        .c = m->y,
+        .ldc = m->ld_y,
+        .start = m->bias ? WM_START_BIAS : WM_START_ZERO,
+        .bias = m->bias,
     };
-    p.item_rows = p.n_in < ITEM_FLOATS ? ITEM_FLOATS / p.n_in : 1;
-    wm_parallel(model->team, (p.n_out + p.item_rows - 1) / p.item_rows, product_rows, &p);
+    wm_gemm(&model->acts->shop, &product);
+    for (size_t row = 0; m->added && row < m->rows; row++)
+        m->kernels->add(m->y + row * m->ld_y, m->added + row * m->ld_y, m->n_out);
 }
 
-static void normalise(const struct wm_model *model, size_t gain_at, const float *x, float *y)
+static void linear(const struct rows *r, const struct wm_op *op)
 {
-    float mean, rstd;
-    model->acts->shop.kernels->layer_norm(
-        x, wm_param_of(model, gain_at), wm_param_of(model, gain_at + 1), model->config.norm_epsilon,
-        model->config.n_embd, y, &mean, &rstd);
-}
-
-/* ---- attention of the newest token ---- */
-
-struct attend {
-    struct wm_decoder *decoder;
-    const float *keys, *values; /* the layer's, [T, C] */
-};
-
-static void attend_head(void *arg, size_t head)
-{
-    const struct attend *a = arg;
-    struct wm_decoder *d = a->decoder;
-    const struct wm_model_config *config = &d->model->config;
-    const struct wm_kernels *kernels = d->model->acts->shop.kernels;
-    const size_t c = config->n_embd, depth = c / config->n_head, n = d->position + (size_t)1;
-    float *scores = d->scores + head * config->n_ctx, *out = d->mixed + head * depth;
-    for (size_t i = 0; i < n; i++)
-        scores[i] = kernels->dot(d->qkv + head * depth, a->keys + i * c + head * depth, depth);
-    float max;
-    float sum = kernels->softmax(scores, n, n, 1.0f / sqrtf((float)depth), &max);
-    memset(out, 0, depth * sizeof *out);
-    for (size_t i = 0; i < n; i++) {
-        const float p = scores[i] / sum, *v = a->values + i * c + head * depth;
-        for (size_t j = 0; j < depth; j++)
-            out[j] += p * v[j];
+    const struct wm_model *model = r->d->model;
+    float *y = r->d->activations[op->out];
+    for (uint32_t i = 0; i < op->n_maps; i++) {
+        const struct wm_param *w = &model->layout.table[op->weight[i]];
+        struct map m = {
+            .kernels = model->acts->shop.kernels,
+            .w = wm_param_of(model, (size_t)op->weight[i]),
+            .bias = op->bias[i] < 0 ? NULL : wm_param_of(model, (size_t)op->bias[i]),
+            .x = r->d->activations[op->in],
+            .added = op->added < 0 ? NULL : r->d->activations[op->added],
+            .y = y,
+            .rows = r->n,
+            .n_out = w->shape[0],
+            .n_in = w->shape[1],
+            .ld_y = model->acts->ops.activations[op->out].width,
+        };
+        if (r->products)
+            map_product(model, &m);
+        else
+            map_dots(model, &m);
+        y += w->shape[0];
     }
 }
 
-static void decode_layer(struct wm_decoder *d, uint32_t layer)
+/* ---- what is done row by row ---- */
+
+static void embed(const struct rows *r, const struct wm_op *op)
 {
-    const struct wm_model *model = d->model;
+    const struct wm_model *model = r->d->model;
+    const size_t c = model->config.n_embd;
+    const float *tokens = wm_tensor(model, WM_P_TOKENS, 0);
+    const float *positions = wm_tensor(model, WM_P_POSITIONS, 0);
+    for (uint32_t row = 0; row < r->n; row++) {
+        float *x = r->d->activations[op->out] + row * c;
+        memcpy(x, tokens + r->token[row] * c, c * sizeof *x);
+        if (positions)
+            model->acts->shop.kernels->add(x, positions + r->position[row] * c, c);
+    }
+}
+
+static void norm_row(const struct rows *r, const struct wm_op *op, uint32_t row)
+{
+    const struct wm_model *model = r->d->model;
     const struct wm_kernels *kernels = model->acts->shop.kernels;
     const size_t c = model->config.n_embd;
-    const size_t begin = (size_t)layer * model->config.n_ctx * c, now = begin + d->position * c;
-
-    normalise(model, at(model, WM_P_NORM1_GAIN, layer), d->x, d->norm);
-    multiply(model, at(model, WM_P_QKV, layer), true, d->norm, d->qkv);
-    memcpy(d->keys + now, d->qkv + c, c * sizeof(float));
-    memcpy(d->values + now, d->qkv + 2 * c, c * sizeof(float));
-    struct attend attend = {d, d->keys + begin, d->values + begin};
-    wm_parallel(model->team, model->config.n_head, attend_head, &attend);
-    multiply(model, at(model, WM_P_MIX, layer), true, d->mixed, d->branch);
-    kernels->add(d->x, d->branch, c);
-
-    normalise(model, at(model, WM_P_NORM2_GAIN, layer), d->x, d->norm);
-    multiply(model, at(model, WM_P_UP, layer), true, d->norm, d->wide);
-    kernels->gelu(d->wide, d->wide, 4 * c);
-    multiply(model, at(model, WM_P_DOWN, layer), true, d->wide, d->branch);
-    kernels->add(d->x, d->branch, c);
+    const float *x = r->d->activations[op->in] + row * c;
+    const float *gain = wm_param_of(model, (size_t)op->weight[0]);
+    float *y = r->d->activations[op->out] + row * c, mean, rstd;
+    if (op->bias[0] >= 0)
+        kernels->layer_norm(x, gain, wm_param_of(model, (size_t)op->bias[0]),
+                            model->config.norm_epsilon, c, y, &mean, &rstd);
+    else
+        kernels->rms_norm(x, gain, model->config.norm_epsilon, c, y, &rstd);
 }
 
-int wm_decoder_feed(struct wm_decoder *decoder, uint32_t token, const float **ret_logits,
-                    struct wm_error *err)
+static void qk_norm_row(const struct rows *r, const struct wm_op *op, uint32_t row)
 {
-    const struct wm_model *model = decoder->model;
-    const struct wm_model_config *config = &model->config;
-    const size_t c = config->n_embd;
-    if (decoder->position >= config->n_ctx)
-        return wm_fail(err, WM_E_LIMIT, "the context of %u tokens is full", config->n_ctx);
-    if (token >= config->vocabulary)
-        return wm_fail(err, WM_E_FORMAT, "token %u is outside the vocabulary of %u", token,
-                       config->vocabulary);
-    memcpy(decoder->x, wm_param_of(model, at(model, WM_P_TOKENS, 0)) + token * c,
-           c * sizeof(float));
-    model->acts->shop.kernels->add(
-        decoder->x, wm_param_of(model, at(model, WM_P_POSITIONS, 0)) + decoder->position * c, c);
-    for (uint32_t i = 0; i < config->n_layer; i++)
-        decode_layer(decoder, i);
-    normalise(model, at(model, WM_P_LAST_GAIN, 0), decoder->x, decoder->norm);
-    multiply(model, at(model, WM_P_TOKENS, 0), false, decoder->norm, decoder->logits);
-    decoder->position++;
-    *ret_logits = decoder->logits;
+    const struct wm_model *model = r->d->model;
+    const struct wm_model_config *c = &model->config;
+    const size_t d = c->head_dim, ld = model->acts->ops.activations[op->in].width;
+    const float *x = r->d->activations[op->in] + row * ld;
+    float *y = r->d->activations[op->out] + row * ld, rstd;
+    for (size_t h = 0; h < c->n_head + c->n_kv_head; h++)
+        model->acts->shop.kernels->rms_norm(x + h * d,
+                                            wm_param_of(model, (size_t)op->weight[h >= c->n_head]),
+                                            c->norm_epsilon, d, y + h * d, &rstd);
+    const size_t values = (c->n_head + c->n_kv_head) * d;
+    memcpy(y + values, x + values, (ld - values) * sizeof *y);
+}
+
+static void rope_row(const struct rows *r, const struct wm_op *op, uint32_t row)
+{
+    const struct wm_model *model = r->d->model;
+    const struct wm_model_config *c = &model->config;
+    const size_t half = c->head_dim / 2, at = r->position[row] * half;
+    float *x = r->d->activations[op->in] + row * model->acts->ops.activations[op->in].width;
+    model->acts->shop.kernels->rope(x, model->acts->cos + at, model->acts->sin + at, half,
+                                    c->n_head + c->n_kv_head, false);
+}
+
+static void activate_row(const struct rows *r, const struct wm_op *op, uint32_t row)
+{
+    const struct wm_model *model = r->d->model;
+    const struct wm_kernels *kernels = model->acts->shop.kernels;
+    const size_t n = model->config.n_hidden;
+    const float *x = r->d->activations[op->in] + row * model->acts->ops.activations[op->in].width;
+    float *y = r->d->activations[op->out] + row * n;
+    if (op->kind == WM_OP_GELU)
+        kernels->gelu(x, y, n);
+    else
+        kernels->swiglu(x, x + n, y, n);
+}
+
+/* ---- attention ---- */
+
+/* The cache of a row's sequence in a layer: [n_ctx, G × D]. */
+static uint64_t cache_at(const struct rows *r, uint32_t layer, uint32_t row)
+{
+    const struct wm_model_config *c = &r->d->model->config;
+    return ((uint64_t)layer * r->d->n_sequences + r->sequence[row]) * c->n_ctx * kv_width(c);
+}
+
+static void remember(const struct rows *r, const struct wm_op *op)
+{
+    const struct wm_model_config *c = &r->d->model->config;
+    const size_t n = kv_width(c), ld = r->d->model->acts->ops.activations[op->in].width;
+    for (uint32_t row = 0; row < r->n; row++) {
+        const float *k = r->d->activations[op->in] + row * ld + (size_t)c->n_head * c->head_dim;
+        const uint64_t at = cache_at(r, op->layer, row) + r->position[row] * n;
+        memcpy(r->d->keys + at, k, n * sizeof *k);
+        memcpy(r->d->values + at, k + n, n * sizeof *k);
+    }
+}
+
+static void attend_head(void *arg, size_t item)
+{
+    const struct rows *r = arg;
+    struct wm_decoder *d = r->d;
+    const struct wm_op *op = r->op;
+    const struct wm_model_config *c = &d->model->config;
+    const struct wm_kernels *kernels = d->model->acts->shop.kernels;
+    const uint32_t row = (uint32_t)(item / c->n_head), head = (uint32_t)(item % c->n_head);
+    const size_t depth = c->head_dim, ld = kv_width(c), n = r->position[row] + (size_t)1;
+    const uint64_t cache = cache_at(r, op->layer, row) + head / (c->n_head / c->n_kv_head) * depth;
+    const float *q = d->activations[op->in] +
+                     row * (size_t)d->model->acts->ops.activations[op->in].width + head * depth;
+    float *scores = d->scores + (size_t)wm_team_slot() * c->n_ctx;
+    float *out = d->activations[op->out] + ((size_t)row * c->n_head + head) * depth;
+    for (size_t i = 0; i < n; i++)
+        scores[i] = kernels->dot(q, d->keys + cache + i * ld, depth);
+    float max;
+    const float sum = kernels->softmax(scores, n, n, 1.0f / sqrtf((float)depth), &max);
+    memset(out, 0, depth * sizeof *out);
+    for (size_t i = 0; i < n; i++)
+        kernels->axpy(out, scores[i] / sum, d->values + cache + i * ld, depth);
+}
+
+/* ---- the table runs ---- */
+
+static void each_row(const struct rows *r, const struct wm_op *op,
+                     void (*body)(const struct rows *, const struct wm_op *, uint32_t))
+{
+    for (uint32_t row = 0; row < r->n; row++)
+        body(r, op, row);
+}
+
+/* Logits of the last `n` rows. */
+static void head(const struct rows *r, const struct wm_op *op, uint32_t n)
+{
+    const struct wm_model *model = r->d->model;
+    struct map m = {
+        .kernels = model->acts->shop.kernels,
+        .w = wm_param_of(model, (size_t)op->weight[0]),
+        .x = r->d->activations[op->in] + (size_t)(r->n - n) * model->config.n_embd,
+        .y = r->d->logits,
+        .rows = n,
+        .n_out = model->config.vocabulary,
+        .n_in = model->config.n_embd,
+        .ld_y = model->config.vocabulary,
+    };
+    map_dots(model, &m);
+}
+
+static void run_op(struct rows *r, const struct wm_op *op)
+{
+    switch (op->kind) {
+    case WM_OP_EMBED:
+        embed(r, op);
+        break;
+    case WM_OP_NORM:
+        each_row(r, op, norm_row);
+        break;
+    case WM_OP_LINEAR:
+        linear(r, op);
+        break;
+    case WM_OP_QK_NORM:
+        each_row(r, op, qk_norm_row);
+        break;
+    case WM_OP_ROPE:
+        each_row(r, op, rope_row);
+        break;
+    case WM_OP_ATTENTION:
+        remember(r, op);
+        r->op = op;
+        wm_parallel(r->d->model->team, (size_t)r->n * r->d->model->config.n_head, attend_head, r);
+        break;
+    case WM_OP_GELU:
+    case WM_OP_SWIGLU:
+        each_row(r, op, activate_row);
+        break;
+    case WM_OP_HEAD:
+        head(r, op, r->products ? 1 : r->n);
+        break;
+    case WM_N_OP_KINDS:
+        break;
+    }
+}
+
+static void run(void *arg)
+{
+    struct rows *r = arg;
+    const struct wm_ops *ops = &r->d->model->acts->ops;
+    for (size_t i = 0; i < ops->n; i++)
+        run_op(r, &ops->ops[i]);
+}
+
+static int check(const struct wm_decoder *d, uint32_t sequence, const uint32_t *tokens, uint32_t n,
+                 struct wm_error *err)
+{
+    const struct wm_model_config *c = &d->model->config;
+    if (n > c->n_ctx - d->lengths[sequence])
+        return wm_fail(err, WM_E_LIMIT, "%u tokens and %u more are over the context of %u",
+                       d->lengths[sequence], n, c->n_ctx);
+    for (uint32_t i = 0; i < n; i++)
+        if (tokens[i] >= c->vocabulary)
+            return wm_fail(err, WM_E_FORMAT, "token %u is outside the vocabulary of %u", tokens[i],
+                           c->vocabulary);
+    return 0;
+}
+
+static void add_row(struct rows *r, uint32_t sequence, uint32_t token)
+{
+    r->sequence[r->n] = sequence;
+    r->position[r->n] = r->d->lengths[sequence]++;
+    r->token[r->n++] = token;
+}
+
+int wm_decoder_extend(struct wm_decoder *d, uint32_t sequence, const uint32_t *tokens, uint32_t n,
+                      const float **ret_logits, struct wm_error *err)
+{
+    int status = check(d, sequence, tokens, n, err);
+    for (uint32_t at = 0; at < n && !status;) {
+        const uint32_t some = n - at < WM_DECODER_ROWS ? n - at : WM_DECODER_ROWS;
+        const bool products = some >= GEMM_ROWS;
+        struct rows r = {.d = d, .products = products};
+        for (uint32_t i = 0; i < (products ? some : 1); i++)
+            add_row(&r, sequence, tokens[at++]);
+        wm_team_session(d->model->team, run, &r);
+    }
+    *ret_logits = d->logits;
+    return status;
+}
+
+int wm_decoder_step(struct wm_decoder *d, uint32_t n, const uint32_t *sequences,
+                    const uint32_t *tokens, const float **ret_logits, struct wm_error *err)
+{
+    int status = 0;
+    struct rows r = {.d = d};
+    for (uint32_t i = 0; i < n && !status; i++)
+        status = check(d, sequences[i], &tokens[i], 1, err);
+    if (status)
+        return status;
+    for (uint32_t i = 0; i < n; i++)
+        add_row(&r, sequences[i], tokens[i]);
+    wm_team_session(d->model->team, run, &r);
+    *ret_logits = d->logits;
     return 0;
 }

@@ -1,97 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text from a model directory, token by token. */
+/* Text, token by token: one as it comes, or many side by side. */
 #include <stdlib.h>
+#include <string.h>
 
-#include "trainer/export.h"
+#include "trainer/generate_stop.h"
 #include "trainer/generate_text.h"
-#include "trainer/sample.h"
+#include "trainer/generator.h"
+#include "wetmill/cancel.h"
 #include "wetmill/progress.h"
-#include "wetmill/tokenizer.h"
 
-struct wm_generator {
-    struct wm_team *team;
-    struct wm_tokenizer *tokenizer;
-    struct wm_encoder *encoder;
-    struct wm_model *model;
+/* One text being written into one sequence of a decoder. */
+struct writing {
+    struct wm_generator *g;
     struct wm_decoder *decoder;
-    struct wm_sampler sampler;
-};
-
-/* ---- opening ---- */
-
-static int check_tokenizer(const struct wm_generator *g, const struct wm_export_facts *facts,
-                           const char *dir, struct wm_error *err)
-{
-    char want[WM_HEX128], got[WM_HEX128];
-    XXH128_hash_t is = wm_tokenizer_identity(g->tokenizer);
-    if (facts->has_tokenizer && !XXH128_isEqual(is, facts->tokenizer)) {
-        wm_hex128(facts->tokenizer, want);
-        wm_hex128(is, got);
-        (void)wm_fail(err, WM_E_MISMATCH,
-                      "the model was trained with tokenizer %s, tokenizer.json is %s", want, got);
-    } else if (wm_tokenizer_size(g->tokenizer) > g->model->config.vocabulary) {
-        (void)wm_fail(err, WM_E_MISMATCH, "the model knows %u ids, the tokenizer has %u",
-                      (unsigned)g->model->config.vocabulary,
-                      (unsigned)wm_tokenizer_size(g->tokenizer));
-    } else {
-        return 0;
-    }
-    return wm_error_where(err, "%s", dir);
-}
-
-static int open_generator(struct wm_generator *g, const char *dir, unsigned threads,
-                          struct wm_error *err)
-{
-    struct wm_export_facts facts;
-    int status = wm_team_new(threads, &g->team, err);
-    if (!status)
-        status = wm_export_load(dir, g->team, &g->model, &facts, err);
-    if (!status)
-        status = wm_tokenizer_load(dir, &g->tokenizer, err);
-    if (!status)
-        status = check_tokenizer(g, &facts, dir, err);
-    if (!status)
-        status = wm_encoder_new(g->tokenizer, &g->encoder, err);
-    if (!status)
-        status = wm_decoder_new(g->model, &g->decoder, err);
-    if (!status)
-        status = wm_sampler_init(&g->sampler, wm_tokenizer_size(g->tokenizer), err);
-    return status;
-}
-
-int wm_generator_open(const char *dir, unsigned threads, struct wm_generator **ret,
-                      struct wm_error *err)
-{
-    struct wm_generator *g = calloc(1, sizeof *g);
-    if (!g)
-        return wm_fail_nomem(err, sizeof *g, "text generator");
-    int status = open_generator(g, dir, threads, err);
-    if (status)
-        wm_generator_close(g);
-    else
-        *ret = g;
-    return status;
-}
-
-void wm_generator_close(struct wm_generator *generator)
-{
-    if (!generator)
-        return;
-    wm_sampler_done(&generator->sampler);
-    wm_decoder_free(generator->decoder);
-    wm_encoder_free(generator->encoder);
-    wm_model_free(generator->model);
-    wm_tokenizer_free(generator->tokenizer);
-    wm_team_free(generator->team);
-    free(generator);
-}
-
-/* ---- generating ---- */
-
-/* All tokens so far, and how many of them the decoder holds. */
-struct text {
+    uint32_t sequence;
+    const struct wm_generate_options *options;
+    uint64_t seed;
     struct wm_ids ids;
-    uint32_t held;
+    struct wm_text_stream stream;
+    struct wm_stop_filter filter;
+    struct wm_generate_result result;
 };
 
 static int add_token(struct wm_ids *ids, uint32_t id, struct wm_error *err)
@@ -108,108 +36,278 @@ static int add_token(struct wm_ids *ids, uint32_t id, struct wm_error *err)
     return 0;
 }
 
-/* Feed the last `n` tokens of the text. */
-static int feed_last(struct wm_generator *g, struct text *text, size_t n, const float **ret_logits,
-                     struct wm_error *err)
-{
-    int status = 0;
-    for (size_t i = text->ids.n - n; i < text->ids.n && !status; i++)
-        status = wm_decoder_feed(g->decoder, text->ids.ids[i], ret_logits, err);
-    text->held += (uint32_t)n;
-    return status;
-}
-
-static int restart(struct wm_generator *g, struct text *text, size_t n, const float **ret_logits,
-                   struct wm_error *err)
-{
-    wm_decoder_restart(g->decoder);
-    text->held = 0;
-    return feed_last(g, text, n, ret_logits, err);
-}
-
 /* Tokens to go on with when the context is full: the last half of it. */
-static size_t half(const struct wm_generator *g)
+static uint32_t half(const struct wm_generator *g)
 {
     uint32_t context = g->model->config.n_ctx;
     return context > 1 ? context / 2 : 1;
 }
 
-static int start(struct wm_generator *g, struct wm_str prompt, struct text *text,
-                 const float **ret_logits, struct wm_error *err)
+/* The sequence anew, from the last `n` tokens of the text. */
+static int restart(struct writing *w, uint32_t n, const float **ret_logits, struct wm_error *err)
+{
+    wm_decoder_restart(w->decoder, w->sequence);
+    return wm_decoder_extend(w->decoder, w->sequence, w->ids.ids + w->ids.n - n, n, ret_logits,
+                             err);
+}
+
+static int encode_prompt(struct writing *w, struct wm_str prompt, struct wm_error *err)
 {
     uint32_t eod;
-    int status = wm_encode(g->encoder, prompt, 0, &text->ids, err);
-    if (!status && !text->ids.n) {
-        if (!wm_tokenizer_eod(g->tokenizer, &eod))
-            return wm_fail(err, WM_E_CONFIG,
-                           "an empty prompt needs a tokenizer with an end-of-document token");
-        status = add_token(&text->ids, eod, err);
-    }
-    if (status)
+    int status = wm_encode(w->g->encoder, prompt, 0, &w->ids, err);
+    if (status || w->ids.n)
         return status;
-    size_t n = text->ids.n <= g->model->config.n_ctx ? text->ids.n : half(g);
-    return restart(g, text, n, ret_logits, err);
+    if (!wm_tokenizer_eod(w->g->tokenizer, &eod))
+        return wm_fail(err, WM_E_CONFIG,
+                       "an empty prompt needs a tokenizer with an end-of-document token");
+    return add_token(&w->ids, eod, err);
 }
 
-static int next(struct wm_generator *g, struct text *text, uint32_t id, const float **ret_logits,
-                struct wm_error *err)
+/* End with end_writing in any case. */
+static int begin_writing(struct writing *w, struct wm_str prompt, wm_generate_fn *on_text,
+                         void *arg, const float **ret_logits, struct wm_error *err)
 {
-    int status = add_token(&text->ids, id, err);
+    int status = wm_stop_filter_init(&w->filter, &w->options->stop, on_text, arg, err);
+    if (!status)
+        status = encode_prompt(w, prompt, err);
     if (status)
         return status;
-    if (text->held < g->model->config.n_ctx)
-        return feed_last(g, text, 1, ret_logits, err);
-    return restart(g, text, half(g), ret_logits, err);
+    w->stream = (struct wm_text_stream){.on_text = wm_stop_filter_add, .arg = &w->filter};
+    w->result = (struct wm_generate_result){.prompt_tokens = w->ids.n};
+    const bool fits = w->ids.n <= w->g->model->config.n_ctx;
+    return restart(w, fits ? (uint32_t)w->ids.n : half(w->g), ret_logits, err);
 }
 
-static int generate(struct wm_generator *g, struct text *text, const float *logits,
-                    const struct wm_generate_options *options, struct wm_text_stream *out,
-                    struct wm_generate_result *result, struct wm_error *err)
+static void end_writing(struct writing *w)
 {
-    uint32_t eod = UINT32_MAX, id;
+    wm_stop_filter_done(&w->filter);
+    wm_ids_done(&w->ids);
+}
+
+/* The text has ended, for `stop`; what is held back comes out. */
+static bool finish(struct writing *w, enum wm_generate_stop stop)
+{
+    if (stop != WM_STOP_CALLER && wm_text_stream_end(&w->stream))
+        stop = WM_STOP_CALLER;
+    if (stop != WM_STOP_CALLER && wm_stop_filter_end(&w->filter))
+        stop = WM_STOP_CALLER;
+    w->result.stop = w->filter.found ? WM_STOP_STRING : stop;
+    return true;
+}
+
+/* Draw the next token. `*ret_done`: that was the end; else it waits at the end of ids. */
+static int draw(struct writing *w, const float *logits, bool *ret_done, struct wm_error *err)
+{
+    struct wm_generator *g = w->g;
+    struct wm_generate_options options = *w->options;
+    uint32_t eod = UINT32_MAX, id = 0;
+    options.seed = w->seed;
     (void)wm_tokenizer_eod(g->tokenizer, &eod);
-    while (result->new_tokens < options->max_tokens) {
-        int status = wm_sampler_draw(&g->sampler, logits, options, result->new_tokens, &id, err);
-        if (status)
-            return status;
-        if (id == eod) {
-            result->stop = WM_STOP_END;
-            return 0;
-        }
-        result->new_tokens++;
-        bool shown = !wm_token_is_special(g->tokenizer, id);
-        if (shown && wm_text_stream_add(out, wm_token_bytes(g->tokenizer, id))) {
-            result->stop = WM_STOP_CALLER;
-            return 0;
-        }
-        if (result->new_tokens == options->max_tokens)
-            break;
-        status = next(g, text, id, &logits, err);
-        if (status)
-            return status;
+    int status = wm_sampler_draw(&g->sampler, logits, w->ids.ids, w->ids.n, &options,
+                                 w->result.new_tokens, &id, err);
+    if (!status && id != eod)
+        status = add_token(&w->ids, id, err);
+    if (status)
+        return status;
+    if (id == eod) {
+        *ret_done = finish(w, WM_STOP_END);
+        return 0;
     }
-    result->stop = WM_STOP_LENGTH;
+    w->result.new_tokens++;
+    const bool shown = !wm_token_is_special(g->tokenizer, id);
+    if (shown && wm_text_stream_add(&w->stream, wm_token_bytes(g->tokenizer, id)))
+        *ret_done = finish(w, WM_STOP_CALLER);
+    else if (w->result.new_tokens == options.max_tokens)
+        *ret_done = finish(w, WM_STOP_LENGTH);
     return 0;
+}
+
+static bool is_full(const struct writing *w)
+{
+    return wm_decoder_length(w->decoder, w->sequence) == w->g->model->config.n_ctx;
 }
 
 int wm_generate(struct wm_generator *generator, struct wm_str prompt,
                 const struct wm_generate_options *options, wm_generate_fn *on_text, void *arg,
                 struct wm_generate_result *ret, struct wm_error *err)
 {
-    struct text text = {.held = 0};
-    struct wm_text_stream out = {.on_text = on_text, .arg = arg};
-    struct wm_generate_result result = {.stop = WM_STOP_LENGTH};
+    struct writing w = {.g = generator, .options = options, .seed = options->seed};
     const float *logits = NULL;
-    double begin = wm_seconds();
-    int status = start(generator, prompt, &text, &logits, err);
-    result.prompt_tokens = text.ids.n;
+    const double begin = wm_seconds();
+    bool done = false;
+    int status = wm_decoder_new(generator->model, 1, &w.decoder, err);
     if (!status)
-        status = generate(generator, &text, logits, options, &out, &result, err);
-    if (!status && result.stop != WM_STOP_CALLER && wm_text_stream_end(&out))
-        result.stop = WM_STOP_CALLER;
-    result.seconds = wm_seconds() - begin;
-    wm_ids_done(&text.ids);
+        status = begin_writing(&w, prompt, on_text, arg, &logits, err);
+    while (!status && !done) {
+        status = draw(&w, logits, &done, err);
+        if (status || done)
+            break;
+        const uint32_t sequence = 0, *last = &w.ids.ids[w.ids.n - 1];
+        status = is_full(&w) ? restart(&w, half(generator), &logits, err)
+                             : wm_decoder_step(w.decoder, 1, &sequence, last, &logits, err);
+    }
+    w.result.seconds = wm_seconds() - begin;
+    end_writing(&w);
+    wm_decoder_free(w.decoder);
     if (!status && ret)
-        *ret = result;
+        *ret = w.result;
+    return status;
+}
+
+/* ---- many ---- */
+
+struct slot {
+    struct writing w;
+    bool busy;
+    size_t index; /* of its prompt */
+    struct wm_buf text;
+    float *logits; /* [V]: other sequences' calls write over the decoder's */
+};
+
+struct many {
+    struct wm_generator *g;
+    const struct wm_str *prompts;
+    size_t n, next;
+    const struct wm_generate_options *options;
+    struct wm_decoder *decoder;
+    uint32_t n_slots;
+    struct slot slots[WM_DECODER_SEQUENCES];
+    wm_generate_done_fn *on_done;
+    void *arg;
+};
+
+static int keep_text(void *arg, struct wm_str text)
+{
+    struct wm_error ignored;
+    return wm_buf_add(arg, text.ptr, text.len, &ignored);
+}
+
+static void keep_logits(struct many *m, struct slot *s, const float *logits)
+{
+    memcpy(s->logits, logits, m->g->model->config.vocabulary * sizeof *logits);
+}
+
+static int fill_slot(struct many *m, uint32_t i, struct wm_error *err)
+{
+    struct slot *s = &m->slots[i];
+    const float *logits = NULL;
+    s->index = m->next++;
+    s->busy = true;
+    s->text.len = 0;
+    s->w = (struct writing){.g = m->g,
+                            .decoder = m->decoder,
+                            .sequence = i,
+                            .options = m->options,
+                            .seed = m->options->seed + s->index};
+    int status = begin_writing(&s->w, m->prompts[s->index], keep_text, &s->text, &logits, err);
+    if (!status)
+        keep_logits(m, s, logits);
+    return status;
+}
+
+/* A token for each busy slot; which ended is handed over and its slot filled anew. */
+static int draw_all(struct many *m, struct wm_error *err)
+{
+    int status = 0;
+    for (uint32_t i = 0; i < m->n_slots && !status; i++) {
+        struct slot *s = &m->slots[i];
+        bool done = true;
+        while (s->busy && done && !status) {
+            done = false;
+            status = draw(&s->w, s->logits, &done, err);
+            if (status || !done)
+                break;
+            if (s->w.result.stop == WM_STOP_CALLER) /* keep_text found no memory */
+                return wm_fail_nomem(err, s->text.len, "generated text");
+            status = m->on_done(m->arg, s->index, wm_buf_str(&s->text), &s->w.result, err);
+            end_writing(&s->w);
+            s->busy = false;
+            if (!status && m->next < m->n)
+                status = fill_slot(m, i, err);
+        }
+    }
+    return status;
+}
+
+/* The drawn tokens into the decoder, all together; full sequences begin anew. */
+static int step_all(struct many *m, struct wm_error *err)
+{
+    uint32_t sequences[WM_DECODER_SEQUENCES], tokens[WM_DECODER_SEQUENCES], n = 0;
+    const float *logits = NULL;
+    int status = 0;
+    for (uint32_t i = 0; i < m->n_slots && !status; i++) {
+        struct slot *s = &m->slots[i];
+        if (!s->busy)
+            continue;
+        if (is_full(&s->w)) {
+            status = restart(&s->w, half(m->g), &logits, err);
+            if (!status)
+                keep_logits(m, s, logits);
+            continue;
+        }
+        sequences[n] = i;
+        tokens[n++] = s->w.ids.ids[s->w.ids.n - 1];
+    }
+    if (!status && n)
+        status = wm_decoder_step(m->decoder, n, sequences, tokens, &logits, err);
+    for (uint32_t i = 0; i < n && !status; i++)
+        keep_logits(m, &m->slots[sequences[i]], logits + i * m->g->model->config.vocabulary);
+    return status;
+}
+
+static int run_many(struct many *m, struct wm_cancel *cancel, struct wm_error *err)
+{
+    int status = 0;
+    for (uint32_t i = 0; i < m->n_slots && !status; i++)
+        status = fill_slot(m, i, err);
+    for (bool busy = true; busy && !status;) {
+        status = wm_cancel_check(cancel, err);
+        if (!status)
+            status = draw_all(m, err);
+        if (!status)
+            status = step_all(m, err);
+        busy = false;
+        for (uint32_t i = 0; i < m->n_slots; i++)
+            busy = busy || m->slots[i].busy;
+    }
+    return status;
+}
+
+int wm_generate_all(struct wm_generator *generator, const struct wm_str *prompts, size_t n,
+                    const struct wm_generate_options *options, uint32_t at_once,
+                    wm_generate_done_fn *on_done, void *arg, struct wm_cancel *cancel,
+                    struct wm_error *err)
+{
+    const size_t vocabulary = generator->model->config.vocabulary;
+    const uint32_t n_slots = n < at_once ? (uint32_t)n : at_once;
+    if (!n)
+        return 0;
+    struct many *m = calloc(1, sizeof *m);
+    float *logits = malloc(n_slots * vocabulary * sizeof *logits);
+    int status = m && logits ? 0 : wm_fail_nomem(err, sizeof *m, "generated texts");
+    if (!status) {
+        *m = (struct many){.g = generator,
+                           .prompts = prompts,
+                           .n = n,
+                           .options = options,
+                           .n_slots = n_slots,
+                           .on_done = on_done,
+                           .arg = arg};
+        for (uint32_t i = 0; i < n_slots; i++) {
+            wm_buf_init(&m->slots[i].text, WM_GENERATE_TEXT_MAX);
+            m->slots[i].logits = logits + i * vocabulary;
+        }
+        status = wm_decoder_new(generator->model, n_slots, &m->decoder, err);
+        if (!status)
+            status = run_many(m, cancel, err);
+        wm_decoder_free(m->decoder);
+        for (uint32_t i = 0; i < n_slots; i++) {
+            if (m->slots[i].busy)
+                end_writing(&m->slots[i].w);
+            wm_buf_done(&m->slots[i].text);
+        }
+    }
+    free(m);
+    free(logits);
     return status;
 }

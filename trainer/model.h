@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file model.h
- * A decoder: parameters, forward and backward pass, and one-token inference.
+ * A decoder: parameters, forward and backward pass.
  *
  * One table of parameters (params.h) over flat buffers and one table of operations (ops.h) over
  * planned activations; the configuration's parts decide what stands in them. Linear weights are
@@ -130,18 +130,5 @@ void wm_model_zero_grads(struct wm_model *model);
 
 /** Global L2 norm of the trainable tensors' `grads`, summed in a fixed order in double. */
 double wm_model_grad_norm(struct wm_model *model);
-
-/* ---- inference with a key/value cache, one sequence ---- */
-
-struct wm_decoder;
-/** Borrows the model, which must outlive it; one thread drives both. WM_E_NOMEM. */
-int wm_decoder_new(struct wm_model *model, struct wm_decoder **ret, struct wm_error *err);
-/** Feed one token at the next position; `*ret_logits` [V] stays valid until the next call.
- *  WM_E_LIMIT once n_ctx tokens are in: wm_decoder_restart, then feed the last ones again.
- *  WM_E_FORMAT for an id outside the vocabulary. */
-int wm_decoder_feed(struct wm_decoder *decoder, uint32_t token, const float **ret_logits,
-                    struct wm_error *err);
-void wm_decoder_restart(struct wm_decoder *decoder);
-void wm_decoder_free(struct wm_decoder *decoder); /**< Safe on NULL. */
 
 #endif /* WETMILL_TRAINER_MODEL_H */

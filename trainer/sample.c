@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "trainer/scalar.h"
 
@@ -27,7 +28,8 @@ int wm_sampler_init(struct wm_sampler *sampler, uint32_t vocabulary, struct wm_e
     *sampler = (struct wm_sampler){.vocabulary = vocabulary};
     sampler->heap = malloc((size_t)vocabulary * sizeof *sampler->heap);
     sampler->weights = malloc((size_t)vocabulary * sizeof *sampler->weights);
-    if (sampler->heap && sampler->weights)
+    sampler->logits = malloc((size_t)vocabulary * sizeof *sampler->logits);
+    if (sampler->heap && sampler->weights && sampler->logits)
         return 0;
     wm_sampler_done(sampler);
     return wm_fail_nomem(err,
@@ -39,6 +41,7 @@ void wm_sampler_done(struct wm_sampler *sampler)
 {
     free(sampler->heap);
     free(sampler->weights);
+    free(sampler->logits);
     *sampler = (struct wm_sampler){0};
 }
 
@@ -92,7 +95,8 @@ static double weight(const struct wm_sampler *sampler, const float *logits, uint
 }
 
 /* Gather the candidates behind the heap's end, likeliest last, with their weights: the k likeliest,
- * of these as many as make up top_p. Returns their number and the sum of their weights. */
+ * of these as many as make up top_p,
+ * of these those that reach min_p. Returns their number and the sum of their weights. */
 static size_t gather(struct wm_sampler *sampler, const float *logits,
                      const struct wm_generate_options *options, size_t n_heap, double *ret_kept)
 {
@@ -114,16 +118,33 @@ static size_t gather(struct wm_sampler *sampler, const float *logits,
             uint32_t id = pop(sampler->heap, &n_heap, logits);
             sampler->weights[n++] = weight(sampler, logits, id, options);
         }
+        if (n_kept && sampler->weights[n_kept] < options->min_p)
+            break;
         kept += sampler->weights[n_kept++];
     }
     *ret_kept = kept;
     return n_kept;
 }
 
-int wm_sampler_draw(struct wm_sampler *sampler, const float *logits,
-                    const struct wm_generate_options *options, uint64_t n, uint32_t *ret_id,
-                    struct wm_error *err)
+/* Each token once, however often it stands there: the second time its logit is not the model's. */
+static const float *penalise(struct wm_sampler *sampler, const float *logits, const uint32_t *text,
+                             size_t n_text, double penalty)
 {
+    memcpy(sampler->logits, logits, sampler->vocabulary * sizeof *logits);
+    for (size_t i = 0; i < n_text; i++)
+        if (text[i] < sampler->vocabulary) {
+            const double x = (double)logits[text[i]];
+            sampler->logits[text[i]] = (float)(x > 0 ? x / penalty : x * penalty);
+        }
+    return sampler->logits;
+}
+
+int wm_sampler_draw(struct wm_sampler *sampler, const float *logits, const uint32_t *text,
+                    size_t n_text, const struct wm_generate_options *options, uint64_t n,
+                    uint32_t *ret_id, struct wm_error *err)
+{
+    if (options->repetition_penalty > 0 && options->repetition_penalty != 1)
+        logits = penalise(sampler, logits, text, n_text, options->repetition_penalty);
     size_t all = make_heap(sampler, logits);
     if (!all)
         return wm_fail(err, WM_E_FORMAT, "the model predicts no token: its weights are damaged");

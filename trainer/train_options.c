@@ -111,6 +111,11 @@ const struct wm_option wm_generate_option_table[] = {
     WM_COUNT(O, top_k, 50, 0, 1 << 30, "tokens", "only the k likeliest tokens; 0 = all"),
     WM_REAL(O, top_p, 0.95, 0, 1, "share",
             "only the likeliest tokens that together reach this share"),
+    WM_REAL(O, min_p, 0, 0, 1, "share",
+            "only tokens at least this share as likely as the likeliest"),
+    WM_REAL(O, repetition_penalty, 1, 1e-3, 1e3, "times",
+            "logits of tokens in the text are divided by this; 1 = they are not"),
+    WM_LIST(O, stop, "strings that end the text; may be repeated"),
     WM_COUNT(O, seed, 1, 0, SEED_MAX, "", "the same seed gives the same text"),
     {0}};
 #undef O

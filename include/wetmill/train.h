@@ -76,13 +76,13 @@ struct wm_train_options {
     uint64_t warmup;                  /**< Steps of linear warm-up. */
     double cooldown;                  /**< Share of the steps at whose end the rate falls (wsd). */
     double weight_decay, beta1, beta2, epsilon, momentum;
-    double clip;          /**< Largest global gradient norm; 0 = never clipped. */
-    double skip_outliers; /**< Steps with a gradient norm over this many times the usual one change
+    double clip;           /**< Largest global gradient norm; 0 = never clipped. */
+    double skip_outliers;  /**< Steps with a gradient norm over this many times the usual one change
                                nothing; 0 = all count. */
-    double average;       /**< Share of the steps, at the end, whose weights are averaged; 0 = the
+    double average;        /**< Share of the steps, at the end, whose weights are averaged; 0 = the
                                last step's are the result. */
-    int init;             /**< enum wm_train_init */
-    bool zero_output;     /**< Maps into the residual stream begin at zero. */
+    int init;              /**< enum wm_train_init */
+    bool zero_output;      /**< Maps into the residual stream begin at zero. */
     const char *init_from; /**< Model directory whose weights are the first ones; NULL: `init`. */
     uint64_t seed;
     uint64_t validate_every;    /**< Steps; 0 = only at the end. */
@@ -184,16 +184,25 @@ struct wm_generate_options {
     double temperature;  /**< 0 = always the likeliest token. */
     uint64_t top_k;      /**< Only the k likeliest tokens; 0 = all. */
     double top_p;        /**< Only the likeliest tokens that together reach this share; 1 = all. */
-    uint64_t seed;       /**< The n-th draw is a function of (seed, n). */
+    double min_p;        /**< Only tokens at least this share as likely as the likeliest. */
+    double repetition_penalty; /**< Logits of tokens that stand in the text already are divided by
+                                    this, or multiplied if negative (Keskar et al. 2019); 1, 0 = not. */
+    struct wm_list stop;       /**< Strings that end the text; they are not part of it. */
+    uint64_t seed;             /**< The n-th draw is a function of (seed, n). */
 };
 extern const struct wm_option wm_generate_option_table[];
 
-enum wm_generate_stop { WM_STOP_LENGTH, WM_STOP_END, WM_STOP_CALLER };
+enum wm_generate_stop {
+    WM_STOP_LENGTH, /**< max_tokens reached. */
+    WM_STOP_END,    /**< End-of-document token. */
+    WM_STOP_STRING, /**< A stop string. */
+    WM_STOP_CALLER, /**< on_text wanted no more. */
+};
 
 struct wm_generate_result {
     uint64_t prompt_tokens, new_tokens;
-    enum wm_generate_stop stop; /**< max_tokens reached, end-of-document token, caller's wish. */
-    double seconds;
+    enum wm_generate_stop stop;
+    double seconds; /**< wm_generate only. */
 };
 
 /** Takes new text (the prompt is not repeated) as it comes, always whole UTF-8 characters, bytes
@@ -208,5 +217,21 @@ typedef int wm_generate_fn(void *arg, struct wm_str text);
 int wm_generate(struct wm_generator *generator, struct wm_str prompt,
                 const struct wm_generate_options *options, wm_generate_fn *on_text, void *arg,
                 struct wm_generate_result *ret, struct wm_error *err);
+
+enum { WM_GENERATE_TEXT_MAX = 64 << 20 /**< Longest text of wm_generate_all, bytes. */ };
+
+/** Takes a finished text; texts come in the order they are finished. Non-zero ends everything with
+ *  that status. */
+typedef int wm_generate_done_fn(void *arg, size_t index, struct wm_str text,
+                                const struct wm_generate_result *result, struct wm_error *err);
+
+/**
+ * Go on from each of `n` prompts, up to `at_once` (1 … 64) side by side: every weight is read once for all
+ * of them. Text i is what wm_generate would give with seed options->seed + i.
+ */
+int wm_generate_all(struct wm_generator *generator, const struct wm_str *prompts, size_t n,
+                    const struct wm_generate_options *options, uint32_t at_once,
+                    wm_generate_done_fn *on_done, void *arg, struct wm_cancel *cancel,
+                    struct wm_error *err);
 
 #endif /* WETMILL_TRAIN_H */

@@ -120,6 +120,77 @@ static void check_lengths(struct wm_generator *g)
     wm_buf_done(&text.buf);
 }
 
+/* ---- many at once, and ending ---- */
+
+struct all {
+    struct wm_buf texts[9];
+    struct wm_generate_result results[9];
+    unsigned n;
+};
+
+static int on_done(void *arg, size_t index, struct wm_str text,
+                   const struct wm_generate_result *result, struct wm_error *e)
+{
+    struct all *all = arg;
+    all->n++;
+    all->results[index] = *result;
+    return wm_buf_add(&all->texts[index], text.ptr, text.len, e);
+}
+
+/* Each of many is what it would be alone, however many are at work beside it. */
+static void check_all(struct wm_generator *g)
+{
+    static const char *const prompts[] = {
+        " one", "", " seven eight", " five", " nine zero", " in 5", " two two ", " three", " six"};
+    struct wm_str all_prompts[9];
+    for (int i = 0; i < 9; i++)
+        all_prompts[i] = wm_str_of(prompts[i]);
+    struct wm_generate_options o = {.max_tokens = 90, .temperature = 1.2, .top_p = 1, .seed = 5};
+    for (uint32_t at_once = 1; at_once <= 16; at_once *= 4) {
+        struct all all = {.n = 0};
+        for (int i = 0; i < 9; i++)
+            wm_buf_init(&all.texts[i], 1 << 20);
+        CHECK_OK(wm_generate_all(g, all_prompts, 9, &o, at_once, on_done, &all, NULL, &err), err);
+        CHECK_U64(all.n, 9);
+        for (int i = 0; i < 9; i++) {
+            struct text text = {.calls = 0};
+            struct wm_generate_options own = o;
+            own.seed = o.seed + (uint64_t)i;
+            const struct wm_generate_result r = generate(g, prompts[i], &own, &text);
+            CHECK_STR(wm_buf_str(&all.texts[i]), wm_buf_str(&text.buf));
+            CHECK(r.new_tokens == all.results[i].new_tokens && r.stop == all.results[i].stop);
+            wm_buf_done(&text.buf);
+            wm_buf_done(&all.texts[i]);
+        }
+    }
+}
+
+static void check_stop(struct wm_generator *g)
+{
+    static const char *strings[] = {"never", " nine zer", "zero one t"};
+    struct text text = {.calls = 0};
+    struct wm_generate_options o;
+    wm_options_default(wm_generate_option_table, &o);
+    o.temperature = 0;
+    o.stop = (struct wm_list){strings, 3};
+    struct wm_generate_result r = generate(g, " three four five six", &o, &text);
+    CHECK_U64(r.stop, WM_STOP_STRING);
+    CHECK_STR(wm_buf_str(&text.buf), WM_STR(" seven eight"));
+    o.stop = (struct wm_list){strings + 2, 1};
+    r = generate(g, " three four five six", &o, &text);
+    CHECK_STR(wm_buf_str(&text.buf), WM_STR(" seven eight nine "));
+    o.stop = (struct wm_list){strings, 1};
+    o.max_tokens = 3; /* what looked like a beginning comes out at the end */
+    strings[0] = " nine one";
+    r = generate(g, " three four five six", &o, &text);
+    CHECK_U64(r.stop, WM_STOP_LENGTH);
+    CHECK_STR(wm_buf_str(&text.buf), WM_STR(" seven eight nine"));
+    strings[0] = "";
+    CHECK_FAILS(wm_generate(g, WM_STR(" one"), &o, on_text, &text, NULL, &err), WM_E_CONFIG, err,
+                "stop string");
+    wm_buf_done(&text.buf);
+}
+
 /* ---- loading ---- */
 
 static void copy(const char *from, const char *to)
@@ -260,6 +331,8 @@ int main(void)
     if (g && other) {
         check_counting(g);
         check_sampling(g, other);
+        check_all(g);
+        check_stop(g);
         check_lengths(g);
         check_hub_layout(g);
         check_refusals();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Choosing tokens: greedy, top-k, top-p, temperature, frequencies, ties, damaged logits. */
+/* Choosing tokens: greedy, top-k, top-p, min-p, temperature, penalty, frequencies, ties, damaged logits. */
 #include "trainer/sample.h"
 
 #include <math.h>
@@ -12,7 +12,7 @@ static uint32_t draw(struct wm_sampler *sampler, const float *logits,
                      const struct wm_generate_options *options, uint64_t n)
 {
     uint32_t id = UINT32_MAX;
-    CHECK_OK(wm_sampler_draw(sampler, logits, options, n, &id, &err), err);
+    CHECK_OK(wm_sampler_draw(sampler, logits, NULL, 0, options, n, &id, &err), err);
     return id;
 }
 
@@ -39,7 +39,8 @@ static void check_greedy(struct wm_sampler *sampler)
     for (int i = 0; i < 5; i++)
         logits[i] = NAN;
     uint32_t id;
-    CHECK_FAILS(wm_sampler_draw(sampler, logits, &o, 0, &id, &err), WM_E_FORMAT, err, "damaged");
+    CHECK_FAILS(wm_sampler_draw(sampler, logits, NULL, 0, &o, 0, &id, &err), WM_E_FORMAT, err,
+                "damaged");
 }
 
 /* Draw often and compare with probabilities. */
@@ -80,6 +81,32 @@ static void check_shares(struct wm_sampler *sampler)
                       (double[5]){exp(1) / h, exp(4) / h, exp(2) / h, exp(-2) / h, exp(3) / h});
     o.top_p = 0;
     check_frequencies(sampler, &o, (double[5]){0, 1, 0, 0, 0});
+    o.top_p = 1;
+    o.temperature = 1;
+    o.min_p = 0.5; /* e^−0.5 = 0.61 of the best, e^−1 = 0.37 */
+    check_frequencies(sampler, &o,
+                      (double[5]){0, e[1] / (e[1] + e[4]), 0, 0, e[4] / (e[1] + e[4])});
+    o.min_p = 1;
+    check_frequencies(sampler, &o, (double[5]){0, 1, 0, 0, 0});
+}
+
+/* Tokens of the text lose: positive logits are divided, negative ones multiplied, once each. */
+static void check_penalty(struct wm_sampler *sampler)
+{
+    static const float logits[5] = {0.5F, 2, 1, -1, 1.5F};
+    static const uint32_t text[] = {1, 1, 99, 4};
+    struct wm_generate_options o = {.temperature = 0, .top_p = 1, .repetition_penalty = 1.9};
+    uint32_t id = 0;
+    CHECK_OK(wm_sampler_draw(sampler, logits, text, 1, &o, 0, &id, &err), err);
+    CHECK_U64(id, 4); /* 2 / 1.9 < 1.5 */
+    CHECK_OK(wm_sampler_draw(sampler, logits, text, 4, &o, 0, &id, &err), err);
+    CHECK_U64(id, 1); /* 2 / 1.9 once, not twice, is over 1 and 1.5 / 1.9 */
+    o.repetition_penalty = 2.1;
+    CHECK_OK(wm_sampler_draw(sampler, logits, text, 4, &o, 0, &id, &err), err);
+    CHECK_U64(id, 2);
+    static const float negative[5] = {-1, -1.5F, -9, -9, -9};
+    CHECK_OK(wm_sampler_draw(sampler, negative, (uint32_t[]){0}, 1, &o, 0, &id, &err), err);
+    CHECK_U64(id, 1);
 }
 
 int main(void)
@@ -89,6 +116,7 @@ int main(void)
     CHECK_OK(wm_sampler_init(&sampler, 5, &err), err);
     check_greedy(&sampler);
     check_shares(&sampler);
+    check_penalty(&sampler);
     wm_sampler_done(&sampler);
     return test_summary();
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The model by itself: gradients against finite differences, separate
- * rows and documents, the decoder, learning, and what it refuses. */
+ * rows and documents, learning, and what it refuses. */
 #include "model_fixture.h"
 
 /* Odd everywhere: depth 8, T 17, V 509. */
@@ -63,40 +63,6 @@ static void causal_and_separate(void)
     CHECK(memcmp(one + 2 * row, two + 2 * row, row * sizeof *one) == 0);
     free(one);
     free(two);
-    free(s);
-    free_model(model);
-}
-
-static void decoder(void)
-{
-    struct wm_model *model = new_model(&odd, 1, 2, false);
-    struct sample *s = new_sample(&odd, 1, 17, 4, false);
-    float *want = calloc((size_t)17 * odd.vocabulary, sizeof *want);
-    struct wm_decoder *d = NULL;
-    const float *logits = NULL;
-    if (!want)
-        exit(1);
-    shake(model);
-    CHECK_OK(wm_model_logits(model, &s->batch, want, &err), err);
-    CHECK_OK(wm_decoder_new(model, &d, &err), err);
-    for (int round = 0; round < 2; round++) {
-        double worst = 0, top = 0;
-        for (size_t t = 0; t < 17; t++) {
-            CHECK_OK(wm_decoder_feed(d, s->ids[0][t], &logits, &err), err);
-            for (size_t v = 0; v < odd.vocabulary; v++) {
-                double w = (double)want[t * odd.vocabulary + v];
-                worst = fmax(worst, fabs((double)logits[v] - w));
-                top = fmax(top, fabs(w));
-            }
-        }
-        CHECK_(worst <= 1e-5 * top, "logits of %g differ by %g", top, worst);
-        CHECK_FAILS(wm_decoder_feed(d, 0, &logits, &err), WM_E_LIMIT, err, "context");
-        wm_decoder_restart(d);
-    }
-    CHECK_FAILS(wm_decoder_feed(d, odd.vocabulary, &logits, &err), WM_E_FORMAT, err, "vocabulary");
-    wm_decoder_free(d);
-    wm_decoder_free(NULL);
-    free(want);
     free(s);
     free_model(model);
 }
@@ -295,7 +261,6 @@ int main(void)
     odd = wm_model_config_usual(WM_ARCH_GPT2, 2, 3, 24, 17, 509);
     finite_differences();
     causal_and_separate();
-    decoder();
     for (int a = 0; a < WM_N_ARCHITECTURES; a++) {
         const struct wm_model_config config = family((enum wm_architecture)a, 2, 4, 2, 8, 17, 509);
         learns(&config);
