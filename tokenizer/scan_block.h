@@ -140,7 +140,7 @@ TARGET static inline uint64_t scan_block(enum bpe_scan_kind kind, const struct b
                                          size_t at)
 {
     struct block b = read_block(s->bytes + at);
-    if (kind != BPE_SCAN_O200K && b.high) /* whose letters have a case */
+    if (!bpe_is_o200k(kind) && b.high) /* whose letters have a case */
         add_letters(s, at, &b);
     unsigned n = b.high ? (unsigned)__builtin_ctzll(b.high) : BLOCK;
     if (n == 0)
@@ -159,7 +159,7 @@ TARGET static inline uint64_t scan_block(enum bpe_scan_kind kind, const struct b
 TARGET static inline bool worth_a_block(enum bpe_scan_kind kind, const unsigned char *p)
 {
     uint64_t v[3];
-    if (kind != BPE_SCAN_O200K)
+    if (!bpe_is_o200k(kind))
         return true;
     memcpy(v, p, sizeof v);
     return !((v[0] | v[1] | v[2]) & UINT64_C(0x8080808080808080));
