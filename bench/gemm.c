@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "bench/gemm/peak.h"
@@ -147,6 +148,16 @@ static struct wm_gemm product(const struct layer *l, unsigned form, const struct
     return forms[form];
 }
 
+/* In huge pages where there are any, as the model's memory is. */
+static float *take(size_t n_floats)
+{
+    const size_t page = 2 << 20, size = (n_floats * sizeof(float) + page - 1) / page * page;
+    void *at = aligned_alloc(page, size);
+    if (at)
+        (void)madvise(at, size, MADV_HUGEPAGE);
+    return at;
+}
+
 static void fill(float *x, size_t n)
 {
     uint32_t state = 1;
@@ -166,6 +177,7 @@ static void measure(const struct wm_workshop *shop, const struct layer *l, enum 
     peak.loop = peak_of(tile->name);
     for (unsigned form = 0; form < 3; form++) {
         double wall[ROUNDS_MOST], share[ROUNDS_MOST], cpu_share[ROUNDS_MOST];
+        memset(mem->bias, 0, l->n_out * sizeof(float));
         fill(mem->x, l->rows * l->n_in);
         fill(mem->w, l->n_out * l->n_in);
         fill(mem->y, l->rows * l->n_out);
@@ -194,15 +206,15 @@ static void run(const struct wm_kernels *kernels, unsigned n_threads, unsigned r
     struct wm_error err;
     struct wm_workshop shop = {.kernels = kernels};
     shop.shared_floats = wm_gemm_shared_floats(50257, 50257);
-    shop.shared = aligned_alloc(64, shop.shared_floats * sizeof(float));
+    shop.shared = take(shop.shared_floats);
+    shop.scratch_floats = WM_GEMM_SCRATCH;
     if (!shop.shared || wm_team_new(n_threads, &shop.team, &err)) {
         (void)fprintf(stderr, "no memory or no threads\n");
         free(shop.shared);
         return;
     }
-    shop.scratch_floats = WM_GEMM_SCRATCH;
-    shop.scratch = aligned_alloc(64, wm_team_size(shop.team) * WM_GEMM_SCRATCH * sizeof(float));
-    for (int type = WM_GEMM_F32; type <= WM_GEMM_BF16; type++) {
+    shop.scratch = take((size_t)wm_team_size(shop.team) * WM_GEMM_SCRATCH);
+    for (int type = WM_GEMM_F32; shop.scratch && type <= WM_GEMM_BF16; type++) {
         if (type == WM_GEMM_BF16 && !kernels->bf16->native)
             continue;
         for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
@@ -224,9 +236,8 @@ int main(int argc, char **argv)
     const unsigned threads = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
     unsigned rounds = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 7;
     rounds = rounds < 1 ? 1 : rounds > ROUNDS_MOST ? ROUNDS_MOST : rounds;
-    const size_t size = ((size_t)50257 * 768 * sizeof(float) + 63) / 64 * 64;
-    const struct memory mem = {aligned_alloc(64, size), aligned_alloc(64, size),
-                               aligned_alloc(64, size), calloc(50257, sizeof(float))};
+    const size_t most = (size_t)50257 * 768;
+    const struct memory mem = {take(most), take(most), take(most), take(50257)};
     if (*kernels && mem.x && mem.w && mem.y && mem.bias) {
         if (threads != 0) {
             run(*kernels, threads, rounds, argc > 4 ? argv[4] : "", &mem);

@@ -177,7 +177,7 @@ void wm_attention_multiply(const struct wm_head *h, const struct wm_small_produc
         for (size_t i = 0; i < p->m; i += tile->mr, left += tile->mr * deep * tile->element) {
             float *c = p->c + i * p->ldc + j;
             tile->run(deep, left, right, p->add ? c : zeros, p->add ? p->ldc : 0, c, p->ldc,
-                      narrow);
+                      narrow, c);
         }
     }
 }

@@ -9,9 +9,8 @@ enum {
     SUPER_K = 1536,        /* of B packed at a time */
     SHARED_MOST = 4 << 20, /* floats of packed B */
     PACK_COLS = 64,        /* of B packed by one item: a multiple of every table's nr */
-    MAX_CUTS = 4,          /* of C's columns; each packs A again */
-    MIN_COLS = 384,
-    ITEMS = 24, /* blocks of C to share out, if it is large enough */
+    MIN_COLS = 256,        /* of C in a block: each packs its rows of A again */
+    ITEMS_PER_THREAD = 8,  /* blocks of C to share out, if it is large enough */
 };
 _Static_assert(WM_GEMM_SCRATCH * sizeof(float) == (size_t)BLOCK_ROWS * BLOCK_K_BYTES, "A's block");
 _Static_assert(WM_GEMM_MIN_SHARED == SUPER_K * WM_TILE_MAX_COLS, "one panel of B");
@@ -96,17 +95,9 @@ static void edge_tile(const struct wm_gemm_tile *tile, size_t n_k, const void *a
     const size_t nr = tile->nr;
     for (size_t i = 0; i < n_rows; i++)
         memcpy(whole + i * nr, from + i * ld_from, n_cols * sizeof *whole);
-    tile->run(n_k, a, b, whole, nr, whole, nr, n_cols <= nr / 2);
+    tile->run(n_k, a, b, whole, nr, whole, nr, n_cols <= nr / 2, whole);
     for (size_t i = 0; i < n_rows; i++)
         memcpy(c + i * ldc, whole + i * nr, n_cols * sizeof *whole);
-}
-
-/* Sums begin with loads from C, which would stall the first products. */
-static void prefetch(const float *c, size_t ldc, size_t n_rows, size_t n_cols)
-{
-    for (size_t i = 0; i < n_rows; i++)
-        for (size_t j = 0; j < n_cols; j += 16)
-            __builtin_prefetch(c + i * ldc + j, 1);
 }
 
 /* The tiles of one block for the k that packed_a holds. */
@@ -126,10 +117,13 @@ static void tiles(const struct part *p, const unsigned char *packed_a, struct ra
             size_t ld;
             const float *from = start_of(g, rows.at + i, cols.at + j, k.at, &ld);
             float *c = g->c + (rows.at + i) * g->ldc + cols.at + j;
+            const float *next = c;
             if (i + mr < rows.n)
-                prefetch(c + mr * g->ldc, g->ldc, min_size(mr, rows.n - i - mr), n_cols);
+                next = c + mr * g->ldc;
+            else if (j + nr < cols.n)
+                next = g->c + rows.at * g->ldc + cols.at + j + nr;
             if (n_rows == mr && (n_cols == nr || n_cols == nr / 2))
-                tile->run(depth, a, b, from, ld, c, g->ldc, n_cols < nr);
+                tile->run(depth, a, b, from, ld, c, g->ldc, n_cols < nr, next);
             else
                 edge_tile(tile, depth, a, b, from, ld, c, g->ldc, n_rows, n_cols);
         }
@@ -172,8 +166,8 @@ static void block_item(void *arg, size_t item)
 static size_t cut(struct part *p)
 {
     p->n_row_blocks = n_cuts(p->m.n, BLOCK_ROWS);
-    size_t cuts = n_cuts(ITEMS, p->n_row_blocks);
-    cuts = min_size(min_size(cuts, MAX_CUTS), n_cuts(p->n.n, MIN_COLS));
+    size_t cuts = n_cuts((size_t)ITEMS_PER_THREAD * wm_team_size(p->shop->team), p->n_row_blocks);
+    cuts = min_size(cuts, n_cuts(p->n.n, MIN_COLS));
     p->block_cols = round_up(n_cuts(p->n.n, cuts), WM_TILE_MAX_COLS);
     return p->n_row_blocks * n_cuts(p->n.n, p->block_cols);
 }

@@ -42,9 +42,10 @@ struct wm_gemm_tile {
     wm_pack *pack_a, *pack_b;
 
     /** c[i][j] = from[i][j] + Σ_k a[k][i] × b[k][j]; a and b packed. All mr rows are written;
-     *  `narrow`: only the first nr / 2 columns. `from` may be c; ld_from 0 repeats one row. */
+     *  `narrow`: only the first nr / 2 columns. `from` may be c; ld_from 0 repeats one row.
+     *  `next` (in C, may be c itself): the tile that is made next, to be prefetched. */
     void (*run)(size_t n_k, const void *a, const void *b, const float *from, size_t ld_from,
-                float *c, size_t ldc, bool narrow);
+                float *c, size_t ldc, bool narrow, const float *next);
 };
 
 extern const struct wm_gemm_tile wm_tile_f32_portable, wm_tile_f32_avx2, wm_tile_f32_avx512;

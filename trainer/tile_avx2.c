@@ -47,8 +47,10 @@ static void run_narrow(size_t n_k, const float *a, const float *b, const float *
     ROWS(STORE_NARROW)
 }
 
+/* Rows of the next tile's C are fetched one by one between the steps; all at once they would hold
+ * up the loads of a and b. */
 static void run(size_t n_k, const void *packed_a, const void *packed_b, const float *from,
-                size_t ld_from, float *c, size_t ldc, bool narrow)
+                size_t ld_from, float *c, size_t ldc, bool narrow, const float *next)
 {
     const float *a = packed_a, *b = packed_b;
     if (narrow) {
@@ -56,10 +58,15 @@ static void run(size_t n_k, const void *packed_a, const void *packed_b, const fl
         return;
     }
     ROWS(LOAD)
-    for (; n_k; n_k--, a += MR, b += NR) {
-        const __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
-        __m256 x;
-        ROWS(STEP)
+    for (size_t left = n_k, part = left / MR + 1, row = 0; left; row++) {
+        size_t n = part < left ? part : left;
+        left -= n;
+        __builtin_prefetch((const void *)((uintptr_t)next + row * ldc * sizeof *next));
+        for (; n; n--, a += MR, b += NR) {
+            const __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
+            __m256 x;
+            ROWS(STEP)
+        }
     }
     ROWS(STORE)
 }

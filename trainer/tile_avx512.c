@@ -18,7 +18,7 @@
 
 /* ---- packing: 32-bit units, a float or a pair of bf16 ---- */
 
-enum { MR = 12, NR = 32, LANES = 16, GROUP = 4 };
+enum { MR = 12, NR = 32, LANES = 16, GROUP = 4, AHEAD = 8 };
 
 static inline __mmask16 first_lanes(size_t n)
 {
@@ -28,6 +28,14 @@ static inline __mmask16 first_lanes(size_t n)
 static inline size_t min_size(size_t a, size_t b)
 {
     return a < b ? a : b;
+}
+
+/* Rows lie far apart, which the processor's own prefetching does not see through. `at` may lie
+ * beyond the matrix: nothing is read. */
+static inline void fetch(const float *p, size_t at, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES)
+        __builtin_prefetch((const void *)((uintptr_t)p + (at + i) * sizeof *p));
 }
 
 /* Lane group j holds four units of row 4 j. */
@@ -91,8 +99,10 @@ static inline void pack_columns(float *dst, size_t width, const float *src, size
                 _mm512_store_ps(rows + i * LANES, _mm512_setzero_ps());
             for (size_t k = 0; k < n_k; k += k_most) {
                 const size_t n_here = min_size(k_most, n_k - k);
-                for (size_t i = 0; i < n; i++)
+                for (size_t i = 0; i < n; i++) {
+                    fetch(s, (i + width) * ld + k, n_here); /* the next panel's */
                     _mm512_store_ps(rows + i * LANES, row_units(s + i * ld + k, n_here, pairs));
+                }
                 turn(d, width, rows, pairs ? (n_here + 1) / 2 : n_here, first_lanes(here));
                 d += LANES * width;
             }
@@ -122,6 +132,9 @@ static inline void pack_rows(float *dst, size_t width, const float *src, size_t 
             const bool odd = pairs && k + 1 < n_k;
             float *d = to;
             for (size_t at = 0; at < n; at += width, d += panel) {
+                fetch(s, at + AHEAD * ld, width);
+                if (pairs)
+                    fetch(s, at + (AHEAD + 1) * ld, width);
                 for (size_t first = 0; first < width; first += LANES) {
                     const size_t here = width % LANES ? width : LANES;
                     const size_t left = n - at > first ? n - at - first : 0;
@@ -165,6 +178,9 @@ static void pack_bf16(void *dst, size_t width, const float *src, size_t ld, bool
 
 /* ---- tiles ---- */
 
+/* The next tile's sums begin with loads from C. Its rows are fetched one by one between the steps;
+ * all at once they would hold up the loads of a and b. */
+
 #    define ROWS(f) f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7) f(8) f(9) f(10) f(11)
 /* The pointers walk, so the compiler does not hold twelve products of the row stride. */
 #    define LOAD(i)                                                             \
@@ -198,7 +214,7 @@ static void run_f32_narrow(size_t n_k, const float *a, const float *b, const flo
 }
 
 static void run_f32(size_t n_k, const void *packed_a, const void *packed_b, const float *from,
-                    size_t ld_from, float *c, size_t ldc, bool narrow)
+                    size_t ld_from, float *c, size_t ldc, bool narrow, const float *next)
 {
     const float *a = packed_a, *b = packed_b;
     if (narrow) {
@@ -206,10 +222,15 @@ static void run_f32(size_t n_k, const void *packed_a, const void *packed_b, cons
         return;
     }
     ROWS(LOAD)
-    for (; n_k; n_k--, a += MR, b += NR) {
-        const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 16);
-        __m512 x;
-        ROWS(STEP)
+    for (size_t left = n_k, part = left / MR + 1, row = 0; left; row++) {
+        size_t n = min_size(part, left);
+        left -= n;
+        fetch(next, row * ldc, NR);
+        for (; n; n--, a += MR, b += NR) {
+            const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 16);
+            __m512 x;
+            ROWS(STEP)
+        }
     }
     ROWS(STORE)
 }
@@ -233,7 +254,7 @@ static void run_bf16_narrow(size_t n_k, const int32_t *a, const int32_t *b, cons
 }
 
 static void run_bf16(size_t n_k, const void *packed_a, const void *packed_b, const float *from,
-                     size_t ld_from, float *c, size_t ldc, bool narrow)
+                     size_t ld_from, float *c, size_t ldc, bool narrow, const float *next)
 {
     const int32_t *a = packed_a, *b = packed_b;
     if (narrow) {
@@ -241,11 +262,16 @@ static void run_bf16(size_t n_k, const void *packed_a, const void *packed_b, con
         return;
     }
     ROWS(LOAD)
-    for (; n_k; n_k -= 2, a += MR, b += NR) {
-        const __m512bh b0 = (__m512bh)_mm512_loadu_si512(b);
-        const __m512bh b1 = (__m512bh)_mm512_loadu_si512(b + 16);
-        __m512bh x;
-        ROWS(STEP_PAIR)
+    for (size_t left = n_k / 2, part = left / MR + 1, row = 0; left; row++) {
+        size_t n = min_size(part, left);
+        left -= n;
+        fetch(next, row * ldc, NR);
+        for (; n; n--, a += MR, b += NR) {
+            const __m512bh b0 = (__m512bh)_mm512_loadu_si512(b);
+            const __m512bh b1 = (__m512bh)_mm512_loadu_si512(b + 16);
+            __m512bh x;
+            ROWS(STEP_PAIR)
+        }
     }
     ROWS(STORE)
 }

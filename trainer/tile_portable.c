@@ -61,8 +61,9 @@ typedef float accumulator;
 #endif
 
 static void run(size_t n_k, const void *packed_a, const void *packed_b, const float *from,
-                size_t ld_from, float *c, size_t ldc, bool narrow)
+                size_t ld_from, float *c, size_t ldc, bool narrow, const float *next)
 {
+    (void)next;
     const float *a = packed_a, *b = packed_b;
     const size_t n = narrow ? NR / 2 : NR;
     accumulator sum[MR][NR] = {{0}};
