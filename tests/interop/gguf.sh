@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# Models of ours in the programs of others, beside an independent reader in double arithmetic
+# (reference_model.mjs): GGUF in llama.cpp and in Hugging Face's parser, safetensors, llama2.c's file.
+# gguf.sh WETMILL
+# Packages are looked for in $WETMILL_NPM (a directory with node_modules), else installed in a scratch
+# directory; what is not there is skipped with a message. Vectors: $WETMILL_VECTORS, default
+# ../shared/vectors.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+wetmill=$(realpath "$1")
+vectors=${WETMILL_VECTORS:-$here/../../../shared/vectors}/transformer
+if ! command -v npm >/dev/null || ! command -v node >/dev/null; then
+    echo "skipped: npm is not here"
+    exit 77
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+npm_dir=${WETMILL_NPM:-}
+if [ -z "$npm_dir" ]; then
+    npm_dir=$work/npm
+    mkdir "$npm_dir"
+    (
+        cd "$npm_dir"
+        npm init -y >/dev/null
+        for package in "node-llama-cpp @node-llama-cpp/linux-x64" @huggingface/gguf; do
+            # shellcheck disable=SC2086
+            npm install --no-audit --no-fund --silent --ignore-scripts $package >/dev/null 2>&1 || echo "skipped: cannot install $package"
+        done
+    )
+fi
+
+failures=0
+peer() { # SCRIPT ARGUMENT…: 77 is a skip
+    local code=0
+    (cd "$npm_dir" && timeout 600 node "$here/$1" "${@:2}") || code=$?
+    [ $code = 0 ] || [ $code = 77 ] || failures=$((failures + 1))
+}
+
+# compare DIR DIFFERENCE [TYPE LIMIT]…: f32 by its largest difference, q8_0 and other types by mean KL.
+compare() {
+    local name dir=$1
+    name=$(basename "$dir")
+    set -- f32 "$2" q8_0 0.01 "${@:3}"
+    while [ $# -gt 0 ]; do
+        "$wetmill" export -q "$dir" --type "$1" -o "$work/$name-$1.gguf"
+        peer parse_gguf.mjs "$dir" "$work/$name-$1.gguf"
+        peer llama_cpp.mjs "$dir" "$work/$name-$1.gguf" "$([ "$1" = f32 ] && echo most-difference || echo mean-kl)" "$2"
+        shift 2
+    done
+}
+
+node "$here/mixed_strings.mjs" 300 >"$work/mixed.jsonl"
+printf '%s\n' "all the world is a stage and all the men and women are players" >"$work/few.txt"
+"$wetmill" tokenizer train -q -o "$work/tokenizer" --vocabulary 300 --min-frequency 1 --format text "$work/mixed.jsonl"
+"$wetmill" tokenizer train -q -o "$work/small" --vocabulary 60 --alphabet seen --min-frequency 1 --format text "$work/few.txt"
+
+# Random ones: grouped queries and a theta of 500000 in two of them; 310 ids, ten without a token.
+# llama.cpp has GELU from a table in half precision, so GPT-2 is not as near; that shows most where
+# weights are as large as in a random one.
+for kind in llama llama-plain qwen3 gpt2; do
+    node "$here/make_model.mjs" $kind "$work/$kind" 310
+    cp "$work/tokenizer/"* "$work/$kind"
+done
+compare "$work/llama" 1e-3 f16 1e-4 bf16 5e-3 q4_0 0.5
+compare "$work/llama-plain" 1e-3
+compare "$work/qwen3" 1e-3
+compare "$work/gpt2" 1e-2 q4_0 0.5
+# The same numbers from another layout and, rounded, from half-precision files.
+for pair in "gpt2-hub gpt2" "llama-sharded llama"; do
+    read -r kind from <<<"$pair"
+    node "$here/make_model.mjs" "$kind" "$work/$kind" 310
+    cp "$work/tokenizer/"* "$work/$kind"
+    "$wetmill" export -q "$work/$kind" --format safetensors -o "$work/other-$kind"
+    "$wetmill" export -q "$work/$from" --format safetensors -o "$work/other-$from"
+    if [ "$kind" = gpt2-hub ]; then
+        cmp "$work/other-$kind/model.safetensors" "$work/other-$from/model.safetensors"
+    fi
+    node "$here/read_safetensors.mjs" "$work/other-$kind" 1 2 3 4 5 >"$work/got.json"
+    node "$here/read_safetensors.mjs" "$work/$from" 1 2 3 4 5 >"$work/want.json"
+    node -e '
+        const [got, want] = process.argv.slice(1).map((f) => JSON.parse(fs.readFileSync(f, "utf8")).logprobs);
+        const worst = Math.max(...got.map((v, i) => Math.abs(v - want[i])));
+        if (!(worst < 0.3)) throw new Error(`log-probabilities differ by ${worst}`);' "$work/got.json" "$work/want.json"
+done
+# PyTorch's.
+for set in gpt2_tiny llama_tiny; do
+    if [ ! -f "$vectors/$set/model.safetensors" ]; then
+        echo "skipped: no vectors at $vectors/$set"
+        continue
+    fi
+    mkdir "$work/$set"
+    cp "$vectors/$set/config.json" "$vectors/$set/model.safetensors" "$work/small/"* "$work/$set"
+    compare "$work/$set" "$([ $set = gpt2_tiny ] && echo 2e-3 || echo 1e-3)"
+done
+# One that was trained.
+"$wetmill" run --quiet "$here/gguf.yaml" --set output="$work/run" --set input.paths="$here/../../samples/crawl"
+compare "$work/run/model" 1e-3
+
+# llama2.c's file says the same as the directory.
+"$wetmill" export -q "$work/llama-plain" --format llama2.c -o "$work/llama2c/model.bin"
+node "$here/read_llama2c.mjs" "$work/llama-plain" "$work/llama2c" || failures=$((failures + 1))
+[ $failures = 0 ] || { echo "$failures comparisons failed"; exit 1; }
