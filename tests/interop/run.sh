@@ -34,3 +34,5 @@ node "$here/read_megatron.mjs" cl100k/shards
 node "$here/read_safetensors.mjs" cl100k/model 72 101 108 108 111
 # Every tokenizer format in the programs of others; 77: nothing to compare with.
 bash "$here/formats.sh" "$wetmill" || [ $? = 77 ]
+# Models in the programs of others.
+bash "$here/gguf.sh" "$wetmill" || [ $? = 77 ]
