@@ -28,10 +28,16 @@ static void square_span(void *arg, size_t item)
             : acts->shop.kernels->sum_squares(model->grads + span.offset, span.n);
 }
 
+static void square_all(void *arg)
+{
+    struct wm_model *model = arg;
+    wm_parallel(model->team, model->acts->n_spans, square_span, model);
+}
+
 double wm_model_grad_norm(struct wm_model *model)
 {
     double sum = 0;
-    wm_parallel(model->team, model->acts->n_spans, square_span, model);
+    wm_team_session(model->team, square_all, model);
     for (size_t i = 0; i < model->acts->n_spans; i++)
         sum += model->acts->span_parts[i];
     return sqrt(sum);

@@ -131,7 +131,7 @@ void wm_optimizer_free(struct wm_optimizer *o)
 /* ---- the element-wise methods ---- */
 
 struct update {
-    const struct wm_optimizer *o;
+    struct wm_optimizer *o;
     const struct wm_optimizer_step *how;
     double bias1, bias2; /* 1 − beta^step */
 };
@@ -188,6 +188,15 @@ static void update_span(void *arg, size_t item)
         sgd_span(u, &span);
 }
 
+static void update_all(void *arg)
+{
+    const struct update *u = arg;
+    wm_parallel(u->o->model->team, u->o->model->acts->n_spans, update_span, arg);
+    for (size_t i = 0; i < u->o->model->n_table; i++)
+        if (u->o->methods[i] == WM_METHOD_MUON)
+            wm_muon_update(u->o, i, u->how);
+}
+
 void wm_optimizer_update(struct wm_optimizer *o, const struct wm_optimizer_step *how)
 {
     struct update u = {
@@ -196,10 +205,7 @@ void wm_optimizer_update(struct wm_optimizer *o, const struct wm_optimizer_step 
         .bias1 = 1 - wm_power(o->config.beta1, how->step),
         .bias2 = 1 - wm_power(o->config.beta2, how->step),
     };
-    wm_parallel(o->model->team, o->model->acts->n_spans, update_span, &u);
-    for (size_t i = 0; i < o->model->n_table; i++)
-        if (o->methods[i] == WM_METHOD_MUON)
-            wm_muon_update(o, i, how);
+    wm_team_session(o->model->team, update_all, &u);
 }
 
 /* ---- averaging ---- */
@@ -215,12 +221,18 @@ static void average_span(void *arg, size_t item)
         a[i] += (w[i] - a[i]) * share;
 }
 
+static void average_all(void *arg)
+{
+    struct wm_optimizer *o = arg;
+    wm_parallel(o->model->team, o->model->acts->n_spans, average_span, o);
+}
+
 void wm_optimizer_average(struct wm_optimizer *o)
 {
     if (!o->average)
         return;
     o->n_averaged++;
-    wm_parallel(o->model->team, o->model->acts->n_spans, average_span, o);
+    wm_team_session(o->model->team, average_all, o);
 }
 
 void wm_optimizer_swap_average(struct wm_optimizer *o)

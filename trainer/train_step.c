@@ -91,7 +91,7 @@ static int diverged(const struct wm_training *t, double loss, double norm, struc
     return wm_error_hint(err, "a lower learning_rate, a longer warmup, or clip 1");
 }
 
-int wm_training_step(struct wm_training *t, struct wm_error *err)
+static int run_step(struct wm_training *t, struct wm_error *err)
 {
     const struct wm_train_options *o = t->options;
     uint64_t step = t->history.n + 1;
@@ -114,4 +114,24 @@ int wm_training_step(struct wm_training *t, struct wm_error *err)
     t->head.sample += wm_schedule_batch(o, step);
     t->history.steps[t->history.n++] = (struct wm_step_metrics){loss, norm, (double)NAN};
     return 0;
+}
+
+struct step {
+    struct wm_training *training;
+    struct wm_error *err;
+    int status;
+};
+
+static void step_session(void *arg)
+{
+    struct step *step = arg;
+    step->status = run_step(step->training, step->err);
+}
+
+/* One session of the team. */
+int wm_training_step(struct wm_training *t, struct wm_error *err)
+{
+    struct step step = {t, err, 0};
+    wm_team_session(t->model->team, step_session, &step);
+    return step.status;
 }
