@@ -47,6 +47,7 @@ struct wm_activations {
     float *norm_parts;  /* training: a norm's parameters' gradients in parts */
     float *dropped;     /* training with dropout: [rows, C] a branch's gradient */
     uint64_t *sorted;   /* training: [2, rows] for embed.c */
+    bool zero_due;      /* zero_grads was called, and nothing has happened to them since */
     double *span_parts; /* training: [n_spans] of the gradient norm */
     size_t *first_span; /* [layout.n + 1] the flat buffers, cut into spans tensor by tensor */
     size_t n_spans;
@@ -79,6 +80,10 @@ static inline enum wm_gemm_type wm_product_type(const struct wm_model *model)
     return model->compute == WM_COMPUTE_BF16 ? WM_GEMM_BF16 : WM_GEMM_F32;
 }
 
+/** Zeroes the gradients now, if that is due; true if it was. `all` false: but not those that the
+ *  products of one backward pass write. */
+bool wm_zero_due_grads(const struct wm_model *model, bool all);
+
 /** A tensor by its place; NULL if the model has none such. */
 static inline const float *wm_tensor(const struct wm_model *model, enum wm_param_place place,
                                      uint32_t layer)
@@ -97,6 +102,7 @@ struct wm_pass_state {
     size_t rows;
     enum wm_pass pass;
     float scale;       /* of gradients; 0: none wanted */
+    bool fresh;        /* gradients of products are written, not added to */
     bool input_wanted; /* backward: something below this op is trainable */
 };
 

@@ -262,6 +262,7 @@ static void run_logits(void *arg)
 static void run_step(void *arg)
 {
     struct job *job = arg;
+    job->s.fresh = job->s.scale != 0 && wm_zero_due_grads(job->s.model, false);
     run_loss(arg);
     if (job->s.scale != 0 && job->s.input_wanted)
         run_backward(&job->s, job->first);

@@ -93,7 +93,7 @@ static void chunk_backward(const struct chunk *chunk)
             .b = {wm_at(chunk->s, chunk->op->in) + chunk->first * c, c, true},
             .c = wm_grad_of(model, weight),
             .ldc = c,
-            .start = WM_START_C,
+            .start = chunk->s->fresh && chunk->first == 0 ? WM_START_ZERO : WM_START_C,
         };
         wm_gemm(&model->acts->shop, &to_weight);
     }

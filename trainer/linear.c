@@ -100,7 +100,7 @@ static void params_backward(const struct wm_pass_state *s, const struct wm_op *o
             .b = {wm_at(s, op->in), m->n_in, true},
             .c = wm_grad_of(model, (size_t)m->weight),
             .ldc = m->n_in,
-            .start = WM_START_C,
+            .start = s->fresh ? WM_START_ZERO : WM_START_C,
         };
         wm_gemm(&model->acts->shop, &to_weight);
     }

@@ -126,6 +126,8 @@ int wm_model_logits(struct wm_model *model, const struct wm_lm_batch *batch, flo
 int wm_model_forward_backward(struct wm_model *model, const struct wm_lm_batch *batch, float scale,
                               double *ret_nll, struct wm_error *err);
 
+/** `grads` count as 0 from here on; they are zeroed, or written anew, by what asks for them next:
+ *  forward_backward with a scale, or grad_norm. */
 void wm_model_zero_grads(struct wm_model *model);
 
 /** Global L2 norm of the trainable tensors' `grads`, summed in a fixed order in double. */
