@@ -76,7 +76,8 @@ static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struc
     status = wm_train_estimate(&ctx->run->train, (uint32_t)vocabulary, tokens, &need, err);
     if (status)
         return status;
-    ret->memory_least = ret->memory_full = need.memory;
+    ret->memory_least = need.memory_least;
+    ret->memory_full = need.memory;
     ret->disk = need.model_bytes + need.checkpoint_bytes;
     char params[32], n_tokens[32];
     bool large = need.flops >= 1e15;

@@ -11,8 +11,6 @@
 #include "trainer/train_plan.h"
 #include "trainer/training.h"
 
-enum { LINES = 20 /* reports of a training that validates seldom */ };
-
 static bool every(uint64_t step, uint64_t n)
 {
     return n && step % n == 0;
@@ -24,51 +22,6 @@ static bool validation_due(const struct wm_training *t)
     uint64_t step = t->history.n;
     bool due = step == t->head.n_steps || every(step, t->options->validate_every);
     return step && due && t->scored && isnan(t->history.steps[step - 1].validation);
-}
-
-static double tokens_per_second(const struct wm_training *t)
-{
-    double seconds = wm_seconds() - t->start;
-    uint64_t samples = t->head.sample - t->first_sample;
-    double tokens = (double)samples * t->mixture.context;
-    return seconds > 0 ? tokens / seconds : 0;
-}
-
-/* ---- lines for people ---- */
-
-static void say_begin(const struct wm_training *t)
-{
-    char parameters[32], tokens[32], step_tokens[32];
-    uint64_t a_step = t->options->batch * t->options->context;
-    wm_training_say(
-        t,
-        "%s parameters; %" PRIu64 " steps of %s tokens, %s in all; %s kernels, float32, %u threads",
-        wm_format_count(wm_train_parameters(&t->head.config), parameters, sizeof parameters),
-        t->head.n_steps, wm_format_count(a_step, step_tokens, sizeof step_tokens),
-        wm_format_count(wm_schedule_samples(t->options, t->head.n_steps) * t->options->context,
-                        tokens, sizeof tokens),
-        wm_model_kernels(t->model), wm_team_size(t->team));
-}
-
-static void say_step(const struct wm_training *t)
-{
-    uint64_t step = t->history.n, seldom = t->head.n_steps / LINES + 1;
-    const struct wm_step_metrics *m = &t->history.steps[step - 1];
-    double lr = wm_schedule_lr(t->options, t->head.n_steps, step);
-    if (!isnan(m->validation))
-        wm_training_say(t,
-                        "step %" PRIu64 "/%" PRIu64 ": loss %.4f, validation %.4f nats/token "
-                        "(unigram entropy %.4f), %.4f bits/byte, lr %.2e, gradient norm %.3f, "
-                        "%.0f tokens/s",
-                        step, t->head.n_steps, m->loss, m->validation,
-                        t->validation_set.unigram_nats,
-                        wm_bits_per_byte(m->validation, t->scale.tokens_per_byte), lr, m->grad_norm,
-                        tokens_per_second(t));
-    else if (step == 1 || every(step, seldom))
-        wm_training_say(t,
-                        "step %" PRIu64 "/%" PRIu64
-                        ": loss %.4f, lr %.2e, gradient norm %.3f, %.0f tokens/s",
-                        step, t->head.n_steps, m->loss, lr, m->grad_norm, tokens_per_second(t));
 }
 
 /* ---- the loop ---- */
@@ -99,7 +52,7 @@ static int loop(struct wm_training *t, struct wm_error *err)
         uint64_t step = t->history.n;
         bool last = step == t->head.n_steps || wm_training_stops_early(t);
         if (step > t->first_step)
-            say_step(t);
+            wm_training_say_step(t);
         if (save_due(t, last))
             status = wm_training_save(t, err);
         if (status || last)
@@ -142,7 +95,7 @@ static struct wm_train_result result(const struct wm_training *t)
         .first_step = t->first_step,
         .validated = t->scored > 0,
         .seconds = wm_seconds() - t->start,
-        .tokens_per_second = tokens_per_second(t),
+        .tokens_per_second = wm_training_speed(t),
     };
     for (uint64_t i = n - tail; i < n; i++)
         r.train_nats += t->history.steps[i].loss / (double)tail;
@@ -162,7 +115,7 @@ int wm_train(const struct wm_train_job *job, struct wm_train_result *ret, struct
         status = wm_training_resume(&t, err);
     if (status)
         goto out;
-    say_begin(&t);
+    wm_training_say_begin(&t);
     status = run(&t, err);
     if (status)
         goto out;

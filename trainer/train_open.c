@@ -1,25 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "trainer/init_from.h"
 #include "trainer/schedule.h"
 #include "trainer/train_plan.h"
 #include "trainer/training.h"
-
-void wm_training_say(const struct wm_training *t, const char *fmt, ...)
-{
-    char text[1024];
-    va_list args;
-    if (!t->job->line)
-        return;
-    va_start(args, fmt);
-    (void)vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    t->job->line(t->job->arg, text);
-}
 
 /* ---- shards and tokenizer ---- */
 
@@ -99,16 +85,28 @@ static int describe(struct wm_training *t, struct wm_error *err)
     return 0;
 }
 
-static int check_memory(const struct wm_training *t, struct wm_error *err)
+/* What the limit leaves for the model. */
+static int check_memory(struct wm_training *t, struct wm_error *err)
 {
-    uint64_t need = wm_train_memory(t->options, &t->head.config, t->head.n_steps);
+    const uint64_t limit = t->job->memory;
+    const uint64_t need = wm_train_memory(t->options, &t->head.config, t->head.n_steps,
+                                          t->job->threads, limit, &t->model_memory);
     char needs[32], has[32];
-    if (!t->job->memory || need <= t->job->memory)
+    if (!limit || need <= limit)
         return 0;
     (void)wm_fail(err, WM_E_NOMEM, "training needs %s of memory, the limit is %s",
                   wm_format_bytes(need, needs, sizeof needs),
-                  wm_format_bytes(t->job->memory, has, sizeof has));
+                  wm_format_bytes(limit, has, sizeof has));
     return wm_error_hint(err, "a smaller micro_batch, or --memory %s", needs);
+}
+
+/* bfloat16 without instructions for it would be slower than float32. */
+static int check_dtype(const struct wm_training *t, struct wm_error *err)
+{
+    if (t->options->dtype != WM_DTYPE_BFLOAT16 || wm_model_has_bf16(t->model))
+        return 0;
+    (void)wm_fail(err, WM_E_CONFIG, "this CPU has no instructions for bfloat16");
+    return wm_error_hint(err, "dtype: float32");
 }
 
 static int open_batch(struct wm_training *t, struct wm_error *err)
@@ -148,8 +146,12 @@ static int open_model(struct wm_training *t, struct wm_error *err)
     int status = open_batch(t, err);
     if (!status)
         status = wm_team_new(t->job->threads, &t->team, err);
+    struct wm_model_options how = wm_train_model(t->options);
+    how.memory = t->model_memory;
     if (!status)
-        status = wm_model_new(&t->head.config, t->micro_batch, true, t->team, &t->model, err);
+        status = wm_model_open(&t->head.config, &how, t->team, &t->model, err);
+    if (!status)
+        status = check_dtype(t, err);
     if (status)
         return status;
     t->start = wm_seconds();

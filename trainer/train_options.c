@@ -86,6 +86,8 @@ const struct wm_option wm_train_option_table[] = {
     WM_CHOICE(O, init, inits, WM_INIT_GPT2, "first weights of the linear maps"),
     WM_PATH(O, init_from, NULL,
             "model directory to start from, of the same architecture and sizes"),
+    WM_REAL(O, dropout, 0, 0, 0.9, "share",
+            "share of the embedding and of each branch that a step leaves out"),
     WM_BOOL(O, zero_output, false, "maps into the residual stream begin at zero"),
     WM_COUNT(O, seed, 1, 0, SEED_MAX, "", "seed of weights and data order"),
     WM_COUNT(O, validate_every, 100, 0, WM_TRAIN_STEPS_MAX, "steps",

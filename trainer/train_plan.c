@@ -89,22 +89,43 @@ uint64_t wm_train_parameters(const struct wm_model_config *config)
     return n;
 }
 
-uint64_t wm_train_memory(const struct wm_train_options *options,
-                         const struct wm_model_config *config, uint64_t n_steps)
+struct wm_model_options wm_train_model(const struct wm_train_options *options)
 {
-    uint64_t model = wm_model_bytes(config, wm_train_micro_batch(options), true);
-    uint64_t rows = (uint64_t)wm_train_micro_batch(options) * config->n_ctx;
-    uint64_t batch = rows * 2 * sizeof(uint32_t);
-    uint64_t history = n_steps * sizeof(struct wm_step_metrics);
-    uint64_t tokenizer = (uint64_t)config->vocabulary * WM_TRAIN_TOKEN_BYTES;
+    return (struct wm_model_options){
+        .max_batch = wm_train_micro_batch(options),
+        .training = true,
+        .dropout = (float)options->dropout,
+        .compute = options->dtype == WM_DTYPE_BFLOAT16 ? WM_COMPUTE_BF16 : WM_COMPUTE_F32,
+    };
+}
+
+/* All but the model; 0: no memory to find out. */
+static uint64_t memory_besides(const struct wm_train_options *options,
+                               const struct wm_model_config *config, uint64_t n_steps)
+{
+    const uint64_t rows = (uint64_t)wm_train_micro_batch(options) * config->n_ctx;
+    const struct wm_optimizer_config optimizer = wm_train_optimizer(options);
     struct wm_params params;
     struct wm_error ignored;
-    if (!model || wm_params_new(config, &params, &ignored))
+    if (wm_params_new(config, &params, &ignored))
         return 0;
-    const struct wm_optimizer_config optimizer = wm_train_optimizer(options);
-    model += wm_optimizer_bytes(&optimizer, &params);
+    uint64_t sum = wm_optimizer_bytes(&optimizer, &params);
     wm_params_free(&params);
-    return model + batch + history + tokenizer;
+    sum += rows * (options->document_reset ? 4 : 2) * sizeof(uint32_t);
+    sum += n_steps * sizeof(struct wm_step_metrics);
+    return sum + (uint64_t)config->vocabulary * WM_TRAIN_TOKEN_BYTES;
+}
+
+uint64_t wm_train_memory(const struct wm_train_options *options,
+                         const struct wm_model_config *config, uint64_t n_steps, unsigned threads,
+                         uint64_t limit, uint64_t *ret_model)
+{
+    const uint64_t besides = memory_besides(options, config, n_steps);
+    struct wm_model_options how = wm_train_model(options);
+    how.memory = !limit ? 0 : limit > besides ? limit - besides : 1;
+    const uint64_t model = wm_model_memory(config, &how, threads ? threads : wm_processors());
+    *ret_model = how.memory;
+    return besides && model ? model + besides : 0;
 }
 
 int wm_train_estimate(const struct wm_train_options *given, uint32_t vocabulary,
@@ -121,7 +142,9 @@ int wm_train_estimate(const struct wm_train_options *given, uint32_t vocabulary,
         status = wm_schedule_steps(options, n_windows, &e.n_steps, err);
     if (status)
         return status;
-    e.memory = wm_train_memory(options, &config, e.n_steps);
+    uint64_t model;
+    e.memory = wm_train_memory(options, &config, e.n_steps, 0, 0, &model);
+    e.memory_least = wm_train_memory(options, &config, e.n_steps, 0, 1, &model);
     if (!e.memory)
         return wm_fail(err, WM_E_LIMIT,
                        "a model of %" PRIu64 " layers, width %" PRIu64 ", vocabulary %" PRIu32

@@ -40,8 +40,14 @@ struct wm_optimizer_config wm_train_optimizer(const struct wm_train_options *opt
 /** Numbers (without the gaps of the flat buffers). */
 uint64_t wm_train_parameters(const struct wm_model_config *config);
 
-/** Anonymous bytes at the peak of a training; 0 if the model is over the limits. */
+/** How its model is made, but for the limit on memory. */
+struct wm_model_options wm_train_model(const struct wm_train_options *options);
+
+/** Anonymous bytes at the peak of a training that may take `limit` (0: any), or the least it can do
+ *  with; 0 if the model is over the limits. `*ret_model`: what is left of the limit for the model
+ *  (struct wm_model_options). `threads` 0: the processors. */
 uint64_t wm_train_memory(const struct wm_train_options *options,
-                         const struct wm_model_config *config, uint64_t n_steps);
+                         const struct wm_model_config *config, uint64_t n_steps, unsigned threads,
+                         uint64_t limit, uint64_t *ret_model);
 
 #endif /* WETMILL_TRAINER_TRAIN_PLAN_H */

@@ -2,8 +2,11 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "trainer/scalar.h"
 #include "trainer/schedule.h"
 #include "trainer/training.h"
+
+enum { NOISE_STREAM = 0x64726F70 /* of dropout, apart from other uses of a seed */ };
 
 /* Where each token's document begins, and how far into it the token is. */
 static void find_documents(struct wm_training *t, size_t at, uint32_t n)
@@ -66,7 +69,8 @@ static int accumulate(struct wm_training *t, double *ret_loss, struct wm_error *
             status = load_batch(t, first + done, n, err);
         if (status)
             return status;
-        const struct wm_lm_batch rows = wm_training_rows(t, n, t->mixture.context);
+        struct wm_lm_batch rows = wm_training_rows(t, n, t->mixture.context);
+        rows.noise = wm_random(t->options->seed, NOISE_STREAM, t->head.sample + done);
         status = wm_model_forward_backward(t->model, &rows, (float)(1 / tokens), &nll, err);
         if (status)
             return status;
@@ -94,6 +98,7 @@ static int diverged(const struct wm_training *t, double loss, double norm, struc
 static int run_step(struct wm_training *t, struct wm_error *err)
 {
     const struct wm_train_options *o = t->options;
+    const double begin = wm_seconds();
     uint64_t step = t->history.n + 1;
     double loss;
     int status = accumulate(t, &loss, err);
@@ -113,6 +118,7 @@ static int run_step(struct wm_training *t, struct wm_error *err)
         wm_optimizer_average(t->optimizer);
     t->head.sample += wm_schedule_batch(o, step);
     t->history.steps[t->history.n++] = (struct wm_step_metrics){loss, norm, (double)NAN};
+    t->step_seconds += wm_seconds() - begin;
     return 0;
 }
 

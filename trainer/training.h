@@ -8,6 +8,7 @@
  *     train_step.c      one update of the weights
  *     train_validate.c  the validation text: what it is, and its loss
  *     train_resume.c    checkpoints found and saved
+ *     train_lines.c     what a person reads
  *     train_best.c      the best validation, and stopping early
  *     train_time.c      the number of steps that fit a given time
  */
@@ -37,6 +38,9 @@ struct wm_training {
     struct wm_team *team;
     struct wm_model *model;
     struct wm_optimizer *optimizer;
+    uint64_t model_memory; /**< What the model may take; 0: any. */
+    double step_seconds;   /**< Of the steps of this process. */
+    double peak_flops;     /**< Of this machine, 0: not known. */
     uint32_t micro_batch;
     uint32_t *inputs, *targets;      /**< [micro_batch × context] */
     uint32_t *positions, *first_key; /**< The same, with document_reset; else NULL */
@@ -92,6 +96,13 @@ int wm_training_plan_validation(struct wm_training *t, struct wm_error *err);
 /** Mean nats per token of the validation text. */
 int wm_training_validate(struct wm_training *t, double *ret_nats, struct wm_error *err);
 
+/* ---- train_lines.c ---- */
+
+/** Tokens a second of this process's steps. */
+double wm_training_speed(const struct wm_training *t);
+/** What is trained on what; and the newest step, if it is one to speak of. */
+void wm_training_say_begin(struct wm_training *t);
+void wm_training_say_step(const struct wm_training *t);
 /** Tell the job's listener a line. */
 __attribute__((format(printf, 2, 3))) void wm_training_say(const struct wm_training *t,
                                                            const char *fmt, ...);

@@ -82,6 +82,7 @@ struct wm_train_options {
     double average;        /**< Share of the steps, at the end, whose weights are averaged; 0 = the
                                last step's are the result. */
     int init;              /**< enum wm_train_init */
+    double dropout;        /**< Share of the embedding and of each branch that steps leave out. */
     bool zero_output;      /**< Maps into the residual stream begin at zero. */
     const char *init_from; /**< Model directory whose weights are the first ones; NULL: `init`. */
     uint64_t seed;
@@ -118,7 +119,8 @@ int wm_train_describe(const struct wm_train_options *options, struct wm_buf *out
 struct wm_train_estimate {
     uint64_t n_params;
     uint64_t n_steps, n_tokens; /**< Tokens trained on, over all steps. */
-    uint64_t memory;            /**< Anonymous bytes at the peak. */
+    uint64_t memory;            /**< Anonymous bytes at the peak, without a limit. */
+    uint64_t memory_least;      /**< The least it can do with: activations are made again. */
     uint64_t model_bytes;       /**< Of OUT/model.safetensors. */
     uint64_t checkpoint_bytes;  /**< Of all checkpoints kept, and the one being written. */
     double flops_per_token;     /**< Forward and backward. */

@@ -181,6 +181,7 @@ static void check_all_options(void)
         options.skip_outliers = 1.01;
         options.init = WM_INIT_HE;
         options.zero_output = true;
+        options.dropout = 0.1;
         const char *whole = i ? "sgd" : "muon", *parts = i ? "sgd-parts" : "muon-parts";
         CHECK_OK(train(whole, i ? "work-sgd" : "work-muon", 2, &result), err);
         CHECK_U64(result.n_tokens, 17 * (1 + 1 + 2 + 3 + 3 + 4 + 6 * 5));
@@ -237,6 +238,38 @@ static void check_overfit(void)
     options.width = 48;
     CHECK_OK(train("overfit", "work-overfit", 2, &result), err);
     CHECK_(result.train_nats < 0.05, "one batch stays at %g nats", result.train_nats);
+}
+
+/* Half the activations made again, and bfloat16: one trains to the same bits, one nearly so. */
+static void check_memory(void)
+{
+    struct wm_train_result result, other;
+    struct wm_train_estimate e;
+    options = small_options();
+    options.layers = 4;
+    options.context = 100;
+    CHECK_OK(train("roomy", "work-roomy", 2, &result), err);
+    CHECK_OK(wm_train_estimate(&options, 300, 5000, &e, &err), err);
+    CHECK(e.memory_least < e.memory);
+    struct wm_train_job job = {.options = &options,
+                               .shards = in_top("shards"),
+                               .out = in_top("tight"),
+                               .work = in_top("work-tight"),
+                               .threads = 2,
+                               .memory = e.memory_least};
+    CHECK_OK(wm_train(&job, &other, &err), err);
+    CHECK(same_models(in_top("roomy"), in_top("tight")));
+    job.memory = e.memory_least / 2;
+    CHECK_FAILS(wm_train(&job, &other, &err), WM_E_NOMEM, err, "the limit is");
+    options.dtype = WM_DTYPE_BFLOAT16;
+    int status = train("rounded", "work-rounded", 2, &other);
+    if (status == WM_E_CONFIG) { /* no such instructions here */
+        CHECK(strstr(err.what, "bfloat16") != NULL);
+        return;
+    }
+    CHECK_OK(status, err);
+    CHECK(other.train_nats != result.train_nats);
+    CHECK(fabs(other.train_nats - result.train_nats) < 0.01 * result.train_nats);
 }
 
 /* ---- ends ---- */
@@ -358,6 +391,7 @@ int main(void)
     check_all_options();
     check_data();
     check_overfit();
+    check_memory();
     check_best();
     check_time();
     check_figures();
