@@ -26,10 +26,11 @@ static void run_tile(void *arg, size_t item)
     const struct peak *p = arg;
     const struct wm_gemm_tile *tile = p->tile;
     unsigned char *a = p->memory + wm_team_slot() * p->slot_bytes;
-    unsigned char *b = a + floats(tile->mr * N_K), *c = b + floats(tile->nr * N_K);
+    unsigned char *b = a + floats(tile->mr * N_K);
+    float *c = (float *)(void *)(b + floats(tile->nr * N_K));
     (void)item;
     for (int i = 0; i < RUNS; i++)
-        tile->run(N_K, a, b, (float *)(void *)c, tile->nr, (float *)(void *)c, tile->nr, false);
+        tile->run(N_K, a, b, c, tile->nr, c, tile->nr, false, c);
 }
 
 double wm_peak_flops(const struct wm_model *model, double seconds)
