@@ -51,15 +51,27 @@ static inline uint64_t bpe_sketch_bound(const struct bpe_pair_sketch *sketch, si
     return atomic_load_explicit(&sketch->counts[slot], memory_order_relaxed);
 }
 
-enum { BPE_COLLECTED = 1 << 10 };
+enum {
+    BPE_COLLECTED = 1 << 10,
+    BPE_ON_THEIR_WAY = 32, /**< Slots that are being brought from memory. */
+};
+
+struct bpe_collected {
+    size_t slot;
+    uint64_t sum; /**< Modulo 2^64. */
+};
 
 struct bpe_collector {
     struct bpe_pair_sketch *sketch;
-    struct {
-        size_t slot;
-        uint64_t sum; /**< Modulo 2^64. */
-    } sums[BPE_COLLECTED];
+    struct bpe_collected sums[BPE_COLLECTED];
+    struct bpe_collected waiting[BPE_ON_THEIR_WAY]; /**< A ring, `oldest` is next. */
+    unsigned oldest;
 };
+
+static inline void bpe_sketch_apply(const struct bpe_pair_sketch *sketch, struct bpe_collected sum)
+{
+    atomic_fetch_add_explicit(&sketch->counts[sum.slot], sum.sum, memory_order_relaxed);
+}
 
 /** Add `count`, or take it off: 0 − count. */
 static inline void bpe_sketch_add(struct bpe_collector *c, uint32_t left, uint32_t right,
@@ -67,19 +79,23 @@ static inline void bpe_sketch_add(struct bpe_collector *c, uint32_t left, uint32
 {
     size_t slot = bpe_sketch_slot(c->sketch, left, right), i = slot % BPE_COLLECTED;
     if (c->sums[i].slot != slot) {
-        atomic_fetch_add_explicit(&c->sketch->counts[c->sums[i].slot], c->sums[i].sum,
-                                  memory_order_relaxed);
-        c->sums[i].slot = slot;
-        c->sums[i].sum = 0;
+        __builtin_prefetch(&c->sketch->counts[c->sums[i].slot], 1);
+        bpe_sketch_apply(c->sketch, c->waiting[c->oldest]);
+        c->waiting[c->oldest] = c->sums[i];
+        c->oldest = (c->oldest + 1) % BPE_ON_THEIR_WAY;
+        c->sums[i] = (struct bpe_collected){slot, 0};
     }
     c->sums[i].sum += count;
 }
 
 static inline void bpe_collector_flush(struct bpe_collector *c)
 {
+    for (size_t i = 0; i < BPE_ON_THEIR_WAY; i++) {
+        bpe_sketch_apply(c->sketch, c->waiting[i]);
+        c->waiting[i].sum = 0;
+    }
     for (size_t i = 0; i < BPE_COLLECTED; i++) {
-        atomic_fetch_add_explicit(&c->sketch->counts[c->sums[i].slot], c->sums[i].sum,
-                                  memory_order_relaxed);
+        bpe_sketch_apply(c->sketch, c->sums[i]);
         c->sums[i].sum = 0;
     }
 }
