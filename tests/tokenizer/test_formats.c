@@ -419,7 +419,8 @@ static void check_gguf_files(void)
 {
     check_gguf_of("gpt2", "gpt-2", 2, "a a", NULL);
     check_gguf_of(NULL, "gpt-2", 2, "a a", "no tokenizer.ggml.model");
-    check_gguf_of("llama", "gpt-2", 2, "a a", "\"llama\" is not supported");
+    check_gguf_of("bert", "gpt-2", 2, "a a", "\"bert\" is not supported");
+    check_gguf_of("llama", "gpt-2", 2, "a a", "scores and token_type are not there");
     check_gguf_of("gpt2", NULL, 2, "a a", "no tokenizer.ggml.pre");
     check_gguf_of("gpt2", "default", 2, "a a", "\"default\" is not known");
     check_gguf_of("gpt2", "gpt-2", 1, "a a", "1 items for 2 tokens");
