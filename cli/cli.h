@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "wetmill/evaluate.h"
 #include "wetmill/run.h"
 
 enum {
@@ -49,7 +50,11 @@ struct cli_options {
     const char *split, *pattern, *against;
     struct wm_list special, corpus;
     bool json;
-    int part; /**< shards text: enum wm_shard_split, or both */
+    int part; /**< shards text: enum wm_shard_split, or both; eval: enum wm_shard_split */
+    /* generate, eval */
+    const char *prompts, *shards, *choices;
+    int prompt_format; /**< 0 lines, 1 jsonl */
+    uint64_t at_once;
 };
 
 /** A table and where its values go. */
@@ -81,6 +86,7 @@ struct cli {
     struct wm_run run;  /**< Options of the library bind here. */
     struct wm_run file; /**< run CONFIG: the command line's own, once the file's took its place. */
     struct wm_generate_options generate;
+    struct wm_evaluate_options evaluate;
     const char **operands;
     size_t n_operands;
     const struct wm_option *given[CLI_GIVEN_MAX]; /**< Each once. */

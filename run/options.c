@@ -29,6 +29,11 @@ const struct wm_option wm_sample_option_table[] = {
     WM_REAL(T, temperature, 0.8, 0, 100, "", "0 = always the likeliest token"),
     WM_COUNT(T, top_k, 40, 0, 1e9, "tokens", "choose among the k likeliest; 0 = all"),
     WM_REAL(T, top_p, 0.95, 0, 1, "share", "choose among the likeliest that reach this share"),
+    WM_REAL(T, min_p, 0, 0, 1, "share",
+            "choose among tokens at least this share as likely as the likeliest"),
+    WM_REAL(T, repetition_penalty, 1, 1e-3, 1e3, "times",
+            "logits of tokens in the text are divided by this; 1 = they are not"),
+    WM_LIST(T, stop, "strings that end a sample"),
     WM_COUNT(T, seed, 1, 0, 1e15, "", "the same seed gives the same text"),
     {0},
 };

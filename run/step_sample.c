@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sample: the finished model goes on from each prompt. */
+#include <stdlib.h>
+
 #include "run/step.h"
 #include "wetmill/json.h"
 
-enum { SAMPLES_MAX = 64 << 20 }; /* bytes of all samples together */
+enum {
+    SAMPLES_MAX = 64 << 20, /* bytes of all samples together */
+    AT_ONCE = 8,            /* samples written side by side */
+};
 
 static int check(const struct wm_run *run, struct wm_error *err)
 {
@@ -19,53 +24,64 @@ static int describe(struct wm_step_context *ctx, struct wm_buf *out, struct wm_e
     return wm_options_describe(wm_sample_option_table, &ctx->run->sample, out, err);
 }
 
-struct sample {
-    struct wm_buf text;
-    struct wm_error *err;
-    struct wm_cancel *cancel;
-    int status;
+/* Samples come in the order they are finished; they stand in the order of their prompts. */
+struct samples {
+    const struct wm_sample_options *options;
+    struct wm_buf *lines; /* [prompts.n] */
 };
 
-static int on_text(void *arg, struct wm_str text)
+static int keep(void *arg, size_t i, struct wm_str text, const struct wm_generate_result *result,
+                struct wm_error *err)
 {
-    struct sample *s = arg;
-    s->status = s->cancel ? wm_cancel_check(s->cancel, s->err) : 0;
-    if (!s->status)
-        s->status = wm_buf_add(&s->text, text.ptr, text.len, s->err);
-    return s->status;
-}
-
-static void put_json(struct wm_json_out *json, const char *prompt, struct wm_str text)
-{
-    wm_json_put_open(json, '{');
-    wm_json_put_key(json, "prompt");
-    wm_json_put_str(json, wm_str_of(prompt));
-    wm_json_put_key(json, "text");
-    wm_json_put_str(json, text);
-    wm_json_put_close(json, '}');
-}
-
-static int sample_one(struct wm_step_context *ctx, struct wm_generator *model, size_t i,
-                      struct wm_buf *lines, struct wm_error *err)
-{
-    const struct wm_sample_options *o = &ctx->run->sample;
-    struct wm_generate_options how = {.max_tokens = o->tokens,
-                                      .temperature = o->temperature,
-                                      .top_k = o->top_k,
-                                      .top_p = o->top_p,
-                                      .seed = o->seed + i};
-    struct sample s = {.err = err, .cancel = ctx->hooks ? ctx->hooks->cancel : NULL};
+    const struct samples *s = arg;
     struct wm_json_out json;
-    wm_buf_init(&s.text, SAMPLES_MAX);
-    int status = wm_generate(model, wm_str_of(o->prompts.items[i]), &how, on_text, &s, NULL, err);
-    if (!status)
-        status = s.status;
-    if (!status) {
-        wm_json_out_open(&json, lines, err);
-        put_json(&json, o->prompts.items[i], wm_buf_str(&s.text));
-        status = json.status ? json.status : wm_buf_add(lines, "\n", 1, err);
+    (void)result;
+    wm_json_out_open(&json, &s->lines[i], err);
+    wm_json_put_open(&json, '{');
+    wm_json_put_key(&json, "prompt");
+    wm_json_put_str(&json, wm_str_of(s->options->prompts.items[i]));
+    wm_json_put_key(&json, "text");
+    wm_json_put_str(&json, text);
+    wm_json_put_close(&json, '}');
+    return json.status ? json.status : wm_buf_add(&s->lines[i], "\n", 1, err);
+}
+
+static int generate(struct wm_step_context *ctx, struct wm_generator *model,
+                    const struct samples *s, struct wm_str *prompts, struct wm_error *err)
+{
+    const struct wm_sample_options *o = s->options;
+    const struct wm_generate_options how = {.max_tokens = o->tokens,
+                                            .temperature = o->temperature,
+                                            .top_k = o->top_k,
+                                            .top_p = o->top_p,
+                                            .min_p = o->min_p,
+                                            .repetition_penalty = o->repetition_penalty,
+                                            .stop = o->stop,
+                                            .seed = o->seed};
+    struct samples copy = *s;
+    for (size_t i = 0; i < o->prompts.n; i++) {
+        wm_buf_init(&s->lines[i], SAMPLES_MAX);
+        prompts[i] = wm_str_of(o->prompts.items[i]);
     }
-    wm_buf_done(&s.text);
+    return wm_generate_all(model, prompts, o->prompts.n, &how, AT_ONCE, keep, &copy,
+                           ctx->hooks ? ctx->hooks->cancel : NULL, err);
+}
+
+static int sample_all(struct wm_step_context *ctx, struct wm_generator *model, struct wm_buf *lines,
+                      struct wm_error *err)
+{
+    const size_t n = ctx->run->sample.prompts.n;
+    struct samples s = {&ctx->run->sample, calloc(n, sizeof *s.lines)};
+    struct wm_str *prompts = calloc(n, sizeof *prompts);
+    int status = s.lines && prompts ? generate(ctx, model, &s, prompts, err)
+                                    : wm_fail_nomem(err, n * sizeof *s.lines, "samples");
+    for (size_t i = 0; s.lines && i < n; i++) {
+        if (!status)
+            status = wm_buf_add(lines, s.lines[i].ptr, s.lines[i].len, err);
+        wm_buf_done(&s.lines[i]);
+    }
+    free(s.lines);
+    free(prompts);
     return status;
 }
 
@@ -78,8 +94,8 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
     int status = wm_step_dir(ctx->run, WM_STEP_TRAIN, path, err);
     if (!status)
         status = wm_generator_open(path, ctx->n_workers, &model, err);
-    for (size_t i = 0; !status && i < ctx->run->sample.prompts.n; i++)
-        status = sample_one(ctx, model, i, &lines, err);
+    if (!status)
+        status = sample_all(ctx, model, &lines, err);
     if (!status)
         status = wm_path_join(path, ctx->out_dir, "samples.jsonl", err);
     if (!status)

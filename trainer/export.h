@@ -33,8 +33,9 @@ struct wm_export_facts {
     XXH128_hash_t tokenizer; /**< Set if has_tokenizer. */
 };
 
-/** Load a directory's model for inference. Errors of wm_weights_open and wm_model_new. */
-int wm_export_load(const char *dir, struct wm_team *team, struct wm_model **ret,
-                   struct wm_export_facts *ret_facts, struct wm_error *err);
+/** Load a directory's model for inference, `max_batch` sequences at once. Errors of wm_weights_open
+ *  and wm_model_new. */
+int wm_export_load(const char *dir, uint32_t max_batch, struct wm_team *team,
+                   struct wm_model **ret, struct wm_export_facts *ret_facts, struct wm_error *err);
 
 #endif /* WETMILL_TRAINER_EXPORT_H */

@@ -27,12 +27,12 @@ static int check_tokenizer(const struct wm_generator *g, const struct wm_export_
 }
 
 static int open_generator(struct wm_generator *g, const char *dir, unsigned threads,
-                          struct wm_error *err)
+                          uint32_t max_batch, struct wm_error *err)
 {
     struct wm_export_facts facts;
     int status = wm_team_new(threads, &g->team, err);
     if (!status)
-        status = wm_export_load(dir, g->team, &g->model, &facts, err);
+        status = wm_export_load(dir, max_batch, g->team, &g->model, &facts, err);
     if (!status)
         status = wm_tokenizer_load(dir, &g->tokenizer, err);
     if (!status)
@@ -44,18 +44,24 @@ static int open_generator(struct wm_generator *g, const char *dir, unsigned thre
     return status;
 }
 
-int wm_generator_open(const char *dir, unsigned threads, struct wm_generator **ret,
-                      struct wm_error *err)
+int wm_generator_load(const char *dir, unsigned threads, uint32_t max_batch,
+                      struct wm_generator **ret, struct wm_error *err)
 {
     struct wm_generator *g = calloc(1, sizeof *g);
     if (!g)
         return wm_fail_nomem(err, sizeof *g, "text generator");
-    int status = open_generator(g, dir, threads, err);
+    int status = open_generator(g, dir, threads, max_batch, err);
     if (status)
         wm_generator_close(g);
     else
         *ret = g;
     return status;
+}
+
+int wm_generator_open(const char *dir, unsigned threads, struct wm_generator **ret,
+                      struct wm_error *err)
+{
+    return wm_generator_load(dir, threads, 1, ret, err);
 }
 
 void wm_generator_close(struct wm_generator *generator)

@@ -20,4 +20,8 @@ struct wm_generator {
     struct wm_sampler sampler;
 };
 
+/** wm_generator_open for forward passes of up to `max_batch` sequences. */
+int wm_generator_load(const char *dir, unsigned threads, uint32_t max_batch,
+                      struct wm_generator **ret, struct wm_error *err);
+
 #endif /* WETMILL_TRAINER_GENERATOR_H */

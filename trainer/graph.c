@@ -280,6 +280,11 @@ int wm_model_loss(struct wm_model *model, const struct wm_lm_batch *batch, doubl
     return 0;
 }
 
+const double *wm_model_target_nats(const struct wm_model *model)
+{
+    return model->acts->row_nll;
+}
+
 int wm_model_logits(struct wm_model *model, const struct wm_lm_batch *batch, float *ret_logits,
                     struct wm_error *err)
 {

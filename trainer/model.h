@@ -117,6 +117,10 @@ struct wm_lm_batch {
 int wm_model_loss(struct wm_model *model, const struct wm_lm_batch *batch, double *ret_nll,
                   struct wm_error *err);
 
+/** What each target of the last wm_model_loss cost: [b, t] weight × −log p, nats. Stays until the
+ *  next pass. */
+const double *wm_model_target_nats(const struct wm_model *model);
+
 /** The logits of `batch` (targets and weights are not read): `ret_logits` [b, t, V]. */
 int wm_model_logits(struct wm_model *model, const struct wm_lm_batch *batch, float *ret_logits,
                     struct wm_error *err);

@@ -52,9 +52,9 @@ extern const struct wm_option wm_run_option_table[];
 
 /** `sample:`: text the finished model writes. */
 struct wm_sample_options {
-    struct wm_list prompts;
+    struct wm_list prompts, stop;
     uint64_t tokens, top_k, seed;
-    double temperature, top_p;
+    double temperature, top_p, min_p, repetition_penalty;
 };
 extern const struct wm_option wm_sample_option_table[];
 

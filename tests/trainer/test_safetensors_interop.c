@@ -84,7 +84,7 @@ int main(void)
                                .work = in_top("work")};
     CHECK_OK(wm_train(&job, &result, &err), err);
     CHECK_OK(wm_team_new(1, &team, &err), err);
-    CHECK_OK(wm_export_load(in_top("model"), team, &model, &facts, &err), err);
+    CHECK_OK(wm_export_load(in_top("model"), 1, team, &model, &facts, &err), err);
     if (model)
         compare(in_top("model"), model);
     wm_model_free(model);

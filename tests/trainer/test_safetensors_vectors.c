@@ -62,7 +62,7 @@ int main(void)
     struct wm_model *model = NULL;
     struct wm_export_facts facts;
     CHECK_OK(wm_team_new(2, &team, &err), err);
-    CHECK_OK(wm_export_load(dir, team, &model, &facts, &err), err);
+    CHECK_OK(wm_export_load(dir, 1, team, &model, &facts, &err), err);
     if (model) {
         double want = json_real_value(json_object_get(manifest, "loss_f64"));
         double got = loss(model, in, out);
