@@ -47,7 +47,7 @@ static void square_span(void *arg, size_t item)
     const struct wm_activations *acts = model->acts;
     const struct wm_span span = wm_span_of(model, item);
     acts->span_parts[item] =
-        !model->table[span.tensor].trainable
+        !model->layout.table[span.tensor].trainable
             ? 0
             : acts->shop.kernels->sum_squares(model->grads + span.offset, span.n);
 }

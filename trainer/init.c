@@ -8,7 +8,7 @@
 struct wm_span wm_span_of(const struct wm_model *model, size_t item)
 {
     const size_t *first = model->acts->first_span;
-    size_t low = 0, high = model->n_table; /* first[low] ≤ item < first[high] */
+    size_t low = 0, high = model->layout.n; /* first[low] ≤ item < first[high] */
     while (high - low > 1) {
         size_t middle = (low + high) / 2;
         if (first[middle] <= item)
@@ -16,7 +16,7 @@ struct wm_span wm_span_of(const struct wm_model *model, size_t item)
         else
             high = middle;
     }
-    const struct wm_param *p = &model->table[low];
+    const struct wm_param *p = &model->layout.table[low];
     const uint64_t at = (item - first[low]) * (uint64_t)WM_SPAN;
     const uint64_t n = p->n - at < WM_SPAN ? p->n - at : WM_SPAN;
     return (struct wm_span){p->offset + at, (uint32_t)n, (uint32_t)low};
@@ -52,7 +52,7 @@ static void init_span(void *arg, size_t item)
     const struct init *init = arg;
     const struct wm_model *model = init->model;
     const struct wm_span span = wm_span_of(model, item);
-    const struct wm_param *p = &model->table[span.tensor];
+    const struct wm_param *p = &model->layout.table[span.tensor];
     float *x = model->params + span.offset;
     const uint64_t first = span.offset - p->offset;
     const float std = std_of(init, p);

@@ -113,11 +113,11 @@ static int check(const struct wm_model_config *c, const struct wm_model_options 
 static void cut_spans(const struct wm_model *model)
 {
     struct wm_activations *acts = model->acts;
-    for (size_t i = 0; i < model->n_table; i++) {
+    for (size_t i = 0; i < model->layout.n; i++) {
         acts->first_span[i] = acts->n_spans;
-        acts->n_spans += (size_t)((model->table[i].n + WM_SPAN - 1) / WM_SPAN);
+        acts->n_spans += (size_t)((model->layout.table[i].n + WM_SPAN - 1) / WM_SPAN);
     }
-    acts->first_span[model->n_table] = acts->n_spans;
+    acts->first_span[model->layout.n] = acts->n_spans;
 }
 
 /* What the activations may take, if all is to stay within `memory`. */
@@ -172,12 +172,10 @@ int wm_model_frame(const struct wm_model_config *config, const struct wm_model_o
         status = wm_ops_new(config, &model->layout, options->training, &acts->ops, err);
     if (status)
         goto fail;
-    model->table = model->layout.table;
-    model->n_table = model->layout.n;
     model->n_params = model->layout.n_floats;
-    acts->first_span = calloc(model->n_table + 1, sizeof *acts->first_span);
+    acts->first_span = calloc(model->layout.n + 1, sizeof *acts->first_span);
     if (!acts->first_span) {
-        status = wm_fail_nomem(err, model->n_table * sizeof *acts->first_span, "model");
+        status = wm_fail_nomem(err, model->layout.n * sizeof *acts->first_span, "model");
         goto fail;
     }
     cut_spans(model);

@@ -36,8 +36,6 @@ struct wm_activations;
 struct wm_model {
     struct wm_model_config config;
     struct wm_params layout;
-    struct wm_param *table;      /**< = layout.table */
-    size_t n_table;              /**< = layout.n */
     uint64_t n_params;           /**< Floats in each of the flat buffers below. Each tensor begins
                                       at a multiple of 16, gaps are zero: the number of parameters
                                       to show is the sum of the table's n. */

@@ -189,7 +189,7 @@ static void update_matrix(struct muon *m, double lr, double decay)
 void wm_muon_update(struct wm_optimizer *o, size_t tensor, const struct wm_optimizer_step *how)
 {
     const struct wm_model *model = o->model;
-    const struct wm_param *p = &model->table[tensor];
+    const struct wm_param *p = &model->layout.table[tensor];
     const size_t rows = p->shape[0] / p->n_stacked, columns = p->shape[1];
     for (uint32_t i = 0; i < p->n_stacked; i++) {
         const uint64_t inside = (uint64_t)i * rows * columns;

@@ -140,7 +140,7 @@ static void adamw_span(const struct update *u, const struct wm_span *span)
 {
     const struct wm_optimizer *o = u->o;
     const struct wm_model *model = o->model;
-    const struct wm_param *p = &model->table[span->tensor];
+    const struct wm_param *p = &model->layout.table[span->tensor];
     const double lr = u->how->lr * p->lr_multiplier;
     const double decay = o->config.weight_decay * p->decay_multiplier;
     const struct wm_adamw_constants c = {
@@ -163,7 +163,7 @@ static void adamw_span(const struct update *u, const struct wm_span *span)
 static void sgd_span(const struct update *u, const struct wm_span *span)
 {
     const struct wm_optimizer *o = u->o;
-    const struct wm_param *p = &o->model->table[span->tensor];
+    const struct wm_param *p = &o->model->layout.table[span->tensor];
     const double lr = u->how->lr * p->lr_multiplier;
     const float scale = (float)u->how->grad_scale, momentum = (float)o->config.momentum;
     const float keep = (float)(1 - lr * o->config.weight_decay * p->decay_multiplier);
@@ -192,7 +192,7 @@ static void update_all(void *arg)
 {
     const struct update *u = arg;
     wm_parallel(u->o->model->team, u->o->model->acts->n_spans, update_span, arg);
-    for (size_t i = 0; i < u->o->model->n_table; i++)
+    for (size_t i = 0; i < u->o->model->layout.n; i++)
         if (u->o->methods[i] == WM_METHOD_MUON)
             wm_muon_update(u->o, i, u->how);
 }

@@ -45,8 +45,8 @@ enum wm_optimizer_method wm_optimizer_method_of(const struct wm_optimizer_config
 struct wm_optimizer {
     struct wm_optimizer_config config;
     struct wm_model *model;            /**< Borrowed. */
-    enum wm_optimizer_method *methods; /**< [n_table] */
-    uint64_t *offsets;                 /**< [n_table] of the tensor's first slot in `state` */
+    enum wm_optimizer_method *methods; /**< [layout.n] */
+    uint64_t *offsets;                 /**< [layout.n] of the tensor's first slot in `state` */
     float *state;
     float *average;      /**< [n_params floats], NULL if not asked for */
     uint64_t n_averaged; /**< Steps in `average`. */
@@ -69,7 +69,7 @@ void wm_optimizer_free(struct wm_optimizer *optimizer); /**< Safe on NULL. */
 /** Slot of a tensor that has it. */
 static inline float *wm_optimizer_slot(const struct wm_optimizer *o, size_t tensor, unsigned slot)
 {
-    const uint64_t n = (o->model->table[tensor].n + 15) / 16 * 16;
+    const uint64_t n = (o->model->layout.table[tensor].n + 15) / 16 * 16;
     return o->state + o->offsets[tensor] + slot * n;
 }
 

@@ -16,8 +16,8 @@ static void finite_differences(void)
     double nll;
     wm_model_zero_grads(model);
     CHECK_OK(wm_model_forward_backward(model, &s->batch, 1.0f, &nll, &err), err);
-    for (size_t i = 0; i < model->n_table; i++) {
-        const struct wm_param *p = &model->table[i];
+    for (size_t i = 0; i < model->layout.n; i++) {
+        const struct wm_param *p = &model->layout.table[i];
         float *x = model->params + p->offset, *kept = malloc(p->n * sizeof *kept);
         const float *g = model->grads + p->offset;
         double norm = 0, loss[2];
@@ -245,10 +245,11 @@ static void counts(void)
     CHECK_OK(wm_team_new(1, &team, &err), err);
     CHECK_OK(wm_model_new(&gpt2, 1, false, team, &model, &err), err);
     uint64_t n = 0;
-    for (size_t i = 0; i < model->n_table; i++) {
-        n += model->table[i].n;
-        CHECK(model->table[i].decay_multiplier == (model->table[i].shape[1] ? 1.0f : 0.0f));
-        CHECK_U64(model->table[i].offset % 16, 0);
+    for (size_t i = 0; i < model->layout.n; i++) {
+        n += model->layout.table[i].n;
+        CHECK(model->layout.table[i].decay_multiplier ==
+              (model->layout.table[i].shape[1] ? 1.0f : 0.0f));
+        CHECK_U64(model->layout.table[i].offset % 16, 0);
     }
     CHECK_U64(n, 124439808);
     CHECK(model->grads == NULL);

@@ -26,9 +26,10 @@ static struct wm_model *new_model(struct wm_team *team)
 
 static void make_gradients(struct wm_model *model, uint64_t step)
 {
-    for (size_t i = 0; i < model->n_table; i++)
-        for (uint64_t j = 0; j < model->table[i].n; j++)
-            model->grads[model->table[i].offset + j] = (float)(0.1 * wm_gaussian(step, i, j));
+    for (size_t i = 0; i < model->layout.n; i++)
+        for (uint64_t j = 0; j < model->layout.table[i].n; j++)
+            model->grads[model->layout.table[i].offset + j] =
+                (float)(0.1 * wm_gaussian(step, i, j));
 }
 
 /* ---- plain references: weight, gradient and state of one tensor in double ---- */
@@ -110,7 +111,7 @@ static void plain_muon(struct plain *p, const float *g, size_t rows, size_t colu
 static void plain_update(struct plain *p, const struct wm_optimizer *o, size_t tensor,
                          const struct wm_optimizer_step *how)
 {
-    const struct wm_param *t = &o->model->table[tensor];
+    const struct wm_param *t = &o->model->layout.table[tensor];
     const float *g = o->model->grads + t->offset;
     const double decay = o->config.weight_decay * t->decay_multiplier;
     const size_t rows = t->shape[0] / t->n_stacked, n = rows * t->shape[1];
@@ -146,7 +147,7 @@ static void against_plain(enum wm_optimizer_kind kind, double tolerance)
     struct wm_optimizer *o = NULL;
     CHECK_OK(wm_team_new(2, &team, &err), err);
     struct wm_model *model = new_model(team);
-    model->table[3].trainable = false;
+    model->layout.table[3].trainable = false;
     CHECK_OK(wm_optimizer_new(&config, model, &o, &err), err);
     double *memory = calloc(3 * model->n_params, sizeof *memory);
     double *w = memory, *m = w + model->n_params, *v = m + model->n_params;
@@ -156,14 +157,14 @@ static void against_plain(enum wm_optimizer_kind kind, double tolerance)
         const struct wm_optimizer_step how = {0.01 * (double)step, step, 0.7};
         make_gradients(model, step);
         wm_optimizer_update(o, &how);
-        for (size_t i = 0; i < model->n_table; i++) {
-            const uint64_t at = model->table[i].offset;
+        for (size_t i = 0; i < model->layout.n; i++) {
+            const uint64_t at = model->layout.table[i].offset;
             struct plain p = {w + at, m + at, v + at};
             plain_update(&p, o, i, &how);
         }
     }
-    for (size_t i = 0; i < model->n_table; i++) {
-        const struct wm_param *p = &model->table[i];
+    for (size_t i = 0; i < model->layout.n; i++) {
+        const struct wm_param *p = &model->layout.table[i];
         double most = 0;
         for (uint64_t j = 0; j < p->n; j++)
             most = fmax(most, fabs(model->params[p->offset + j] - w[p->offset + j]));
@@ -272,8 +273,8 @@ static void sizes(void)
     CHECK(adamw - sgd == floats); /* one slot less */
     config.average = true;
     CHECK(wm_optimizer_bytes(&config, &model->layout) == adamw);
-    for (size_t i = 0; i < model->n_table; i++)
-        model->table[i].trainable = false;
+    for (size_t i = 0; i < model->layout.n; i++)
+        model->layout.table[i].trainable = false;
     CHECK(wm_optimizer_bytes(&config, &model->layout) - floats < 3 << 20);
     wm_model_free(model);
     wm_team_free(team);

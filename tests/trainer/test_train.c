@@ -354,8 +354,8 @@ static void check_estimate(void)
     CHECK_OK(wm_train_estimate(&options, 300, 5000, &e, &err), err);
     CHECK_OK(wm_team_new(1, &team, &err), err);
     CHECK_OK(wm_model_new(&config, 1, false, team, &model, &err), err);
-    for (size_t i = 0; i < model->n_table; i++)
-        n += model->table[i].n;
+    for (size_t i = 0; i < model->layout.n; i++)
+        n += model->layout.table[i].n;
     CHECK_U64(e.n_params, n);
     wm_model_free(model);
     wm_team_free(team);
