@@ -123,8 +123,9 @@ const double *wm_model_target_nats(const struct wm_model *model);
 int wm_model_logits(struct wm_model *model, const struct wm_lm_batch *batch, float *ret_logits,
                     struct wm_error *err);
 
-/** As wm_model_loss, and adds `scale` × its gradient to `grads` of the trainable tensors. With scale = 1 / Σ weights over
- *  the whole accumulated step, the step's gradient is that of the mean loss. */
+/** As wm_model_loss, and adds `scale` × its gradient to `grads` of the trainable tensors. With
+ *  scale = 1 / Σ weights over the whole accumulated step, the step's gradient is that of the mean
+ *  loss. */
 int wm_model_forward_backward(struct wm_model *model, const struct wm_lm_batch *batch, float scale,
                               double *ret_nll, struct wm_error *err);
 

@@ -181,9 +181,9 @@ static inline double ref_silu(double x, double *ret_slope)
 
 /* ---- attention ---- */
 
-static inline uint32_t ref_position(const struct wm_lm_batch *batch, size_t row)
+static inline uint32_t ref_position(const struct wm_lm_batch *b, size_t row)
 {
-    return batch->positions ? batch->positions[row] : (uint32_t)(row % batch->t);
+    return b->positions ? b->positions[row] : (uint32_t)(row % b->t);
 }
 
 static inline bool ref_sees(const struct wm_lm_batch *batch, size_t row, size_t key)
@@ -455,8 +455,7 @@ static inline double ref_loss(struct ref_model *r, double scale)
 
 static inline double *ref_head(const struct ref_model *r, double *of)
 {
-    double *head = ref_at(r, of, WM_P_HEAD, 0);
-    return head ? head : ref_at(r, of, WM_P_TOKENS, 0);
+    return ref_at(r, of, r->config.tied ? WM_P_TOKENS : WM_P_HEAD, 0);
 }
 
 /* As wm_model_forward_backward; scale 0: the loss alone, and r->logits are the logits. */
@@ -496,13 +495,5 @@ static inline double ref_forward_backward(struct ref_model *r, const struct wm_l
 
 #undef W
 #undef G
-
-static inline double ref_grad_norm(const struct ref_model *r)
-{
-    double sum = 0;
-    for (uint64_t i = 0; i < r->layout.n_floats; i++)
-        sum += r->g[i] * r->g[i];
-    return sqrt(sum);
-}
 
 #endif /* WETMILL_TESTS_TRAINER_REFERENCE_MODEL_H */
