@@ -65,10 +65,16 @@ static int spool_stdin(struct cli *cli, char path[WM_PATH_MAX], struct wm_error 
     bool reads = !cli->options.explain && !cli->options.dry_run;
     if (at == paths->n || !reads || !wm_chain_surveys(&cli->run.chain))
         return 0;
+    struct wm_run_hooks hooks = cli_hooks(cli);
+    int status = wm_run_lock(&cli->run, &hooks, err); /* another one's spool is not ours to replace */
+    if (status)
+        return status;
     int n = snprintf(path, WM_PATH_MAX, "%s.stdin", cli->run.directory[WM_STEP_CORPUS]);
-    if (n < 0 || n >= WM_PATH_MAX)
+    if (n < 0 || n >= WM_PATH_MAX) {
+        path[0] = '\0';
         return wm_fail(err, WM_E_LIMIT, "the output path is too long");
-    int status = wm_out_open(path, &out, err);
+    }
+    status = wm_out_open(path, &out, err);
     if (!status)
         status = copy_stdin(out, cli->cancel, err);
     if (status) {

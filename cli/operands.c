@@ -41,8 +41,15 @@ int cli_take_output(struct cli *cli, enum wm_step_id id, struct wm_error *err)
         wm_fail(err, WM_E_CONFIG, "%s wants an output directory", cli->command->name);
         return wm_error_hint(err, "add -o DIR");
     }
+    const char *dir = run->options.output; /* "corpus/" is "corpus": DIR.work stands beside it */
+    size_t len = strlen(dir);
+    while (len > 1 && dir[len - 1] == '/')
+        len--;
+    dir = wm_arena_cstr(&run->arena, (struct wm_str){dir, len});
+    if (!dir)
+        return wm_fail_nomem(err, len, "path");
     run->has[id] = true;
-    run->directory[id] = run->options.output;
+    run->directory[id] = dir;
     run->options.output = NULL;
     return 0;
 }

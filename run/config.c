@@ -45,6 +45,7 @@ int wm_run_take_profile(struct wm_run *run, struct wm_error *err)
 
 void wm_run_done(struct wm_run *run)
 {
+    wm_lock_release(run->lock);
     wm_chain_close(&run->chain);
     wm_arena_done(&run->arena);
     *run = (struct wm_run){0};

@@ -177,7 +177,9 @@ static int check_place(const struct wm_step_context *ctx, const struct wm_step *
 
 static int publish(struct wm_step_context *ctx, struct wm_error *err)
 {
-    int status = wm_replace_dir(ctx->out_dir, ctx->dir, err);
+    int status = wm_lock_check(ctx->run->lock, err);
+    if (!status)
+        status = wm_replace_dir(ctx->out_dir, ctx->dir, err);
     return status ? status : wm_remove_tree(ctx->work_dir, err);
 }
 
@@ -324,11 +326,10 @@ static int tidy_work(const struct wm_run *run, struct wm_error *err)
     return status;
 }
 
-int wm_run_execute(struct wm_run *run, enum wm_step_id last, const struct wm_run_hooks *hooks,
-                   struct wm_run_result *ret, struct wm_error *err)
+static int do_steps(struct wm_run *run, enum wm_step_id last, const struct wm_run_hooks *hooks,
+                    struct wm_run_result *ret, struct wm_error *err)
 {
-    *ret = (struct wm_run_result){0};
-    int status = wm_run_check(run, err);
+    int status = 0;
     bool changed = false, whole = true;
     for (int id = 0; !status && id < WM_STEPS; id++) {
         if (!run->has[id])
@@ -348,6 +349,55 @@ int wm_run_execute(struct wm_run *run, enum wm_step_id last, const struct wm_run
             status = write_root(run, err);
         if (!status)
             status = tidy_work(run, err);
+    }
+    return status;
+}
+
+int wm_run_lock(struct wm_run *run, const struct wm_run_hooks *hooks, struct wm_error *err)
+{
+    char path[WM_PATH_MAX], note[WM_LOCK_TEXT];
+    const char *alone = NULL;
+    int status = 0;
+    if (run->lock)
+        return 0;
+    for (int id = 0; !alone && id < WM_STEPS; id++)
+        alone = run->directory[id];
+    if (run->options.output)
+        status = wm_path_join(path, run->options.output, "lock", err);
+    else if (!alone)
+        return 0;
+    else if ((size_t)snprintf(path, sizeof path, "%s.lock", alone) >= sizeof path)
+        return wm_fail(err, WM_E_LIMIT, "a path is over %d bytes", WM_PATH_MAX - 1);
+    if (!status)
+        status = wm_lock_take(path, hooks ? hooks->cancel : NULL, &run->lock, note, err);
+    if (!status && *note && hooks && hooks->line)
+        hooks->line(hooks->arg, note);
+    return status;
+}
+
+int wm_run_execute(struct wm_run *run, enum wm_step_id last, const struct wm_run_hooks *hooks,
+                   struct wm_run_result *ret, struct wm_error *err)
+{
+    struct wm_cancel cancel = {0};
+    struct wm_run_hooks own = hooks ? *hooks : (struct wm_run_hooks){0};
+    struct wm_error lost = {0};
+    bool held = run->lock != NULL;
+    if (!own.cancel)
+        own.cancel = &cancel; /* a lost lock stops the work, whether others can or not */
+    *ret = (struct wm_run_result){0};
+    int status = wm_run_check(run, err);
+    if (!status)
+        status = wm_run_lock(run, &own, err);
+    if (status)
+        return status;
+    status = do_steps(run, last, &own, ret, err);
+    if (wm_lock_check(run->lock, &lost)) {
+        *err = lost;
+        status = lost.status;
+    }
+    if (!held) {
+        wm_lock_release(run->lock);
+        run->lock = NULL;
     }
     return status;
 }

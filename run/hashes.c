@@ -85,10 +85,25 @@ static int build(struct wm_run *run, struct wm_job *job, const char *path,
     return status;
 }
 
+/* Others stay out of PATH.work. */
+static int lock_out(const char *path, const struct wm_run_hooks *hooks, struct wm_lock **ret,
+                    struct wm_error *err)
+{
+    char lock[WM_PATH_MAX], note[WM_LOCK_TEXT];
+    if ((size_t)snprintf(lock, sizeof lock, "%s.lock", path) >= sizeof lock)
+        return wm_fail(err, WM_E_LIMIT, "the output path is too long");
+    int status = wm_lock_take(lock, hooks->cancel, ret, note, err);
+    if (!status && *note && hooks->line)
+        hooks->line(hooks->arg, note);
+    return status;
+}
+
 int wm_hashes_build(struct wm_run *run, const char *path, const struct wm_run_hooks *hooks,
                     struct wm_hashes_result *ret, struct wm_error *err)
 {
     struct wm_inputs inputs = {0};
+    struct wm_lock *lock = NULL;
+    struct wm_error lost = {0};
     char identity[WM_HEX128], dir[WM_PATH_MAX];
     struct wm_link *last = run->chain.n ? &run->chain.links[run->chain.n - 1] : NULL;
     if (!last || last->stage != &wm_stage_paragraph_dedup)
@@ -112,11 +127,18 @@ int wm_hashes_build(struct wm_run *run, const char *path, const struct wm_run_ho
         .surveys_only = true,
     };
     *ret = (struct wm_hashes_result){0};
-    int status = wm_inputs_open(&run->input, &inputs, err);
+    int status = lock_out(path, hooks, &lock, err);
+    if (!status)
+        status = wm_inputs_open(&run->input, &inputs, err);
     if (!status)
         status = identify(run, &inputs, identity, err);
     if (!status)
         status = build(run, &job, path, &kind, ret, err);
     wm_inputs_close(&inputs);
+    if (wm_lock_check(lock, &lost)) {
+        *err = lost;
+        status = lost.status;
+    }
+    wm_lock_release(lock);
     return status;
 }

@@ -17,6 +17,7 @@
  *     OUT/manifest.json    all step records; no times, no hosts: the same for the same result
  *     OUT/config.yaml      the configuration with every default
  *     OUT/work/NAME        what an interrupted step has committed so far; removed when it is done
+ *     OUT/lock             while a run is at work (lock.h); of a single step's DIR, DIR.lock
  *     OUT/log              times, machine, warnings
  *
  * One thread calls; threads are started inside. Library code prints nothing: what a person should
@@ -30,6 +31,7 @@
 #include "wetmill/cancel.h"
 #include "wetmill/inputs.h"
 #include "wetmill/job.h"
+#include "wetmill/lock.h"
 #include "wetmill/option.h"
 #include "wetmill/progress.h"
 #include "wetmill/shards.h"
@@ -76,6 +78,7 @@ struct wm_run {
     const char *directory[WM_STEPS];             /**< Where the result goes instead of OUT/NAME, or NULL. */
     size_t batch_text, batch_docs;               /**< Tests: see struct wm_job. */
     bool reverse;
+    struct wm_lock *lock;                        /**< Of wm_run_lock; NULL: not held. */
 };
 
 /** Load and check `path`, with overrides "a.b=value" applied. Errors carry file:line:column. */
@@ -110,7 +113,12 @@ struct wm_run_result {
 };
 void wm_run_result_done(struct wm_run_result *result);
 
-/** Do the steps the configuration has, up to and including `last` (WM_STEPS − 1 = all). */
+/** Keep others out of the run's directory, for what is done there before wm_run_execute, which
+ *  otherwise does so itself. wm_run_done ends it. WM_E_BUSY if another run is at work. */
+int wm_run_lock(struct wm_run *run, const struct wm_run_hooks *hooks, struct wm_error *err);
+
+/** Do the steps the configuration has, up to and including `last` (WM_STEPS − 1 = all). WM_E_BUSY
+ *  if another run is at work in the directory, or has taken it over. */
 int wm_run_execute(struct wm_run *run, enum wm_step_id last, const struct wm_run_hooks *hooks,
                    struct wm_run_result *ret, struct wm_error *err);
 
