@@ -16,7 +16,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "bench/gemm/peak.h"
+#include "bench/common/peak.h"
 #include "trainer/gemm.h"
 
 enum { ROUNDS_MOST = 101 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "bench/gemm/peak.h"
+#include "bench/common/peak.h"
 
 #include <string.h>
 
