@@ -5,9 +5,9 @@
  *     bench_bpe_distinct compare WETMILL distinct.jsonl DIR [MIB]
  *
  * The first writes JSONL: documents of 100 lines of about 100 bytes: words of letters as frequent as
- * in English (half of them from a list of a thousand, as in real text), hex ids, numbers, Han
- * n-grams; the same for the same arguments, everywhere. 2000000000 bytes have some 110 million
- * distinct pieces; to learn from them without a limit takes some 20 GB.
+ * in English (most of them from a list of a thousand, as in real text), hex ids, numbers, Han
+ * n-grams; the same for the same arguments, everywhere. 2000000000 bytes have some 60 million
+ * distinct pieces; to learn from them without a limit takes some 10 GB.
  *
  * The second trains with 512 MiB (or MIB), under a hard limit of a quarter more, and without a limit,
  * and compares; what that writes goes into DIR. */
@@ -87,7 +87,7 @@ static int generate(uint64_t bytes)
     for (uint64_t lines = 0; written < bytes || lines % LINES; lines++) {
         size_t n = 0, pick;
         while (n < LINE) {
-            switch (pick = below(10)) {
+            switch (pick = below(20)) {
             case 0:
                 n += put_number(line + n);
                 break;
