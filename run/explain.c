@@ -78,7 +78,7 @@ static int explain_step(struct wm_run *run, const struct wm_step *step, bool *up
             wm_buf_printf(out, err, "           %s%smemory %s (at least %s%s), disk up to %s\n",
                           p.note, *p.note ? "; " : "", full, least,
                           p.memory_least > ctx.memory ? ", MORE THAN THE LIMIT" : "", disk);
-    return status;
+    return status || !step->explain ? status : step->explain(&ctx, out, err);
 }
 
 int wm_run_explain(struct wm_run *run, struct wm_buf *out, struct wm_error *err)

@@ -54,6 +54,8 @@ struct wm_step {
                  struct wm_error *err);
     /** Do it. Facts for report and manifest go into `facts` (a JSON object; no times). */
     int (*run)(struct wm_step_context *ctx, json_t *facts, struct wm_error *err);
+    /** Append lines for --explain, each ended. May be NULL. */
+    int (*explain)(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err);
     /** Predict. May be NULL. */
     int (*predict)(struct wm_step_context *ctx, struct wm_prediction *ret, struct wm_error *err);
 };

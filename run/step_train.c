@@ -58,22 +58,31 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
 }
 
 /* The shards say the vocabulary and the tokens, if they are there already. */
-static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struct wm_error *err)
+static int look_at_shards(const struct wm_step_context *ctx, uint32_t *ret_vocabulary,
+                          uint64_t *ret_tokens, struct wm_error *err)
 {
     char dir[WM_PATH_MAX];
     struct wm_shard_set set = {0};
     struct wm_error none = {0};
-    struct wm_train_estimate need;
-    uint64_t vocabulary = ctx->run->tokenizer.vocabulary, tokens = 0;
+    *ret_vocabulary = (uint32_t)ctx->run->tokenizer.vocabulary;
+    *ret_tokens = 0;
     int status = wm_step_dir(ctx->run, WM_STEP_SHARDS, dir, err);
-    if (status)
+    if (status || wm_shard_set_open(dir, WM_TRAIN, &set, &none))
         return status;
-    if (!wm_shard_set_open(dir, WM_TRAIN, &set, &none)) {
-        vocabulary = set.vocabulary;
-        tokens = set.n_tokens;
-        wm_shard_set_close(&set);
-    }
-    status = wm_train_estimate(&ctx->run->train, (uint32_t)vocabulary, tokens, &need, err);
+    *ret_vocabulary = set.vocabulary;
+    *ret_tokens = set.n_tokens;
+    wm_shard_set_close(&set);
+    return 0;
+}
+
+static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struct wm_error *err)
+{
+    struct wm_train_estimate need;
+    uint32_t vocabulary;
+    uint64_t tokens;
+    int status = look_at_shards(ctx, &vocabulary, &tokens, err);
+    if (!status)
+        status = wm_train_estimate(&ctx->run->train, vocabulary, tokens, &need, err);
     if (status)
         return status;
     ret->memory_least = need.memory_least;
@@ -90,6 +99,16 @@ static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struc
     return 0;
 }
 
+static int explain(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err)
+{
+    uint32_t vocabulary;
+    uint64_t tokens;
+    int status = look_at_shards(ctx, &vocabulary, &tokens, err);
+    if (status)
+        return status;
+    return wm_train_explain(&ctx->run->train, vocabulary, ctx->memory, ctx->n_workers, out, err);
+}
+
 const struct wm_step wm_step_train = {
     .id = WM_STEP_TRAIN,
     .name = "train",
@@ -100,5 +119,6 @@ const struct wm_step wm_step_train = {
     .check = check,
     .describe = describe,
     .run = run,
+    .explain = explain,
     .predict = predict,
 };

@@ -61,8 +61,16 @@ uint32_t wm_train_micro_batch(const struct wm_train_options *options)
 
 struct wm_model_config wm_train_config(const struct wm_train_options *options, uint32_t vocabulary)
 {
-    return wm_model_config_usual(WM_ARCH_GPT2, (uint32_t)options->layers, (uint32_t)options->heads,
-                                 (uint32_t)options->width, (uint32_t)options->context, vocabulary);
+    struct wm_model_config c = wm_model_config_usual(
+        (enum wm_architecture)options->architecture, (uint32_t)options->layers,
+        (uint32_t)options->heads, (uint32_t)options->width, (uint32_t)options->context, vocabulary);
+    if (options->kv_heads)
+        c.n_kv_head = (uint32_t)options->kv_heads;
+    if (options->hidden)
+        c.n_hidden = (uint32_t)options->hidden;
+    c.rope_theta = (float)options->rope_theta;
+    c.tied = options->tied || options->architecture == WM_ARCH_GPT2;
+    return c;
 }
 
 struct wm_optimizer_config wm_train_optimizer(const struct wm_train_options *options)
@@ -165,6 +173,18 @@ int wm_train_estimate(const struct wm_train_options *given, uint32_t vocabulary,
     e.flops = e.flops_per_token * (double)e.n_tokens;
     *ret = e;
     return 0;
+}
+
+int wm_train_explain(const struct wm_train_options *given, uint32_t vocabulary, uint64_t memory,
+                     unsigned threads, struct wm_buf *out, struct wm_error *err)
+{
+    const struct wm_train_options options = wm_train_options_resolve(given);
+    const struct wm_model_config config = wm_train_config(&options, vocabulary);
+    struct wm_model_options how = wm_train_model(&options);
+    int status = wm_train_options_check(given, err);
+    (void)wm_train_memory(&options, &config, options.steps, threads, memory, &how.memory);
+    return status ? status
+                  : wm_model_explain(&config, &how, threads ? threads : wm_processors(), out, err);
 }
 
 /* ---- sources ---- */

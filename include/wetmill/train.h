@@ -131,6 +131,11 @@ struct wm_train_estimate {
 int wm_train_estimate(const struct wm_train_options *options, uint32_t vocabulary,
                       uint64_t train_tokens, struct wm_train_estimate *ret, struct wm_error *err);
 
+/** Append the model's table of operations (shapes, bytes, FLOPs, what is kept and what is made again
+ *  within `memory`, 0 = any) and its memory, as text. `threads` 0: the processors. */
+int wm_train_explain(const struct wm_train_options *options, uint32_t vocabulary, uint64_t memory,
+                     unsigned threads, struct wm_buf *out, struct wm_error *err);
+
 struct wm_train_job {
     const struct wm_train_options *options;
     const char *shards;   /**< Directory with shards.json, shards and tokenizer.json. */

@@ -4,6 +4,7 @@
 
 #include "train_fixture.h"
 #include "trainer/checkpoint.h"
+#include "trainer/hf_config.h"
 #include "trainer/metrics.h"
 #include "wetmill/cancel.h"
 #include "wetmill/parallel.h"
@@ -212,6 +213,9 @@ static void check_data(void)
     options.kv_heads = 1;
     options.document_reset = true;
     CHECK_OK(train("mixed", "work-mixed", 2, &result), err);
+    struct wm_hf_config made;
+    CHECK_OK(wm_hf_config_read(in_top("mixed"), &made, &err), err);
+    CHECK(made.model.architecture == WM_ARCH_LLAMA && made.model.n_kv_head == 1 && made.model.tied);
     for (unsigned step = 1; step < 11; step += 2)
         CHECK_FAILS(train_until("mixed2", "work-mixed2", 2, &stopped), WM_E_CANCELLED, err, "");
     CHECK_OK(train_until("mixed2", "work-mixed2", 0, &stopped), err);
