@@ -94,8 +94,8 @@ struct wm_tokenizer {
     struct bpe_merge *merges; /**< [n_merges] by rank */
     uint32_t n_merges, cap_merges;
     struct bpe_pairs pairs;
-    struct bpe_index index;     /**< Tokens that are not special. */
     struct bpe_direct direct;   /**< Pieces of up to 15 bytes that are one token. */
+    struct bpe_index index;     /**< Tokens that are not special, nor in `direct`. */
     uint32_t *byte_pairs;       /**< [256 · 256] rank of the merge of two bytes, or BPE_NONE. */
     struct bpe_origin *origins; /**< [n_ids] (specials behind all others left out), or NULL if a
                                      token may come about in two ways. */
@@ -127,6 +127,8 @@ int bpe_put_token(struct wm_tokenizer *tok, uint64_t id, struct wm_str bytes, en
                   struct wm_error *err);
 /** After the last BPE_TOKEN: make bpe_find and byte_ids work. */
 int bpe_index_tokens(struct wm_tokenizer *tok, struct wm_error *err);
+/** Index the tokens that have no key (direct.h) anew; `more` others may be put. */
+int bpe_index_long(struct wm_tokenizer *tok, size_t more, struct wm_error *err);
 /** Append a merge of the next rank. A pair named again gets the later rank. */
 int bpe_add_merge(struct wm_tokenizer *tok, uint32_t left, uint32_t right, uint32_t id,
                   struct wm_error *err);
@@ -152,6 +154,35 @@ uint32_t bpe_find(const struct wm_tokenizer *tok, struct wm_str bytes);
 /** Id of the added or special token of this name, or BPE_NONE. */
 uint32_t bpe_find_added(const struct wm_tokenizer *tok, struct wm_str name);
 
+/** Bytes on their way to the token that has them: many are asked for before the first is answered,
+ *  so that memory is waited for once. Between bpe_index_tokens and bpe_finish. */
+struct bpe_query {
+    struct wm_str bytes;
+    struct bpe_key key;
+    const struct bpe_direct_bucket *bucket; /**< NULL: too long to have a key, or empty */
+};
+
+/** `bytes` stay where they are until the answer; what is before `end` may be read. */
+static inline void bpe_ask(const struct wm_tokenizer *tok, struct bpe_query *q, struct wm_str bytes,
+                           const char *end)
+{
+    q->bytes = bytes;
+    q->bucket = NULL;
+    if (bytes.len == 0 || bytes.len > BPE_DIRECT_MAX)
+        return;
+    q->key = bpe_key(bytes.ptr, bytes.len, end);
+    q->bucket = bpe_direct_bucket(&tok->direct, bpe_key_hash(q->key));
+    __builtin_prefetch(q->bucket);
+}
+
+/** What bpe_find says. */
+static inline uint32_t bpe_answer(const struct wm_tokenizer *tok, const struct bpe_query *q)
+{
+    if (q->bucket)
+        return bpe_direct_find(&tok->direct, q->bucket, q->key);
+    return q->bytes.len ? bpe_find(tok, q->bytes) : BPE_NONE;
+}
+
 /* ---- tables.c ---- */
 
 /** Memory for a table read at random, on huge pages where there are any; free() it. NULL: none. */
@@ -163,8 +194,6 @@ int bpe_index_init(struct bpe_index *index, size_t n, struct wm_error *err);
 /** The first of two tokens with the same bytes stays; returns its id, or BPE_NONE for the first.
  *  The table must have room. */
 uint32_t bpe_index_put(struct bpe_index *index, const struct wm_tokenizer *tok, uint32_t id);
-/** Put token `id` soon: fetches what that needs. */
-void bpe_index_prefetch(const struct bpe_index *index, const struct wm_tokenizer *tok, uint32_t id);
 uint32_t bpe_index_find(const struct bpe_index *index, const struct wm_tokenizer *tok,
                         struct wm_str bytes);
 int bpe_pairs_put(struct bpe_pairs *pairs, uint32_t left, uint32_t right, uint32_t rank,

@@ -71,17 +71,56 @@ int bpe_put_token(struct wm_tokenizer *tok, uint64_t id, struct wm_str bytes, en
     return 0;
 }
 
+/* Whether bpe_find finds token `id`. */
+static bool is_indexed(const struct wm_tokenizer *tok, uint32_t id)
+{
+    return tok->kinds[id] == BPE_TOKEN || tok->kinds[id] == BPE_ADDED;
+}
+
+int bpe_index_long(struct wm_tokenizer *tok, size_t more, struct wm_error *err)
+{
+    for (uint32_t id = 0; id < tok->n_ids; id++)
+        more += is_indexed(tok, id) && tok->tokens[id].len > BPE_DIRECT_MAX;
+    int status = bpe_index_init(&tok->index, more, err);
+    for (uint32_t id = 0; id < tok->n_ids && !status; id++)
+        if (is_indexed(tok, id) && tok->tokens[id].len > BPE_DIRECT_MAX)
+            (void)bpe_index_put(&tok->index, tok, id);
+    return status;
+}
+
+/* Token `id` will be put soon. */
+static void prefetch_short(const struct wm_tokenizer *tok, uint32_t id, const char *end)
+{
+    struct wm_str bytes = wm_token_bytes(tok, id);
+    if (bytes.len && bytes.len <= BPE_DIRECT_MAX)
+        __builtin_prefetch(
+            bpe_direct_bucket(&tok->direct, bpe_key_hash(bpe_key(bytes.ptr, bytes.len, end))), 1);
+}
+
+/* Put token `id` where bpe_find finds it; returns the token that has its bytes, BPE_NONE if none. */
+static uint32_t index_token(struct wm_tokenizer *tok, uint32_t id, const char *end)
+{
+    struct wm_str bytes = bpe_bytes(tok, id);
+    if (bytes.len <= BPE_DIRECT_MAX)
+        return bpe_direct_put(&tok->direct, bpe_key(bytes.ptr, bytes.len, end), id);
+    bpe_direct_note_long(&tok->direct, bytes);
+    uint32_t other = bpe_find(tok, bytes);
+    return other == id ? BPE_NONE : other;
+}
+
 int bpe_index_tokens(struct wm_tokenizer *tok, struct wm_error *err)
 {
     enum { AHEAD = 16 };
-    int status = bpe_index_init(&tok->index, tok->n_ids, err);
+    int status = bpe_direct_init(tok, err);
+    if (!status)
+        status = bpe_index_long(tok, 0, err);
     if (status)
         return status;
+    const char *end = tok->bytes.len ? tok->bytes.ptr + tok->bytes.len : NULL;
+    /* Low ids, which are the frequent tokens of most vocabularies, come first in their buckets. */
     for (uint32_t id = 0; id < tok->n_ids; id++) {
-        bpe_index_prefetch(&tok->index, tok, id + AHEAD);
-        if (tok->kinds[id] != BPE_TOKEN && tok->kinds[id] != BPE_ADDED)
-            continue;
-        uint32_t other = bpe_index_put(&tok->index, tok, id);
+        prefetch_short(tok, id + AHEAD, end);
+        uint32_t other = is_indexed(tok, id) ? index_token(tok, id, end) : BPE_NONE;
         if (other != BPE_NONE && tok->kinds[id] == BPE_TOKEN && tok->kinds[other] == BPE_TOKEN)
             return wm_fail(err, WM_E_FORMAT, "tokens %lu and %lu are the same bytes",
                            (unsigned long)other, (unsigned long)id);
@@ -309,8 +348,8 @@ int bpe_finish(struct wm_tokenizer *tok, struct wm_error *err)
         status = check_normal_names(tok, err);
     if (!status)
         status = bpe_tables_finish(tok, err);
-    if (!status && !tok->direct.buckets)
-        status = bpe_direct_init(tok, err);
+    if (!status)
+        status = bpe_direct_finish(tok, err);
     return status ? status : take_identity(tok, err);
 }
 

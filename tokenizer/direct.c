@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which tokens are in the table: with ignore_merges every one, else those that merging the token's
- * own bytes leads to — a piece with those bytes is merged the same way, so it is that token. */
+/* Which tokens are in the table: first every short one, so that merges are read by it; of a finished
+ * tokenizer without ignore_merges those that merging the token's own bytes leads to — a piece with
+ * those bytes is merged the same way, so it is that token. */
 #define XXH_INLINE_ALL
 #include "tokenizer/direct.h"
 
@@ -8,17 +9,19 @@
 
 #include "tokenizer/bpe.h"
 
-static void put(struct bpe_direct *direct, struct bpe_key key, uint32_t id)
+uint32_t bpe_direct_put(struct bpe_direct *direct, struct bpe_key key, uint32_t id)
 {
     struct bpe_direct_bucket *bucket =
         direct->buckets + (bpe_direct_bucket(direct, bpe_key_hash(key)) - direct->buckets);
     for (;;) {
         for (int i = 0; i < BPE_DIRECT_WAYS; i++) {
+            if (bucket->keys[i].low == key.low && bucket->keys[i].high == key.high)
+                return bucket->ids[i];
             if (bucket->keys[i].high)
                 continue;
             bucket->keys[i] = key;
             bucket->ids[i] = id;
-            return;
+            return BPE_NONE;
         }
         bucket->full = 1;
         if (++bucket == direct->buckets + direct->n_buckets)
@@ -26,13 +29,34 @@ static void put(struct bpe_direct *direct, struct bpe_key key, uint32_t id)
     }
 }
 
-/* Whether a piece with the bytes of token `id` becomes that token alone. */
+void bpe_direct_note_long(struct bpe_direct *direct, struct wm_str bytes)
+{
+    uint64_t hash = XXH3_64bits(bytes.ptr, bytes.len);
+    direct->long_ones[hash / 64 % BPE_LONG_WORDS] |= UINT64_C(1) << hash % 64;
+}
+
+static void take_out(struct bpe_direct *direct, struct bpe_key key, uint32_t id)
+{
+    struct bpe_direct_bucket *bucket =
+        direct->buckets + (bpe_direct_bucket(direct, bpe_key_hash(key)) - direct->buckets);
+    for (;;) {
+        for (int i = 0; i < BPE_DIRECT_WAYS; i++) {
+            if (bucket->ids[i] == id && bucket->keys[i].low == key.low &&
+                bucket->keys[i].high == key.high) {
+                bucket->keys[i] = (struct bpe_key){0, 0}; /* a length no piece has */
+                return;
+            }
+        }
+        if (++bucket == direct->buckets + direct->n_buckets)
+            bucket = direct->buckets;
+    }
+}
+
+/* Whether merging the bytes of token `id` makes that token alone. */
 static int is_direct(const struct wm_tokenizer *tok, struct bpe_scratch *scratch, uint32_t id,
                      struct wm_ids *ids, bool *ret, struct wm_error *err)
 {
-    *ret = tok->ignore_merges;
-    if (*ret)
-        return 0;
+    *ret = false;
     ids->n = 0;
     struct wm_str bytes = wm_token_bytes(tok, id);
     for (size_t i = 0; i < bytes.len; i++)
@@ -43,40 +67,48 @@ static int is_direct(const struct wm_tokenizer *tok, struct bpe_scratch *scratch
     return status;
 }
 
-/* Token `id` will be put soon. */
-static void prefetch(const struct wm_tokenizer *tok, uint32_t id, const char *end)
+static bool is_short(const struct wm_tokenizer *tok, uint32_t id)
 {
-    struct wm_str bytes = wm_token_bytes(tok, id);
-    if (bytes.len && bytes.len <= BPE_DIRECT_MAX)
-        __builtin_prefetch(
-            bpe_direct_bucket(&tok->direct, bpe_key_hash(bpe_key(bytes.ptr, bytes.len, end))), 1);
+    return tok->kinds[id] != BPE_HOLE && tok->kinds[id] != BPE_SPECIAL &&
+           tok->tokens[id].len <= BPE_DIRECT_MAX;
 }
 
-static int fill(struct wm_tokenizer *tok, struct wm_error *err)
+/* Those that are to leave the table. */
+static int find_others(const struct wm_tokenizer *tok, struct wm_ids *others, struct wm_error *err)
 {
-    enum { AHEAD = 16 };
     struct bpe_scratch scratch = {0};
     struct wm_ids ids = {0};
     int status = 0;
-    const char *end = tok->bytes.len ? tok->bytes.ptr + tok->bytes.len : NULL;
-    /* Low ids, which are the frequent tokens of most vocabularies, come first in their buckets. */
     for (uint32_t id = 0; id < tok->n_ids && !status; id++) {
         bool direct;
-        prefetch(tok, id + AHEAD, end);
-        struct wm_str bytes = wm_token_bytes(tok, id);
-        if (bytes.len > BPE_DIRECT_MAX && tok->kinds[id] != BPE_SPECIAL) {
-            uint64_t hash = XXH3_64bits(bytes.ptr, bytes.len);
-            tok->direct.long_ones[hash / 64 % BPE_LONG_WORDS] |= UINT64_C(1) << hash % 64;
-        }
-        if (bytes.len == 0 || bytes.len > BPE_DIRECT_MAX || tok->kinds[id] == BPE_SPECIAL ||
-            (tok->kinds[id] == BPE_ADDED && bpe_find(tok, bytes) != id))
+        if (!is_short(tok, id) || bpe_find(tok, bpe_bytes(tok, id)) != id)
             continue;
         status = is_direct(tok, &scratch, id, &ids, &direct, err);
-        if (!status && direct)
-            put(&tok->direct, bpe_key(bytes.ptr, bytes.len, end), id);
+        if (status || direct)
+            continue;
+        status = bpe_ids_reserve(others, 1, err);
+        if (!status)
+            others->ids[others->n++] = id;
     }
     bpe_scratch_done(&scratch);
     wm_ids_done(&ids);
+    return status;
+}
+
+int bpe_direct_finish(struct wm_tokenizer *tok, struct wm_error *err)
+{
+    struct wm_ids others = {0};
+    if (tok->ignore_merges)
+        return 0;
+    int status = find_others(tok, &others, err);
+    if (!status && others.n)
+        status = bpe_index_long(tok, others.n, err);
+    for (size_t i = 0; i < others.n && !status; i++) {
+        struct wm_str bytes = bpe_bytes(tok, others.ids[i]);
+        take_out(&tok->direct, bpe_key(bytes.ptr, bytes.len, bytes.ptr + bytes.len), others.ids[i]);
+        (void)bpe_index_put(&tok->index, tok, others.ids[i]);
+    }
+    wm_ids_done(&others);
     return status;
 }
 
@@ -85,12 +117,13 @@ int bpe_direct_init(struct wm_tokenizer *tok, struct wm_error *err)
     struct bpe_direct *direct = &tok->direct;
     size_t n = 0;
     for (uint32_t id = 0; id < tok->n_ids; id++)
-        n += tok->kinds[id] != BPE_HOLE && tok->tokens[id].len <= BPE_DIRECT_MAX;
-    direct->n_buckets = n / 2 + 16; /* two thirds full */
+        n += is_short(tok, id);
+    free(direct->buckets);
+    *direct = (struct bpe_direct){.n_buckets = n / 2 + 16}; /* two thirds full */
     size_t size = direct->n_buckets * sizeof *direct->buckets;
     direct->buckets = bpe_table_alloc(size);
     if (!direct->buckets)
         return wm_fail_nomem(err, size, "table of short tokens");
     memset(direct->buckets, 0, size);
-    return fill(tok, err);
+    return 0;
 }

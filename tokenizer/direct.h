@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "wetmill/error.h"
+#include "wetmill/str.h"
 
 enum {
     BPE_KEY_BYTES = 16,
@@ -40,8 +41,15 @@ struct bpe_direct {
 };
 
 struct wm_tokenizer;
-/** Make the table of `tok`, whose other tables are done. */
+/** Make the table of `tok`, empty, for its tokens so far. */
 int bpe_direct_init(struct wm_tokenizer *tok, struct wm_error *err);
+/** Returns the id that has this key already, or puts `id` and returns UINT32_MAX. */
+uint32_t bpe_direct_put(struct bpe_direct *direct, struct bpe_key key, uint32_t id);
+/** There is a token of these more than 15 bytes. */
+void bpe_direct_note_long(struct bpe_direct *direct, struct wm_str bytes);
+/** Leave, in a tokenizer whose other tables are done, only what a piece with its bytes becomes; the
+ *  index takes the others. */
+int bpe_direct_finish(struct wm_tokenizer *tok, struct wm_error *err);
 
 /** The key of `len` (1 to 15) bytes at `at`; reads no further than `end`. */
 static inline struct bpe_key bpe_key(const char *at, size_t len, const char *end)

@@ -45,10 +45,27 @@ static inline int bpe_shown(struct wm_str s)
 /** Vocabulary entry `name` = `id`: a byte-mapped token, or an added token that is there already. */
 int bpe_put_mapped(struct wm_tokenizer *tok, struct wm_str name, uint64_t id,
                    struct wm_arena *arena, struct wm_error *err);
-/** The next merge, of two byte-mapped tokens. `joined` is scratch (bpe_joined_init). */
-int bpe_put_mapped_merge(struct wm_tokenizer *tok, struct wm_str left, struct wm_str right,
-                         struct wm_buf *joined, struct wm_error *err);
-void bpe_joined_init(struct wm_buf *joined);
+enum { BPE_MERGES_AT_ONCE = 32 };
+
+/** Merges of byte-mapped tokens on their way to `tok`: looked up many at a time. */
+struct bpe_merges {
+    struct wm_tokenizer *tok;
+    struct bpe_mapped_merge {
+        struct wm_str left, right; /**< names, which stay where they are until the flush */
+        uint64_t number;
+        size_t at, cut, end; /**< their bytes in `bytes` */
+    } merges[BPE_MERGES_AT_ONCE];
+    size_t n;
+    struct wm_buf bytes;
+    uint64_t failed; /**< The number of the merge that an error is about. */
+};
+void bpe_merges_init(struct bpe_merges *m, struct wm_tokenizer *tok);
+void bpe_merges_done(struct bpe_merges *m);
+/** The next merge; `number` is for naming it. The failure may be that of one before. */
+int bpe_put_mapped_merge(struct bpe_merges *m, struct wm_str left, struct wm_str right,
+                         uint64_t number, struct wm_error *err);
+/** After the last. */
+int bpe_flush_merges(struct bpe_merges *m, struct wm_error *err);
 /** Cut "a b" at its space. WM_E_FORMAT if there is none. */
 int bpe_cut_merge(struct wm_str both, struct wm_str *left, struct wm_str *right,
                   struct wm_error *err);

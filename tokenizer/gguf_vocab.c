@@ -264,18 +264,21 @@ static int take_tokens(struct wm_tokenizer *tok, const struct parts *parts, stru
 static int take_merges(struct wm_tokenizer *tok, const struct parts *parts, struct wm_error *err)
 {
     struct wm_str data = parts->merges.data, left, right;
-    struct wm_buf joined;
+    struct bpe_merges merges;
     int status = 0;
-    bpe_joined_init(&joined);
+    bpe_merges_init(&merges, tok);
     for (uint64_t i = 0; i < parts->merges.n && !status; i++) {
+        merges.failed = i;
         status = bpe_cut_merge(wm_gguf_next_str(&data), &left, &right, err);
         if (!status)
-            status = bpe_put_mapped_merge(tok, left, right, &joined, err);
-        if (status)
-            (void)wm_error_where(err, "tokenizer.ggml.merges item %llu", (unsigned long long)i);
+            status = bpe_put_mapped_merge(&merges, left, right, i, err);
     }
-    wm_buf_done(&joined);
-    return status;
+    if (!status)
+        status = bpe_flush_merges(&merges, err);
+    bpe_merges_done(&merges);
+    return status ? wm_error_where(err, "tokenizer.ggml.merges item %llu",
+                                   (unsigned long long)merges.failed)
+                  : 0;
 }
 
 /* The ids in NORMALIZED rise, as we write them. */

@@ -4,18 +4,20 @@
 /* One member of an object in raw form. */
 struct member {
     const char *name;
-    struct wm_str raw; /* empty: absent */
+    struct wm_str raw;     /* empty: absent */
+    struct member *inside; /* NULL, or its own members, so that a large one is read only once */
+    bool has_inside;       /* they are taken: the value is an object with no other members */
 };
 
+static int value(struct wm_json *r, struct member *m, struct wm_error *err);
+
 /* Take apart an object into the members named (name NULL ends); WM_E_FORMAT for any other. */
-static int members(struct wm_str raw, struct wm_arena *arena, const char *what,
-                   struct member *wanted, struct wm_error *err)
+static int take_members(struct wm_json *r, const char *what, struct member *wanted,
+                        struct wm_error *err)
 {
-    struct wm_json r;
     struct wm_str key;
-    wm_json_open(&r, raw, arena);
-    int more = wm_json_object(&r, err);
-    while (!more && (more = wm_json_key(&r, &key, err)) > 0) {
+    int more = wm_json_object(r, err);
+    while (!more && (more = wm_json_key(r, &key, err)) > 0) {
         struct member *m = wanted;
         while (m->name && !wm_str_eq(key, wm_str_of(m->name)))
             m++;
@@ -24,9 +26,33 @@ static int members(struct wm_str raw, struct wm_arena *arena, const char *what,
                            (int)(key.len < 64 ? key.len : 64), key.ptr);
         if (m->raw.len)
             return wm_fail(err, WM_E_FORMAT, "%s has \"%s\" twice", what, m->name);
-        more = wm_json_skip(&r, &m->raw, err);
+        more = value(r, m, err);
     }
-    return more ? more : wm_json_finish(&r, err);
+    return more;
+}
+
+static int value(struct wm_json *r, struct member *m, struct wm_error *err)
+{
+    if (m->inside && wm_json_peek(r) == WM_JSON_OBJECT) {
+        struct wm_json before = *r;
+        struct wm_error unused = {0};
+        if (take_members(r, m->name, m->inside, &unused) == 0) {
+            m->has_inside = true;
+            m->raw = (struct wm_str){before.at, (size_t)(r->at - before.at)};
+            return 0;
+        }
+        *r = before;
+    }
+    return wm_json_skip(r, &m->raw, err);
+}
+
+static int members(struct wm_str raw, struct wm_arena *arena, const char *what,
+                   struct member *wanted, struct wm_error *err)
+{
+    struct wm_json r;
+    wm_json_open(&r, raw, arena);
+    int status = take_members(&r, what, wanted, err);
+    return status ? status : wm_json_finish(&r, err);
 }
 
 static bool is_null(struct wm_str raw)
@@ -82,8 +108,11 @@ static int unknown(const char *what, struct wm_str type, struct wm_error *err)
 static int byte_level(struct wm_str raw, struct wm_arena *arena, const char *what,
                       bool *ret_use_regex, struct wm_error *err)
 {
-    struct member m[] = {
-        {"type", {0}}, {"add_prefix_space", {0}}, {"trim_offsets", {0}}, {"use_regex", {0}}, {0}};
+    struct member m[] = {{.name = "type"},
+                         {.name = "add_prefix_space"},
+                         {.name = "trim_offsets"},
+                         {.name = "use_regex"},
+                         {0}};
     int status = members(raw, arena, what, m, err);
     if (!status && ret_use_regex)
         status = flag(&m[1], true, false, what, err);
@@ -97,8 +126,9 @@ static int split_pattern(struct wm_str raw, struct wm_arena *arena, struct wm_st
                          struct wm_error *err)
 {
     const char *what = "pre_tokenizer Split";
-    struct member m[] = {{"type", {0}}, {"pattern", {0}}, {"behavior", {0}}, {"invert", {0}}, {0}};
-    struct member p[] = {{"Regex", {0}}, {0}};
+    struct member m[] = {
+        {.name = "type"}, {.name = "pattern"}, {.name = "behavior"}, {.name = "invert"}, {0}};
+    struct member p[] = {{.name = "Regex"}, {0}};
     struct wm_str behavior;
     int status = members(raw, arena, what, m, err);
     if (!status)
@@ -122,7 +152,7 @@ static int split_pattern(struct wm_str raw, struct wm_arena *arena, struct wm_st
 static int digits_pattern(struct wm_str digits, struct wm_str bytes, struct wm_arena *arena,
                           struct wm_str *ret, struct wm_error *err)
 {
-    struct member m[] = {{"type", {0}}, {"individual_digits", {0}}, {0}};
+    struct member m[] = {{.name = "type"}, {.name = "individual_digits"}, {0}};
     bool use_regex = false;
     int status = members(digits, arena, "pre_tokenizer Digits", m, err);
     if (status)
@@ -143,7 +173,7 @@ static int digits_pattern(struct wm_str digits, struct wm_str bytes, struct wm_a
 static int sequence_pattern(struct wm_str raw, struct wm_arena *arena, struct wm_str *ret,
                             struct wm_error *err)
 {
-    struct member m[] = {{"type", {0}}, {"pretokenizers", {0}}, {0}};
+    struct member m[] = {{.name = "type"}, {.name = "pretokenizers"}, {0}};
     struct wm_str parts[2], type[2];
     struct wm_json r;
     size_t n = 0;
@@ -218,7 +248,7 @@ static int normalizer(struct wm_str raw, struct wm_arena *arena, bool *ret_nfc,
                       struct wm_error *err)
 {
     struct wm_str type;
-    struct member m[] = {{"type", {0}}, {0}};
+    struct member m[] = {{.name = "type"}, {0}};
     if (is_null(raw))
         return 0;
     int status = type_of(raw, arena, "normalizer", &type, err);
@@ -246,7 +276,7 @@ static int one_post_processor(struct wm_str raw, struct wm_arena *arena,
 static int post_processor(struct wm_str raw, struct wm_arena *arena, struct wm_str *ret_template,
                           struct wm_error *err)
 {
-    struct member m[] = {{"type", {0}}, {"processors", {0}}, {0}};
+    struct member m[] = {{.name = "type"}, {.name = "processors"}, {0}};
     struct wm_str type, part;
     struct wm_json r;
     if (is_null(raw))
@@ -285,29 +315,28 @@ enum model_member {
     BYTE_FALLBACK,
     IGNORE_MERGES,
     VOCAB,
-    MERGES
+    MERGES,
+    MODEL_MEMBERS
 };
+#define MODEL_MEMBERS_                                                                            \
+    {                                                                                             \
+        [TYPE] = {.name = "type"}, [DROPOUT] = {.name = "dropout"},                               \
+        [UNKNOWN] = {.name = "unk_token"}, [PREFIX] = {.name = "continuing_subword_prefix"},      \
+        [SUFFIX] = {.name = "end_of_word_suffix"}, [FUSE_UNKNOWN] = {.name = "fuse_unk"},         \
+        [BYTE_FALLBACK] = {.name = "byte_fallback"}, [IGNORE_MERGES] = {.name = "ignore_merges"}, \
+        [VOCAB] = {.name = "vocab"}, [MERGES] = {.name = "merges"},                               \
+        [MODEL_MEMBERS] = {.name = NULL},                                                         \
+    }
 
-static int model(struct wm_str raw, struct wm_arena *arena, struct bpe_json_parts *ret,
+/* `of` may have been taken apart already. */
+static int model(const struct member *of, struct wm_arena *arena, struct bpe_json_parts *ret,
                  struct wm_error *err)
 {
-    struct wm_str type = WM_STR("BPE"); /* files of before 2020 have no type here */
-    struct member m[] = {
-        [TYPE] = {"type", {0}},
-        [DROPOUT] = {"dropout", {0}},
-        [UNKNOWN] = {"unk_token", {0}},
-        [PREFIX] = {"continuing_subword_prefix", {0}},
-        [SUFFIX] = {"end_of_word_suffix", {0}},
-        [FUSE_UNKNOWN] = {"fuse_unk", {0}},
-        [BYTE_FALLBACK] = {"byte_fallback", {0}},
-        [IGNORE_MERGES] = {"ignore_merges", {0}},
-        [VOCAB] = {"vocab", {0}},
-        [MERGES] = {"merges", {0}},
-        [MERGES + 1] = {0},
-    };
+    struct wm_str raw = of->raw, type = WM_STR("BPE"); /* files of before 2020 have no type here */
+    struct member own[] = MODEL_MEMBERS_, *m = of->has_inside ? of->inside : own;
     if (is_null(raw))
         return wm_fail(err, WM_E_FORMAT, "there is no model");
-    int status = members(raw, arena, "model", m, err);
+    int status = of->has_inside ? 0 : members(raw, arena, "model", m, err);
     if (!status && m[TYPE].raw.len)
         status = text(m[TYPE].raw, arena, &type, err);
     if (status == WM_E_FORMAT) { /* perhaps as another model has other members */
@@ -351,16 +380,17 @@ enum top_member {
 int bpe_json_parts(struct wm_str json, struct wm_arena *arena, struct bpe_json_parts *ret,
                    struct wm_error *err)
 {
+    struct member inside[] = MODEL_MEMBERS_;
     struct member m[] = {
-        [VERSION] = {"version", {0}},
-        [TRUNCATION] = {"truncation", {0}},
-        [PADDING] = {"padding", {0}},
-        [ADDED] = {"added_tokens", {0}},
-        [NORMALIZER] = {"normalizer", {0}},
-        [PRE_TOKENIZER] = {"pre_tokenizer", {0}},
-        [POST_PROCESSOR] = {"post_processor", {0}},
-        [DECODER] = {"decoder", {0}},
-        [MODEL] = {"model", {0}},
+        [VERSION] = {.name = "version"},
+        [TRUNCATION] = {.name = "truncation"},
+        [PADDING] = {.name = "padding"},
+        [ADDED] = {.name = "added_tokens"},
+        [NORMALIZER] = {.name = "normalizer"},
+        [PRE_TOKENIZER] = {.name = "pre_tokenizer"},
+        [POST_PROCESSOR] = {.name = "post_processor"},
+        [DECODER] = {.name = "decoder"},
+        [MODEL] = {.name = "model", .inside = inside},
         [MODEL + 1] = {0},
     };
     *ret = (struct bpe_json_parts){0};
@@ -380,7 +410,7 @@ int bpe_json_parts(struct wm_str json, struct wm_arena *arena, struct bpe_json_p
     if (!status)
         status = byte_level_or_null(m[DECODER].raw, arena, "decoder", err);
     if (!status)
-        status = model(m[MODEL].raw, arena, ret, err);
+        status = model(&m[MODEL], arena, ret, err);
     if (!status)
         status = pre_tokenizer(m[PRE_TOKENIZER].raw, arena, &ret->pattern, err);
     if (!is_null(m[ADDED].raw))
@@ -392,8 +422,8 @@ int bpe_json_added(struct wm_json *r, struct bpe_json_added *ret, struct wm_erro
 {
     const char *what = "added token";
     struct member m[] = {
-        {"id", {0}},     {"content", {0}},    {"single_word", {0}}, {"lstrip", {0}},
-        {"rstrip", {0}}, {"normalized", {0}}, {"special", {0}},     {0}};
+        {.name = "id"},     {.name = "content"},    {.name = "single_word"}, {.name = "lstrip"},
+        {.name = "rstrip"}, {.name = "normalized"}, {.name = "special"},     {0}};
     struct wm_str raw;
     struct wm_json number;
     int status = wm_json_skip(r, &raw, err);

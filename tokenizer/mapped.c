@@ -24,49 +24,86 @@ int bpe_put_mapped(struct wm_tokenizer *tok, struct wm_str name, uint64_t id,
     return bpe_put_token(tok, id, (struct wm_str){bytes, len}, BPE_TOKEN, err);
 }
 
-void bpe_joined_init(struct wm_buf *joined)
+void bpe_merges_init(struct bpe_merges *m, struct wm_tokenizer *tok)
 {
-    wm_buf_init(joined, (size_t)4 * BPE_MAX_TOKEN);
+    m->tok = tok;
+    m->n = 0;
+    wm_buf_init(&m->bytes, (size_t)BPE_MERGES_AT_ONCE * 4 * BPE_MAX_TOKEN);
 }
 
-/* Id of a byte-mapped token; its bytes are appended to `joined`. */
-static int merge_part(const struct wm_tokenizer *tok, struct wm_str name, struct wm_buf *joined,
-                      uint32_t *ret_id, struct wm_error *err)
+void bpe_merges_done(struct bpe_merges *m)
+{
+    wm_buf_done(&m->bytes);
+}
+
+/* Append the bytes of a byte-mapped token. */
+static int unmap_part(struct wm_str name, struct wm_buf *bytes, struct wm_error *err)
 {
     size_t len;
-    int status = wm_buf_reserve(joined, name.len + 1, err);
+    int status = wm_buf_reserve(bytes, name.len + 1, err);
     if (status)
         return status;
-    struct wm_str bytes = {joined->ptr + joined->len, 0};
-    if (!bpe_unmap_bytes(name, joined->ptr + joined->len, &len))
+    if (!bpe_unmap_bytes(name, bytes->ptr + bytes->len, &len))
         return wm_fail(err, WM_E_FORMAT,
                        "merges: \"%.*s\" is not written in byte-mapped characters", bpe_shown(name),
                        name.ptr);
-    joined->len += bytes.len = len;
-    *ret_id = bpe_find(tok, bytes);
-    if (*ret_id == BPE_NONE)
-        return wm_fail(err, WM_E_FORMAT, "merges: \"%.*s\" is not in vocab", bpe_shown(name),
-                       name.ptr);
+    bytes->len += len;
     return 0;
 }
 
-int bpe_put_mapped_merge(struct wm_tokenizer *tok, struct wm_str left, struct wm_str right,
-                         struct wm_buf *joined, struct wm_error *err)
+int bpe_put_mapped_merge(struct bpe_merges *m, struct wm_str left, struct wm_str right,
+                         uint64_t number, struct wm_error *err)
 {
-    enum { AHEAD = 4 };
-    uint32_t left_id = 0, right_id = 0;
-    joined->len = 0;
-    int status = merge_part(tok, left, joined, &left_id, err);
+    struct bpe_mapped_merge *merge = &m->merges[m->n];
+    *merge = (struct bpe_mapped_merge){
+        .left = left, .right = right, .number = number, .at = m->bytes.len};
+    m->failed = number;
+    int status = unmap_part(left, &m->bytes, err);
+    merge->cut = m->bytes.len;
     if (!status)
-        status = merge_part(tok, right, joined, &right_id, err);
+        status = unmap_part(right, &m->bytes, err);
+    merge->end = m->bytes.len;
     if (status)
         return status;
-    uint32_t id = bpe_find(tok, wm_buf_str(joined));
-    if (id == BPE_NONE)
-        return wm_fail(err, WM_E_FORMAT, "merges: \"%.*s\" and \"%.*s\" make no token of vocab",
-                       bpe_shown(left), left.ptr, bpe_shown(right), right.ptr);
-    bpe_index_prefetch(&tok->index, tok, id + AHEAD); /* merges mostly come in the order of ids */
-    return bpe_add_merge(tok, left_id, right_id, id, err);
+    return ++m->n == BPE_MERGES_AT_ONCE ? bpe_flush_merges(m, err) : 0;
+}
+
+static int unknown_part(struct wm_str name, struct wm_error *err)
+{
+    return wm_fail(err, WM_E_FORMAT, "merges: \"%.*s\" is not in vocab", bpe_shown(name), name.ptr);
+}
+
+int bpe_flush_merges(struct bpe_merges *m, struct wm_error *err)
+{
+    struct bpe_query queries[BPE_MERGES_AT_ONCE][3]; /* left, right, joined */
+    struct wm_tokenizer *tok = m->tok;
+    const char *bytes = m->bytes.ptr;
+    size_t n = m->n;
+    int status = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct bpe_mapped_merge *merge = &m->merges[i];
+        const char *at = bytes + merge->at, *cut = bytes + merge->cut, *end = bytes + m->bytes.len;
+        bpe_ask(tok, &queries[i][0], (struct wm_str){at, merge->cut - merge->at}, end);
+        bpe_ask(tok, &queries[i][1], (struct wm_str){cut, merge->end - merge->cut}, end);
+        bpe_ask(tok, &queries[i][2], (struct wm_str){at, merge->end - merge->at}, end);
+    }
+    for (size_t i = 0; i < n && !status; i++) {
+        const struct bpe_mapped_merge *merge = &m->merges[i];
+        uint32_t left = bpe_answer(tok, &queries[i][0]), right = bpe_answer(tok, &queries[i][1]);
+        uint32_t id = bpe_answer(tok, &queries[i][2]);
+        m->failed = merge->number;
+        if (left == BPE_NONE || right == BPE_NONE)
+            status = unknown_part(left == BPE_NONE ? merge->left : merge->right, err);
+        else if (id == BPE_NONE)
+            status = wm_fail(
+                err, WM_E_FORMAT, "merges: \"%.*s\" and \"%.*s\" make no token of vocab",
+                bpe_shown(merge->left), merge->left.ptr, bpe_shown(merge->right), merge->right.ptr);
+        else
+            status = bpe_add_merge(tok, left, right, id, err);
+    }
+    m->n = 0;
+    m->bytes.len = 0;
+    return status;
 }
 
 int bpe_cut_merge(struct wm_str both, struct wm_str *left, struct wm_str *right,

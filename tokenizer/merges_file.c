@@ -94,23 +94,25 @@ static int put_vocab(struct wm_tokenizer *tok, struct wm_str json, const struct 
 
 static int put_merges(struct wm_tokenizer *tok, struct wm_str rest, struct wm_error *err)
 {
-    struct wm_buf joined;
+    struct bpe_merges merges;
     int status = 0;
-    bpe_joined_init(&joined);
+    bpe_merges_init(&merges, tok);
     for (uint64_t number = 1; rest.len && !status; number++) {
         struct wm_str line = wm_str_line(&rest), left, right;
         if (line.len && line.ptr[line.len - 1] == '\r')
             line.len--;
         if (line.len == 0 || (number == 1 && wm_str_starts(line, WM_STR("#version"))))
             continue;
+        merges.failed = number;
         status = bpe_cut_merge(line, &left, &right, err);
         if (!status)
-            status = bpe_put_mapped_merge(tok, left, right, &joined, err);
-        if (status)
-            (void)wm_error_where(err, "merges.txt line %llu", (unsigned long long)number);
+            status = bpe_put_mapped_merge(&merges, left, right, number, err);
     }
-    wm_buf_done(&joined);
-    return status;
+    if (!status)
+        status = bpe_flush_merges(&merges, err);
+    bpe_merges_done(&merges);
+    return status ? wm_error_where(err, "merges.txt line %llu", (unsigned long long)merges.failed)
+                  : 0;
 }
 
 /* Entries like <|endoftext|> that no merge makes. */

@@ -3,8 +3,13 @@
  * that is two parts.
  *
  * Two tokens that merges make are what their joined bytes come to if and only if bpe_stays_apart
- * says so (piece_windows.c), so no token is merged again: those among its prefixes that are tokens
- * are tried, longest first, with what is left behind them. */
+ * (piece_windows.c) says so, so no token is merged again: those among its prefixes that are tokens
+ * are tried, longest first, with what is left behind them.
+ *
+ * The tables are larger than the caches near the processor, so tokens are searched for side by
+ * side, a block of ids at a time: all take a step and ask for the memory of their next one. What a
+ * step reads is about parts of lower rank than the block, whose merges are all known; a token with
+ * a part in its own block is late: it is done afterwards, alone. */
 #include <stdlib.h>
 
 #include "tokenizer/ranks.h"
@@ -12,50 +17,28 @@
 enum {
     MERGED_TOKEN_MAX = 1024, /* bytes; looking for prefixes takes time ∝ the square */
     TRIES = 16,              /* prefixes of a token, before its bytes are merged after all */
-    BLOCK = 64,              /* tokens looked up at a time, so that memory is waited for once */
+    BLOCK = 64,              /* tokens side by side */
+};
+
+/* What is known of a token. */
+struct node {
+    uint32_t prefix;      /* longest token that is less than the whole token, or BPE_NONE */
+    uint32_t left, right; /* its merge; BPE_NONE: none, so far */
+    uint32_t made;        /* bytes of a token that is a byte or comes from merges, else 0 */
 };
 
 struct search {
     struct wm_tokenizer *tok;
-    uint32_t *prefixes; /* [n_ids] longest token that is less than the whole token, or BPE_NONE */
+    struct node *nodes; /* [n_ids] */
     uint64_t *filter;   /* a bit for each hash of a key, 1 if it is some token's */
     size_t filter_mask; /* bits − 1 */
-    uint16_t *made;     /* [n_ids] bytes of a token that is a byte or comes from merges, else 0 */
     struct bpe_scratch scratch;
     struct wm_ids ids;
 };
 
-static struct bpe_key key_of(const struct wm_tokenizer *tok, struct wm_str bytes)
+static const char *bytes_end(const struct wm_tokenizer *tok)
 {
-    return bpe_key(bytes.ptr, bytes.len, tok->bytes.ptr + tok->bytes.len);
-}
-
-/* Id of the token with these bytes of some token, or BPE_NONE. */
-static uint32_t find(const struct wm_tokenizer *tok, struct wm_str bytes)
-{
-    if (bytes.len == 0 || bytes.len > BPE_DIRECT_MAX)
-        return bytes.len ? bpe_find(tok, bytes) : BPE_NONE;
-    struct bpe_key key = key_of(tok, bytes);
-    return bpe_direct_find(&tok->direct, bpe_direct_bucket(&tok->direct, bpe_key_hash(key)), key);
-}
-
-/* A piece of a token on its way to being found. */
-struct query {
-    struct wm_str bytes;
-    struct bpe_key key;
-    const struct bpe_direct_bucket *bucket; /* NULL: too long to have a key */
-    uint32_t id;                            /* of the token */
-};
-
-static void ask(const struct search *s, struct query *q, uint64_t hash)
-{
-    q->bucket = bpe_direct_bucket(&s->tok->direct, hash);
-    __builtin_prefetch(q->bucket);
-}
-
-static uint32_t answer(const struct search *s, const struct query *q)
-{
-    return q->bucket ? bpe_direct_find(&s->tok->direct, q->bucket, q->key) : find(s->tok, q->bytes);
+    return tok->bytes.ptr + tok->bytes.len;
 }
 
 static int make_filter(struct search *s, struct wm_error *err)
@@ -73,24 +56,31 @@ static int make_filter(struct search *s, struct wm_error *err)
         struct wm_str bytes = bpe_bytes(tok, id);
         if (bytes.len == 0 || bytes.len > BPE_DIRECT_MAX)
             continue;
-        uint64_t bit = bpe_key_hash(key_of(tok, bytes)) & s->filter_mask;
+        uint64_t bit = bpe_key_hash(bpe_key(bytes.ptr, bytes.len, bytes_end(tok))) & s->filter_mask;
         s->filter[bit / 64] |= UINT64_C(1) << bit % 64;
     }
     return 0;
 }
 
-/* Ask for the longest part of q->bytes, less one byte at least, that may be a token. False if there
+/* A token whose prefix is being looked for. */
+struct prefix_query {
+    struct bpe_query query;
+    uint32_t id;
+};
+
+/* Ask for the longest part of the bytes, less one byte at least, that may be a token. False if there
  * is none. */
-static bool ask_prefix(const struct search *s, struct query *q)
+static bool ask_prefix(const struct search *s, struct bpe_query *q)
 {
     while (q->bytes.len-- > 1) {
         q->bucket = NULL;
         if (q->bytes.len > BPE_DIRECT_MAX)
             return true;
-        q->key = key_of(s->tok, q->bytes);
+        q->key = bpe_key(q->bytes.ptr, q->bytes.len, bytes_end(s->tok));
         uint64_t hash = bpe_key_hash(q->key), bit = hash & s->filter_mask;
         if (s->filter[bit / 64] >> bit % 64 & 1) {
-            ask(s, q, hash);
+            q->bucket = bpe_direct_bucket(&s->tok->direct, hash);
+            __builtin_prefetch(q->bucket);
             return true;
         }
     }
@@ -100,23 +90,24 @@ static bool ask_prefix(const struct search *s, struct query *q)
 /* Prefixes of the n tokens from `first` on. */
 static void find_prefixes(struct search *s, uint32_t first, size_t n)
 {
-    struct query queries[BLOCK];
+    struct prefix_query queries[BLOCK];
     size_t left = 0;
     for (uint32_t id = first; id < first + n; id++) {
-        s->prefixes[id] = BPE_NONE;
+        s->nodes[id].prefix = BPE_NONE;
         queries[left].id = id;
-        queries[left].bytes = bpe_bytes(s->tok, id);
-        left += ask_prefix(s, &queries[left]);
+        queries[left].query.bytes = bpe_bytes(s->tok, id);
+        left += ask_prefix(s, &queries[left].query);
     }
     while (left) {
         size_t kept = 0;
         for (size_t i = 0; i < left; i++) {
-            struct query *q = &queries[i];
-            s->prefixes[q->id] = answer(s, q);
-            if (s->prefixes[q->id] != BPE_NONE)
+            struct prefix_query *q = &queries[i];
+            uint32_t prefix = bpe_answer(s->tok, &q->query);
+            s->nodes[q->id].prefix = prefix;
+            if (prefix != BPE_NONE)
                 continue;
             queries[kept] = *q;
-            kept += ask_prefix(s, &queries[kept]);
+            kept += ask_prefix(s, &queries[kept].query);
         }
         left = kept;
     }
@@ -129,19 +120,78 @@ static int find_all_prefixes(struct search *s, struct wm_error *err)
         if (tok->tokens[id].len > MERGED_TOKEN_MAX)
             return wm_fail(err, WM_E_LIMIT, "token %lu has %lu bytes, over the limit of %d",
                            (unsigned long)id, (unsigned long)tok->tokens[id].len, MERGED_TOKEN_MAX);
-    s->prefixes = malloc((tok->n_ids + (size_t)1) * sizeof *s->prefixes);
-    s->made = malloc((tok->n_ids + (size_t)1) * sizeof *s->made);
-    if (!s->prefixes || !s->made)
-        return wm_fail_nomem(err, tok->n_ids * sizeof *s->prefixes, "prefixes of tokens");
+    s->nodes = bpe_table_alloc((tok->n_ids + (size_t)1) * sizeof *s->nodes);
+    if (!s->nodes)
+        return wm_fail_nomem(err, tok->n_ids * sizeof *s->nodes, "prefixes of tokens");
     int status = make_filter(s, err);
     for (uint32_t id = 0; id < tok->n_ids && !status; id += BLOCK)
         find_prefixes(s, id, tok->n_ids - id < BLOCK ? tok->n_ids - id : BLOCK);
-    for (uint32_t id = 0; id < tok->n_ids; id++)
-        s->made[id] = tok->tokens[id].len == 1;
+    for (uint32_t id = 0; id < tok->n_ids; id++) {
+        s->nodes[id].left = s->nodes[id].right = BPE_NONE;
+        s->nodes[id].made = tok->tokens[id].len == 1;
+    }
     return status;
 }
 
-/* The same by merging. */
+/* ---- whether two tokens stay apart ----
+ * As bpe_stays_apart; merges are in the order of the ids they make, so ids stand for ranks. Which
+ * way a step goes is as good as random, so steps are without branches. */
+
+struct border {
+    uint32_t left, right; /* tokens at the border at this time */
+    uint32_t before;      /* a merge of them to a token below this would have come */
+    uint32_t task;        /* whose border it is */
+    uint64_t hash;        /* of left and right */
+};
+
+/* Border `from` back to before the later of its two merges, as `to`, which may be the same place.
+ * False if both tokens are bytes. Field by field: what was just written in parts is read in parts. */
+static inline bool undo(const struct search *s, const struct border *from, struct border *to)
+{
+    uint32_t l = from->left, r = from->right;
+    const struct node *left = &s->nodes[l], *right = &s->nodes[r];
+    uint32_t left_order = left->left == BPE_NONE ? 0 : l + 1;
+    uint32_t right_order = right->left == BPE_NONE ? 0 : r + 1;
+    bool leftwards = left_order > right_order;
+    uint32_t inner = leftwards ? left->right : right->left;
+    /* An equal merge across the border would come later than the left one, before the right one. */
+    to->before = leftwards ? l : right_order;
+    to->task = from->task;
+    to->left = l = leftwards ? inner : l;
+    to->right = r = leftwards ? r : inner;
+    to->hash = bpe_pair_hash(l, r);
+    return left_order | right_order;
+}
+
+/* Whether the tokens at the border are perhaps a merge. */
+static inline bool may_meet(const struct bpe_pairs *pairs, const struct border *b)
+{
+    uint64_t bit = b->hash >> pairs->filter_shift;
+    return pairs->filter[bit / 64] >> bit % 64 & 1;
+}
+
+/* Whether they would have been merged. */
+static bool meets(const struct bpe_pairs *pairs, const struct border *b)
+{
+    const struct bpe_pair_slot *slot = &pairs->slots[b->hash >> pairs->shift];
+    while (slot->rank != BPE_NONE && !(slot->left == b->left && slot->right == b->right))
+        if (++slot == pairs->slots + pairs->n_slots)
+            slot = pairs->slots;
+    return slot->rank != BPE_NONE && slot->id < b->before;
+}
+
+static bool stays_apart(const struct search *s, uint32_t left, uint32_t right)
+{
+    struct border b = {.left = left, .right = right};
+    while (undo(s, &b, &b))
+        if (may_meet(&s->tok->pairs, &b) && meets(&s->tok->pairs, &b))
+            return false;
+    return true;
+}
+
+/* ---- one token ---- */
+
+/* What the merges so far leave of `bytes`, by merging them. */
 static int merge_bytes(struct search *s, struct wm_str bytes, struct bpe_merge *ret,
                        struct wm_error *err)
 {
@@ -157,71 +207,208 @@ static int merge_bytes(struct search *s, struct wm_str bytes, struct bpe_merge *
     return status;
 }
 
-/* What the merges so far leave of token ret->id; ret->left stays BPE_NONE if it is not two parts:
- * then it is reached only as a whole piece. `right` stands behind its longest prefix. */
-static int find_parts(struct search *s, uint32_t right, struct bpe_merge *ret, struct wm_error *err)
+/* What stands in token `id` behind its first `cut` bytes. */
+static struct wm_str rest_of(const struct search *s, uint32_t id, size_t cut)
 {
-    const struct wm_tokenizer *tok = s->tok;
-    struct wm_str bytes = bpe_bytes(tok, ret->id);
-    uint32_t left = s->prefixes[ret->id];
-    for (int tries = 0; left != BPE_NONE; tries++) {
+    struct wm_str bytes = bpe_bytes(s->tok, id);
+    return (struct wm_str){bytes.ptr + cut, bytes.len - cut};
+}
+
+/* What the merges so far leave of token ret->id; ret->left stays BPE_NONE if it is not two parts:
+ * then it is reached only as a whole piece. */
+static int find_parts(struct search *s, struct bpe_merge *ret, struct wm_error *err)
+{
+    uint32_t left = s->nodes[ret->id].prefix;
+    for (int tries = 0; left != BPE_NONE; tries++, left = s->nodes[left].prefix) {
+        size_t cut = s->nodes[left].made;
         if (tries == TRIES)
-            return merge_bytes(s, bytes, ret, err);
-        size_t cut = s->made[left];
-        if (cut && tries)
-            right = find(tok, (struct wm_str){bytes.ptr + cut, bytes.len - cut});
-        if (cut && right != BPE_NONE && s->made[right] && bpe_stays_apart(tok, left, right)) {
-            ret->left = left;
-            ret->right = right;
-            break;
-        }
-        left = s->prefixes[left];
+            return merge_bytes(s, bpe_bytes(s->tok, ret->id), ret, err);
+        uint32_t right = cut ? bpe_find(s->tok, rest_of(s, ret->id, cut)) : BPE_NONE;
+        if (right == BPE_NONE || !s->nodes[right].made || !stays_apart(s, left, right))
+            continue;
+        ret->left = left;
+        ret->right = right;
+        break;
     }
     return 0;
 }
 
-/* Ask for what stands behind a prefix of token `id`. */
-static void ask_rest(const struct search *s, struct query *q, uint32_t id, uint32_t prefix)
+/* ---- a block of tokens ---- */
+
+struct task {
+    enum { SEARCHING, FOUND, NOT_FOUND, LATE } state;
+    int tries;
+    uint32_t id, left, right;
+    struct bpe_query rest; /* what stands behind `left` */
+};
+
+/* The tasks of a block, and the borders that those which got so far are at. */
+struct block {
+    uint32_t first;
+    struct task tasks[BLOCK];
+    uint32_t active[BLOCK]; /* places of the tasks that are searching */
+    size_t n_active;
+    struct border borders[BLOCK];
+    size_t n_borders;
+};
+
+/* The task goes on with a shorter prefix, or ends. */
+static void try_prefix(const struct search *s, struct task *t, uint32_t prefix)
 {
-    struct wm_str bytes = bpe_bytes(s->tok, id);
-    size_t cut = prefix == BPE_NONE ? bytes.len : s->tok->tokens[prefix].len;
-    q->bucket = NULL;
-    q->bytes = (struct wm_str){bytes.ptr + cut, bytes.len - cut};
-    if (q->bytes.len == 0 || q->bytes.len > BPE_DIRECT_MAX)
-        return;
-    q->key = key_of(s->tok, q->bytes);
-    ask(s, q, bpe_key_hash(q->key));
+    t->left = prefix;
+    t->state = prefix == BPE_NONE ? NOT_FOUND : t->tries++ == TRIES ? LATE : SEARCHING;
+    if (t->state == SEARCHING)
+        __builtin_prefetch(&s->nodes[prefix]);
+}
+
+/* Part `id` of the task is made by no merge of before the block. If it may yet be by one within,
+ * the task is late, else it goes on. */
+static void skip_part(const struct search *s, const struct block *b, struct task *t, uint32_t id)
+{
+    if (id >= b->first && id < t->id)
+        t->state = LATE;
+    else
+        try_prefix(s, t, s->nodes[t->left].prefix);
+}
+
+/* Ask for what stands behind the prefixes. */
+static void ask_rests(const struct search *s, struct block *b)
+{
+    for (size_t i = 0; i < b->n_active; i++) {
+        struct task *t = &b->tasks[b->active[i]];
+        while (t->state == SEARCHING && !s->nodes[t->left].made)
+            skip_part(s, b, t, t->left);
+        if (t->state == SEARCHING)
+            bpe_ask(s->tok, &t->rest, rest_of(s, t->id, s->nodes[t->left].made), bytes_end(s->tok));
+    }
+}
+
+static void take_rests(const struct search *s, struct block *b)
+{
+    for (size_t i = 0; i < b->n_active; i++) {
+        struct task *t = &b->tasks[b->active[i]];
+        if (t->state != SEARCHING)
+            continue;
+        t->right = bpe_answer(s->tok, &t->rest);
+        if (t->right != BPE_NONE)
+            __builtin_prefetch(&s->nodes[t->right]);
+    }
+    b->n_borders = 0;
+    for (size_t i = 0; i < b->n_active; i++) {
+        struct task *t = &b->tasks[b->active[i]];
+        if (t->state != SEARCHING)
+            continue;
+        if (t->right == BPE_NONE)
+            try_prefix(s, t, s->nodes[t->left].prefix);
+        else if (!s->nodes[t->right].made)
+            skip_part(s, b, t, t->right);
+        else
+            b->borders[b->n_borders++] =
+                (struct border){.left = t->left, .right = t->right, .task = b->active[i]};
+    }
+}
+
+/* One step back at every border. */
+static void undo_all(const struct search *s, struct block *b)
+{
+    const struct bpe_pairs *pairs = &s->tok->pairs;
+    size_t kept = 0;
+    for (size_t i = 0; i < b->n_borders; i++) {
+        struct border *to = &b->borders[kept];
+        bool more = undo(s, &b->borders[i], to);
+        b->tasks[to->task].state = more ? SEARCHING : FOUND;
+        __builtin_prefetch(&pairs->filter[(to->hash >> pairs->filter_shift) / 64]);
+        kept += more;
+    }
+    b->n_borders = kept;
+}
+
+/* Tasks whose parts meet take a shorter prefix. */
+static void check_all(const struct search *s, struct block *b)
+{
+    const struct bpe_pairs *pairs = &s->tok->pairs;
+    uint32_t suspects[BLOCK];
+    size_t n = 0;
+    for (size_t i = 0; i < b->n_borders; i++) {
+        suspects[n] = (uint32_t)i;
+        n += may_meet(pairs, &b->borders[i]);
+        __builtin_prefetch(&s->nodes[b->borders[i].left]);
+        __builtin_prefetch(&s->nodes[b->borders[i].right]);
+    }
+    for (size_t k = 0; k < n; k++)
+        __builtin_prefetch(&pairs->slots[b->borders[suspects[k]].hash >> pairs->shift]);
+    while (n--) { /* from the end, so that the last border can take the place of one that leaves */
+        struct border *border = &b->borders[suspects[n]];
+        struct task *t = &b->tasks[border->task];
+        if (!meets(pairs, border))
+            continue;
+        try_prefix(s, t, s->nodes[t->left].prefix);
+        *border = b->borders[--b->n_borders];
+    }
+}
+
+static void search_block(const struct search *s, struct block *b, uint32_t first, size_t n)
+{
+    b->first = first;
+    b->n_active = n;
+    for (size_t i = 0; i < n; i++) {
+        b->tasks[i].id = first + (uint32_t)i;
+        b->tasks[i].tries = 0;
+        b->active[i] = (uint32_t)i;
+        try_prefix(s, &b->tasks[i], s->nodes[first + i].prefix);
+    }
+    while (b->n_active) {
+        ask_rests(s, b);
+        take_rests(s, b);
+        for (undo_all(s, b); b->n_borders; undo_all(s, b))
+            check_all(s, b);
+        size_t kept = 0;
+        for (size_t i = 0; i < b->n_active; i++) {
+            b->active[kept] = b->active[i];
+            kept += b->tasks[b->active[i]].state == SEARCHING;
+        }
+        b->n_active = kept;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (b->tasks[i].state == FOUND)
+            __builtin_prefetch(bpe_pairs_slot(&s->tok->pairs, b->tasks[i].left, b->tasks[i].right),
+                               1);
 }
 
 /* Merges of the n tokens from `first` on. */
 static int put_merges(struct search *s, uint32_t first, size_t n, struct wm_error *err)
 {
     struct wm_tokenizer *tok = s->tok;
-    struct query queries[BLOCK], second;
-    uint32_t right[BLOCK];
+    struct block b;
     int status = 0;
-    for (size_t i = 0; i < n; i++)
-        ask_rest(s, &queries[i], first + (uint32_t)i, s->prefixes[first + i]);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t left = s->prefixes[first + i];
-        right[i] = answer(s, &queries[i]);
-        if (left == BPE_NONE)
-            continue;
-        ask_rest(s, &second, first + (uint32_t)i, s->prefixes[left]);
-        if (right[i] == BPE_NONE)
-            continue;
-        __builtin_prefetch(&tok->origins[right[i]]);
-        __builtin_prefetch(&tok->origins[left]);
-        __builtin_prefetch(bpe_pairs_slot(&tok->pairs, left, right[i]));
-    }
+    search_block(s, &b, first, n);
     for (size_t i = 0; i < n && !status; i++) {
         struct bpe_merge merge = {BPE_NONE, BPE_NONE, first + (uint32_t)i};
-        status = find_parts(s, right[i], &merge, err);
+        if (b.tasks[i].state == FOUND) {
+            merge.left = b.tasks[i].left;
+            merge.right = b.tasks[i].right;
+        } else if (b.tasks[i].state == LATE) {
+            status = find_parts(s, &merge, err);
+        }
         if (status || merge.left == BPE_NONE)
             continue;
         status = bpe_add_merge(tok, merge.left, merge.right, merge.id, err);
-        tok->origins[merge.id] = (struct bpe_origin){merge.left, merge.right, tok->n_merges};
-        s->made[merge.id] = (uint16_t)tok->tokens[merge.id].len;
+        struct node *node = &s->nodes[merge.id];
+        node->left = merge.left;
+        node->right = merge.right;
+        node->made = tok->tokens[merge.id].len;
+    }
+    return status;
+}
+
+/* Origins of the tokens, as the merges have them. */
+static int put_origins(struct search *s, struct wm_error *err)
+{
+    struct wm_tokenizer *tok = s->tok;
+    int status = bpe_origins_init(tok, err);
+    for (uint32_t i = 0; i < tok->n_merges && !status; i++) {
+        const struct bpe_merge *merge = &tok->merges[i];
+        tok->origins[merge->id] = (struct bpe_origin){merge->left, merge->right, i + 1};
     }
     return status;
 }
@@ -230,18 +417,15 @@ int bpe_merge_ranks(struct wm_tokenizer *tok, struct wm_error *err)
 {
     struct search s = {.tok = tok};
     tok->ignore_merges = true;
-    int status = bpe_direct_init(tok, err);
-    if (!status)
-        status = bpe_pairs_reserve(&tok->pairs, tok->n_ids, err);
-    if (!status)
-        status = bpe_origins_init(tok, err);
+    int status = bpe_pairs_reserve(&tok->pairs, tok->n_ids, err);
     if (!status)
         status = find_all_prefixes(&s, err);
     for (uint32_t id = 0; id < tok->n_ids && !status; id += BLOCK)
         status = put_merges(&s, id, tok->n_ids - id < BLOCK ? tok->n_ids - id : BLOCK, err);
-    free(s.prefixes);
+    if (!status)
+        status = put_origins(&s, err);
+    free(s.nodes);
     free(s.filter);
-    free(s.made);
     bpe_scratch_done(&s.scratch);
     wm_ids_done(&s.ids);
     return status;

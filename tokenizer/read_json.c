@@ -69,27 +69,25 @@ static int read_merge(struct wm_json *r, struct wm_str *left, struct wm_str *rig
     return more;
 }
 
-static int put_merge(struct wm_tokenizer *tok, struct wm_json *r, struct wm_buf *joined,
-                     struct wm_error *err)
-{
-    struct wm_str left, right;
-    int status = read_merge(r, &left, &right, err);
-    return status ? status : bpe_put_mapped_merge(tok, left, right, joined, err);
-}
-
 static int put_merges(struct wm_tokenizer *tok, struct wm_str raw, struct wm_arena *arena,
                       struct wm_error *err)
 {
     struct wm_json r;
-    struct wm_buf joined;
-    bpe_joined_init(&joined);
+    struct bpe_merges merges;
+    struct wm_str left, right;
+    bpe_merges_init(&merges, tok);
     wm_json_open(&r, raw, arena);
     int more = wm_json_array(&r, err);
     while (!more && (more = wm_json_item(&r, err)) > 0) {
-        more = put_merge(tok, &r, &joined, err);
-        wm_arena_reset(arena);
+        more = read_merge(&r, &left, &right, err);
+        if (!more)
+            more = bpe_put_mapped_merge(&merges, left, right, 0, err);
+        if (merges.n == 0)
+            wm_arena_reset(arena);
     }
-    wm_buf_done(&joined);
+    if (!more)
+        more = bpe_flush_merges(&merges, err);
+    bpe_merges_done(&merges);
     return more ? more : wm_json_finish(&r, err);
 }
 

@@ -94,13 +94,6 @@ uint32_t bpe_index_put(struct bpe_index *index, const struct wm_tokenizer *tok, 
     return BPE_NONE;
 }
 
-void bpe_index_prefetch(const struct bpe_index *index, const struct wm_tokenizer *tok, uint32_t id)
-{
-    struct wm_str bytes = wm_token_bytes(tok, id);
-    size_t hash = (size_t)XXH3_64bits(bytes.ptr, bytes.len);
-    __builtin_prefetch(&index->slots[hash & (index->n_slots - 1)]);
-}
-
 uint32_t bpe_index_find(const struct bpe_index *index, const struct wm_tokenizer *tok,
                         struct wm_str bytes)
 {
@@ -209,7 +202,9 @@ int bpe_byte_pairs_init(struct wm_tokenizer *tok, struct wm_error *err)
 void bpe_byte_pairs_put(struct wm_tokenizer *tok, uint32_t rank)
 {
     const struct bpe_merge *merge = &tok->merges[rank];
-    if (!tok->byte_pairs || tok->tokens[merge->left].len != 1 || tok->tokens[merge->right].len != 1)
+    if (!tok->byte_pairs || tok->tokens[merge->id].len != 2)
+        return;
+    if (tok->tokens[merge->left].len != 1 || tok->tokens[merge->right].len != 1)
         return;
     struct wm_str left = wm_token_bytes(tok, merge->left);
     struct wm_str right = wm_token_bytes(tok, merge->right);

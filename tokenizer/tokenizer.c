@@ -46,6 +46,13 @@ bool wm_token_is_special(const struct wm_tokenizer *tok, uint32_t id)
 
 uint32_t bpe_find(const struct wm_tokenizer *tok, struct wm_str bytes)
 {
+    if (bytes.len && bytes.len <= BPE_DIRECT_MAX && tok->direct.buckets) {
+        struct bpe_key key = bpe_key(bytes.ptr, bytes.len, bytes.ptr + bytes.len);
+        uint64_t hash = bpe_key_hash(key);
+        uint32_t id = bpe_direct_find(&tok->direct, bpe_direct_bucket(&tok->direct, hash), key);
+        if (id != BPE_NONE)
+            return id;
+    }
     return bpe_index_find(&tok->index, tok, bytes);
 }
 
