@@ -22,6 +22,7 @@
 
 #include "trainer/gemm.h"
 #include "trainer/model.h"
+#include "trainer/pages.h"
 #include "trainer/plan.h"
 
 enum {
@@ -51,8 +52,8 @@ struct wm_activations {
     double *span_parts; /* training: [n_spans] of the gradient norm */
     size_t *first_span; /* [layout.n + 1] the flat buffers, cut into spans tensor by tensor */
     size_t n_spans;
-    void *memory; /* the one mapping all floats live in; NULL: a frame */
-    uint64_t memory_bytes;
+    uint64_t bytes;        /* of all floats, */
+    struct wm_pages pages; /* in one mapping; a frame has none */
 };
 
 /** The model without its floats: tables and plan, for explaining and counting. `ret_bytes`: all

@@ -5,14 +5,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "trainer/activations.h"
 #include "trainer/attention.h"
 #include "trainer/rope.h"
 #include "trainer/tile.h"
 
-enum { LINE = 64, HUGE_PAGE = 2 << 20 };
+enum { LINE = 64 };
 
 struct arena {
     unsigned char *base; /* NULL: only count */
@@ -180,12 +179,12 @@ int wm_model_frame(const struct wm_model_config *config, const struct wm_model_o
     }
     cut_spans(model);
     place_model(&count, model, n_threads, options->training);
-    status = plan_activations(model, options, count.used + HUGE_PAGE + frame_bytes(model), err);
+    status = plan_activations(model, options, wm_pages_size(count.used) + frame_bytes(model), err);
     if (status)
         goto fail;
     (void)take_floats(&count, acts->plan.floats);
-    acts->memory_bytes = count.used + HUGE_PAGE;
-    *ret_bytes = acts->memory_bytes + frame_bytes(model);
+    acts->bytes = count.used;
+    *ret_bytes = wm_pages_size(acts->bytes) + frame_bytes(model);
     *ret = model;
     return 0;
 fail:
@@ -198,33 +197,13 @@ void wm_model_free(struct wm_model *model)
     if (!model)
         return;
     struct wm_activations *acts = model->acts;
-    if (acts->memory)
-        (void)munmap(acts->memory, (size_t)acts->memory_bytes);
+    wm_pages_unmap(&acts->pages);
     free(acts->first_span);
     wm_plan_free(&acts->plan);
     wm_ops_free(&acts->ops);
     free(acts);
     wm_params_free(&model->layout);
     free(model);
-}
-
-/* One mapping, a huge page larger than needed so that it can begin at one. */
-static int map(struct wm_activations *acts, unsigned char **ret, struct wm_error *err)
-{
-    const uint64_t size = acts->memory_bytes;
-    void *at = size > SIZE_MAX / 2 ? MAP_FAILED
-                                   : mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE,
-                                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED) {
-        (void)wm_fail_nomem(err, (size_t)size, "model");
-        return wm_error_hint(err, "use a smaller micro-batch or a smaller model");
-    }
-    acts->memory = at;
-    *ret = (unsigned char *)at + (HUGE_PAGE - (uintptr_t)at % HUGE_PAGE) % HUGE_PAGE;
-#ifdef MADV_HUGEPAGE
-    (void)madvise(*ret, (size_t)size - HUGE_PAGE, MADV_HUGEPAGE); /* only a wish */
-#endif
-    return 0;
 }
 
 int wm_model_open(const struct wm_model_config *config, const struct wm_model_options *options,
@@ -237,11 +216,12 @@ int wm_model_open(const struct wm_model_config *config, const struct wm_model_op
     if (status)
         return status;
     struct wm_activations *acts = model->acts;
-    status = map(acts, &arena.base, err);
+    status = wm_pages_map(acts->bytes, "model", &acts->pages, err);
     if (status) {
         wm_model_free(model);
-        return status;
+        return wm_error_hint(err, "use a smaller micro-batch or a smaller model");
     }
+    arena.base = acts->pages.ptr;
     place_model(&arena, model, wm_team_size(team), options->training);
     acts->block = take_floats(&arena, acts->plan.floats);
     model->team = team;
