@@ -5,9 +5,9 @@ It describes itself in a line, then reads lines of "STEPS …" and answers each 
     seconds, CPU seconds, loss (nats per token), largest resident set (bytes), 0, 0
 until its input ends: see bench/trainer_step.c.
 
-Written as PyTorch's users write it: pre-norm blocks, one map for queries, keys and values, tanh GELU,
-tied head, autocast for bf16, AdamW, gradients clipped. PyTorch has several ways to do attention and
-AdamW; with "auto" each is tried and the fastest one taken.
+Written as PyTorch's users write it: pre-norm blocks, one map for queries, keys and values, tanh
+GELU, tied head, autocast for bf16, AdamW, gradients clipped. PyTorch has several ways to do attention
+and AdamW; with "auto" each is tried and the fastest one taken.
 """
 import argparse
 import contextlib
@@ -199,7 +199,8 @@ def main():
     training.use(attention, foreach == "foreach")
     training.gradients()
     parameters = sum(p.numel() for p in training.model.parameters())
-    print(f"torch={torch.__version__} blas={blas()} capability={os.environ.get('ATEN_CPU_CAPABILITY', 'usual')}"
+    capability = os.environ.get("ATEN_CPU_CAPABILITY", "usual")
+    print(f"torch={torch.__version__} blas={blas()} capability={capability}"
           f" threads={torch.get_num_threads()} parameters={parameters}"
           f" attention={attention} adamw={foreach}", flush=True)
     for line in sys.stdin:

@@ -129,24 +129,38 @@ static const struct wm_gemm_tile *tile_of(const struct bench *b)
     return b->model->compute == WM_COMPUTE_BF16 ? b->kernels->bf16 : b->kernels->f32;
 }
 
-static int train(struct bench *b, uint64_t steps, struct round *ret, struct wm_error *err)
+/* Steps in one session of the team, as training has them. */
+struct stretch {
+    struct bench *bench;
+    uint64_t steps;
+    struct wm_error *err;
+    int status;
+};
+
+static void train_stretch(void *arg)
 {
+    struct stretch *s = arg;
+    struct bench *b = s->bench;
     const struct wm_lm_batch batch = {
         .b = b->how.max_batch, .t = b->config.n_ctx, .inputs = b->ids, .targets = b->ids + 1};
-    const double begin = machine_seconds(), cpu_begin = machine_cpu_seconds();
-    for (uint64_t i = 0; i < steps; i++) {
+    for (uint64_t i = 0; !s->status && i < s->steps; i++) {
         wm_model_zero_grads(b->model);
-        const int status =
-            wm_model_forward_backward(b->model, &batch, 1 / (float)b->n_tokens, &b->nll, err);
-        if (status)
-            return status;
+        s->status =
+            wm_model_forward_backward(b->model, &batch, 1 / (float)b->n_tokens, &b->nll, s->err);
         const double norm = wm_model_grad_norm(b->model);
         const struct wm_optimizer_step how = {3e-4, ++b->step, norm > 1 ? 1 / norm : 1};
         wm_optimizer_update(b->optimizer, &how);
     }
+}
+
+static int train(struct bench *b, uint64_t steps, struct round *ret, struct wm_error *err)
+{
+    struct stretch stretch = {b, steps, err, 0};
+    const double begin = machine_seconds(), cpu_begin = machine_cpu_seconds();
+    wm_team_session(b->team, train_stretch, &stretch);
     *ret = (struct round){.seconds = machine_seconds() - begin,
                           .cpu_seconds = machine_cpu_seconds() - cpu_begin};
-    return 0;
+    return stretch.status;
 }
 
 static void describe(const struct bench *b)
