@@ -148,6 +148,8 @@ void cli_signals(struct cli *cli);
 
 /** -j alone, for commands that need nothing else of a run. Binds to run.options. */
 extern const struct wm_option cli_jobs_table[];
+/** -j and --memory. Binds to run.options. */
+extern const struct wm_option cli_effort_table[];
 /** --dry-run and --explain, for commands that do steps. Binds to options; cli_execute obeys. */
 extern const struct wm_option cli_plan_table[];
 /** Is `dir` the directory of a `what`, with its `file`? WM_E_CONFIG. */

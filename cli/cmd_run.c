@@ -88,6 +88,8 @@ static int load(struct cli *cli, struct wm_error *err)
         file.options.max_bad_files = given.max_bad_files;
     if (cli_was_given(cli, "max_bad_records"))
         file.options.max_bad_records = given.max_bad_records;
+    if (cli_was_given(cli, "verify"))
+        file.options.verify = given.verify;
     cli->file = cli->run; /* its arena holds the command line's strings */
     cli->run = file;
     return 0;
@@ -141,7 +143,8 @@ const struct cli_command cli_command_run = {
     .operands = "CONFIG.yaml",
     .examples = "  wetmill run samples/quickstart.yaml\n"
                 "  wetmill run crawl.yaml --set tokenizer.vocabulary=16000 -j 8\n"
-                "  wetmill run crawl.yaml --explain",
+                "  wetmill run crawl.yaml --explain\n"
+                "  wetmill run crawl.yaml --verify      reads what is there, mends what is damaged",
     .notes = "The same command again does only what is missing or follows from a change; after an\n"
              "interruption it goes on. Results stand in the output directory, one folder a step.",
     .min_operands = 1,

@@ -8,6 +8,14 @@ const struct wm_option cli_jobs_table[] = {
     {0},
 };
 
+const struct wm_option cli_effort_table[] = {
+    {"jobs", WM_OPTION_COUNT, WM_OFFSET_(struct wm_run_options, jobs, uint64_t), 0, 0, 1024, NULL,
+     NULL, "threads", "worker threads; 0 = one for each processor", WM_OPTION_SPEED},
+    {"memory", WM_OPTION_SIZE, WM_OFFSET_(struct wm_run_options, memory, uint64_t), 0, 0, 1e15,
+     NULL, NULL, "bytes", "most memory to use; 0 = 60 % of the machine's", WM_OPTION_SPEED},
+    {0},
+};
+
 const struct wm_option cli_plan_table[] = {
     WM_BOOL(struct cli_options, dry_run, 0, "say what would run, and stop"),
     WM_BOOL(struct cli_options, explain, 0,

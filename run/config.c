@@ -5,7 +5,10 @@
 
 #include "run/step.h"
 
-enum { RUN_ARENA = 256 << 20 /* bytes of strings and option values of one configuration */ };
+enum {
+    RUN_ARENA = 256 << 20,  /* bytes of strings and option values of one configuration */
+    COMMAND_MAX = 16 << 20, /* bytes of its file name and overrides */
+};
 
 int wm_run_init(struct wm_run *run, struct wm_error *err)
 {
@@ -232,6 +235,37 @@ static int check_version(const struct wm_yaml_node *root, struct wm_error *err)
     return 0;
 }
 
+/* For a shell: 'it'\''s' */
+static int put_word(struct wm_buf *out, const char *word, struct wm_error *err)
+{
+    int status = wm_buf_add(out, " '", 2, err);
+    for (const char *c = word; !status && *c; c++)
+        status = *c == '\'' ? wm_buf_add(out, "'\\''", 4, err) : wm_buf_add(out, c, 1, err);
+    return status ? status : wm_buf_add(out, "'", 1, err);
+}
+
+/* What to give `wetmill run` to get this run again, from any directory. */
+static int note_command(struct wm_run *run, const char *path, const char *const *overrides,
+                        size_t n_overrides, struct wm_error *err)
+{
+    struct wm_buf buf;
+    char *whole = realpath(path, NULL);
+    if (!whole)
+        return 0; /* a pipe that is gone by now */
+    wm_buf_init(&buf, COMMAND_MAX);
+    int status = put_word(&buf, whole, err);
+    for (size_t i = 0; !status && i < n_overrides; i++) {
+        status = wm_buf_add(&buf, " --set", 6, err);
+        if (!status)
+            status = put_word(&buf, overrides[i], err);
+    }
+    if (!status && !(run->command = wm_arena_cstr(&run->arena, wm_buf_str(&buf))))
+        status = wm_fail_nomem(err, buf.len, "command");
+    free(whole);
+    wm_buf_done(&buf);
+    return status;
+}
+
 int wm_run_load(const char *path, const char *const *overrides, size_t n_overrides,
                 struct wm_run *ret, struct wm_error *err)
 {
@@ -251,6 +285,8 @@ int wm_run_load(const char *path, const char *const *overrides, size_t n_overrid
         status = ret->input.root ? load_sections(ret, root, err)
                                  : wm_fail_nomem(err, dir, "configuration");
     }
+    if (!status)
+        status = note_command(ret, path, overrides, n_overrides, err);
     if (status)
         wm_run_done(ret);
     return status;

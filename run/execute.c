@@ -94,6 +94,8 @@ int wm_step_identify(struct wm_step_context *ctx, const struct wm_step *step, st
         if (status)
             break;
         wm_hex128(from, hex);
+        if (!ctx->run->given[id] && ctx->result->steps[id])
+            memcpy(ctx->reads[id], hex, sizeof hex);
         status = wm_buf_printf(&buf, err, ",\"%s\":\"%s\"", wm_steps[id]->name, hex);
     }
     if (!status)
@@ -125,6 +127,32 @@ static int is_fresh(struct wm_step_context *ctx, const struct wm_step *step, con
 {
     *ret = true;
     return step->fresh ? step->fresh(ctx, record, ret, err) : 0;
+}
+
+static void on_finding(void *arg, const struct wm_finding *finding)
+{
+    wm_step_say(arg, "%s: %s", finding->file, finding->what);
+}
+
+/* --verify: all of a result is read before it counts. */
+static int is_whole(struct wm_step_context *ctx, const struct wm_step *step, const json_t *record,
+                    bool *ret, struct wm_error *err)
+{
+    struct wm_verify_result found = {0};
+    const struct wm_verify_job job = {
+        .dir = ctx->dir,
+        .n_workers = ctx->n_workers,
+        .memory = ctx->memory,
+        .on_finding = on_finding,
+        .arg = ctx,
+        .progress = ctx->hooks ? ctx->hooks->progress : NULL,
+        .cancel = ctx->hooks ? ctx->hooks->cancel : NULL,
+    };
+    struct wm_verifier v = {&job, &found, step->name, step->directory};
+    tell_state(ctx->hooks, step, "is checked");
+    int status = wm_step_check(&v, step, ctx->dir, record, err);
+    *ret = !found.n_findings;
+    return status;
 }
 
 /* Working state of another identity is of no use: it goes before the step starts. */
@@ -164,7 +192,15 @@ static int check_place(const struct wm_step_context *ctx, const struct wm_step *
         return status;
     json_t *record = wm_record_read(ctx->dir);
     const char *made_by = json_string_value(json_object_get(record, "step"));
-    if (!made_by || strcmp(made_by, step->name) != 0) {
+    /* A record that cannot be read is damage, which --verify is there to mend. */
+    char path[WM_PATH_MAX];
+    bool damaged = !record && !wm_path_join(path, ctx->dir, "step.json", err) && wm_exists(path);
+    bool ours = damaged ? ctx->run->options.verify : made_by && strcmp(made_by, step->name) == 0;
+    if (!ours && damaged) {
+        wm_fail(err, WM_E_FORMAT, "the record of step %s is damaged", step->name);
+        (void)wm_error_where(err, "%s", path);
+        status = wm_error_hint(err, "--verify replaces the results in this directory");
+    } else if (!ours) {
         wm_fail(err, WM_E_CONFIG, "the directory holds files that are no result of step %s",
                 step->name);
         (void)wm_error_where(err, "%s", ctx->dir);
@@ -200,7 +236,7 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
     if (!status)
         status = step->run(ctx, facts, err);
     if (!status)
-        status = wm_record_write(ctx->out_dir, step, ctx->identity, facts, ret, err);
+        status = wm_record_write(ctx, step, facts, ret, err);
     json_decref(facts);
     return status ? status : publish(ctx, err);
 }
@@ -237,6 +273,8 @@ static int do_step(struct wm_run *run, const struct wm_step *step, const struct 
         record && wm_record_stands(record, ctx.dir, ctx.identity) && !wm_step_reads_pipe(run, step);
     if (stands)
         status = is_fresh(&ctx, step, record, &stands, err);
+    if (!status && stands && run->options.verify)
+        status = is_whole(&ctx, step, record, &stands, err);
     if (status || stands) {
         tell_state(hooks, step, status ? "failed" : "up to date");
         result->steps[step->id] = record;
@@ -259,22 +297,25 @@ static int do_step(struct wm_run *run, const struct wm_step *step, const struct 
 static int write_manifest(const struct wm_run *run, const struct wm_run_result *result,
                           struct wm_error *err)
 {
-    char path[WM_PATH_MAX];
+    char path[WM_PATH_MAX], hex[WM_HEX128];
     struct wm_buf config;
+    wm_buf_init(&config, 16 << 20);
+    int status = wm_run_print(run, true, &config, err);
+    wm_hex128(XXH3_128bits(config.ptr ? config.ptr : "", config.len), hex);
     json_t *steps = json_array();
-    json_t *manifest =
-        json_pack("{s:i, s:s, s:O}", "format", 1, "wetmill", WM_VERSION, "steps", steps);
-    int status = wm_json_ok(manifest, err);
+    json_t *manifest = json_pack("{s:i, s:s, s:s, s:O}", "format", 1, "wetmill", WM_VERSION,
+                                 "config_xxh3", hex, "steps", steps);
+    if (!status)
+        status = wm_json_ok(manifest, err);
     for (int id = 0; !status && id < WM_STEPS; id++)
         if (result->steps[id] && json_array_append(steps, result->steps[id]))
             status = wm_fail_nomem(err, 0, "JSON");
     if (!status)
+        status = wm_json_seal(manifest, err);
+    if (!status)
         status = wm_path_join(path, run->options.output, "manifest.json", err);
     if (!status)
         status = wm_json_store(path, manifest, err);
-    wm_buf_init(&config, 16 << 20);
-    if (!status)
-        status = wm_run_print(run, true, &config, err);
     if (!status)
         status = wm_path_join(path, run->options.output, "config.yaml", err);
     if (!status)
@@ -295,7 +336,8 @@ static uint64_t count_skipped(const struct wm_run_result *result)
     return n;
 }
 
-/* Where relative input paths start, for shards trace: a fact of this machine, so it is a log. */
+/* Where relative input paths start, for shards trace, and what to say again to repair the run:
+ * facts of this machine, so they are logs. */
 static int write_root(const struct wm_run *run, struct wm_error *err)
 {
     char path[WM_PATH_MAX];
@@ -305,6 +347,26 @@ static int write_root(const struct wm_run *run, struct wm_error *err)
     if (!status)
         status = wm_store(path, wm_str_of(root), err);
     free(root);
+    return status;
+}
+
+static int write_command(const struct wm_run *run, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    struct wm_buf buf;
+    wm_buf_init(&buf, DESCRIPTION_MAX);
+    char *rejects = run->options.rejects ? realpath(run->options.rejects, NULL) : NULL;
+    int status = wm_buf_printf(&buf, err, "%s", run->command);
+    if (!status && run->options.limit)
+        status = wm_buf_printf(&buf, err, " --limit %llu", (unsigned long long)run->options.limit);
+    if (!status && rejects)
+        status = wm_buf_printf(&buf, err, " --rejects '%s'", rejects);
+    if (!status)
+        status = wm_path_join(path, run->options.output, "log/command", err);
+    if (!status)
+        status = wm_store(path, wm_buf_str(&buf), err);
+    free(rejects);
+    wm_buf_done(&buf);
     return status;
 }
 
@@ -347,6 +409,8 @@ static int do_steps(struct wm_run *run, enum wm_step_id last, const struct wm_ru
         status = write_manifest(run, ret, err);
         if (!status && run->input.root)
             status = write_root(run, err);
+        if (!status && run->command)
+            status = write_command(run, err);
         if (!status)
             status = tidy_work(run, err);
     }

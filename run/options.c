@@ -18,6 +18,8 @@ const struct wm_option wm_run_option_table[] = {
             "damaged files beyond which the run stops; 10 are let pass"),
     WM_REAL(T, max_bad_records, 0.05, 0, 1, "share",
             "malformed records beyond which it stops; 100 are let pass"),
+    {"verify", WM_OPTION_BOOL, WM_OFFSET_(T, verify, bool), 0, 0, 0, 0, 0, "",
+     "read all results that are up to date, and do again what is damaged", WM_OPTION_SPEED},
     {0},
 };
 #undef T

@@ -43,6 +43,37 @@ int wm_json_store(const char *path, const json_t *value, struct wm_error *err)
     return status;
 }
 
+static XXH128_hash_t digest_json(const json_t *value)
+{
+    char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    XXH128_hash_t hash = XXH3_128bits(text ? text : "", text ? strlen(text) : 0);
+    free(text);
+    return hash;
+}
+
+int wm_json_seal(json_t *object, struct wm_error *err)
+{
+    char hex[WM_HEX128];
+    (void)json_object_del(object, "check");
+    wm_hex128(digest_json(object), hex);
+    return json_object_set_new(object, "check", json_string(hex)) ? wm_fail_nomem(err, 0, "JSON")
+                                                                  : 0;
+}
+
+bool wm_json_sealed(json_t *object)
+{
+    json_t *check = json_incref(json_object_get(object, "check"));
+    XXH128_hash_t want;
+    bool good = wm_unhex128(json_string_value(check) ? json_string_value(check) : "", &want);
+    if (good) {
+        (void)json_object_del(object, "check");
+        good = XXH128_isEqual(digest_json(object), want);
+        (void)json_object_set(object, "check", check);
+    }
+    json_decref(check);
+    return good;
+}
+
 json_t *wm_record_read(const char *dir)
 {
     struct wm_error err = {0};
@@ -54,7 +85,10 @@ json_t *wm_record_read(const char *dir)
         !wm_file_load(path, &buf, &err))
         record = json_loadb(buf.ptr, buf.len, JSON_REJECT_DUPLICATES, NULL);
     wm_buf_done(&buf);
-    if (json_integer_value(json_object_get(record, "format")) != RECORD_FORMAT) {
+    /* Records have had a checksum since they say what was read. */
+    bool sealed = json_object_get(record, "reads") || json_object_get(record, "check");
+    if (json_integer_value(json_object_get(record, "format")) != RECORD_FORMAT ||
+        (sealed && !wm_json_sealed(record))) {
         json_decref(record);
         return NULL;
     }
@@ -128,19 +162,33 @@ static int add_outputs(const char *dir, const char *below, unsigned depth, struc
     return status;
 }
 
-int wm_record_write(const char *dir, const struct wm_step *step, const char *identity,
+/* The digests of what was read, by step. New reference, NULL without memory. */
+static json_t *reads_json(const struct wm_step_context *ctx)
+{
+    json_t *reads = json_object();
+    for (int id = 0; id < WM_STEPS; id++)
+        if (*ctx->reads[id])
+            (void)json_object_set_new(reads, wm_steps[id]->name, json_string(ctx->reads[id]));
+    return reads;
+}
+
+int wm_record_write(const struct wm_step_context *ctx, const struct wm_step *step,
                     const json_t *facts, json_t **ret, struct wm_error *err)
 {
+    const char *dir = ctx->out_dir;
     struct wm_arena arena;
     wm_arena_init(&arena, OUTPUTS_ARENA);
     char path[WM_PATH_MAX];
     json_t *outputs = json_array();
-    json_t *record = json_pack("{s:i, s:s, s:i, s:s, s:O, s:O}", "format", RECORD_FORMAT, "step",
-                               step->name, "version", (int)step->version, "identity", identity,
-                               "outputs", outputs, "facts", facts);
+    json_t *record =
+        json_pack("{s:i, s:s, s:i, s:s, s:o, s:O, s:O}", "format", RECORD_FORMAT, "step",
+                  step->name, "version", (int)step->version, "identity", ctx->identity, "reads",
+                  reads_json(ctx), "outputs", outputs, "facts", facts);
     int status = wm_json_ok(record, err);
     if (!status)
         status = add_outputs(dir, "", 0, &arena, outputs, err);
+    if (!status)
+        status = wm_json_seal(record, err);
     if (!status)
         status = wm_path_join(path, dir, "step.json", err);
     if (!status)

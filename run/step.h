@@ -25,6 +25,7 @@ struct wm_step_context {
     unsigned n_workers;
     uint64_t memory;
     char identity[WM_HEX128];
+    char reads[WM_STEPS][WM_HEX128]; /**< Digests of the run's own results it reads, or "". */
     char dir[WM_PATH_MAX];      /**< Final directory of this step. */
     char work_dir[WM_PATH_MAX]; /**< Its resumable state. */
     char out_dir[WM_PATH_MAX];  /**< Where run() puts results: work_dir/out. */
@@ -36,6 +37,8 @@ struct wm_prediction {
     uint64_t disk;                      /**< Bytes written, results and working state. */
     char note[256];                     /**< For people: sizes, parameters; may be empty. */
 };
+
+struct wm_verifier;
 
 struct wm_step {
     enum wm_step_id id;
@@ -58,6 +61,10 @@ struct wm_step {
     int (*explain)(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err);
     /** Predict. May be NULL. */
     int (*predict)(struct wm_step_context *ctx, struct wm_prediction *ret, struct wm_error *err);
+    /** Compare the files in `dir`, which are as recorded, with each other and with the facts. Tell
+     *  what is wrong by wm_found; fail only of trouble of one's own. May be NULL. */
+    int (*verify)(struct wm_verifier *v, const char *dir, const json_t *record,
+                  struct wm_error *err);
 };
 
 extern const struct wm_step *const wm_steps[WM_STEPS];
@@ -88,15 +95,20 @@ __attribute__((format(printf, 2, 3))) void wm_step_say(const struct wm_step_cont
 
 /* ---- record.c: step.json ---- */
 
-/** Read DIR/step.json; NULL if absent, damaged or of another format. Owner: the caller. */
+/** Read DIR/step.json; NULL if absent, damaged (it has a checksum) or of another format. Owner: the
+ *  caller. */
 json_t *wm_record_read(const char *dir);
 /** Whether the record has this identity and its outputs stand in `dir` with their sizes. */
 bool wm_record_stands(const json_t *record, const char *dir, const char *identity);
 /** Digest over names, sizes and hashes of a record's outputs: what later steps depend on. */
 XXH128_hash_t wm_record_outputs(const json_t *record);
-/** Digest every file below `dir`, write DIR/step.json. `*ret` is the record (owner: caller). */
-int wm_record_write(const char *dir, const struct wm_step *step, const char *identity,
+/** Digest every file below ctx->out_dir, write its step.json. `*ret` is the record (owner: caller). */
+int wm_record_write(const struct wm_step_context *ctx, const struct wm_step *step,
                     const json_t *facts, json_t **ret, struct wm_error *err);
+/** Add "check" to a JSON object: XXH3-128 of the rest of it as compact text. */
+int wm_json_seal(json_t *object, struct wm_error *err);
+/** Is "check" there and right? */
+bool wm_json_sealed(json_t *object);
 /** Write `bytes` to `path`, all or nothing; not at all if it holds just them already. */
 int wm_store(const char *path, struct wm_str bytes, struct wm_error *err);
 /** The same with `value` as canonical JSON (sorted as inserted, two spaces). */
@@ -130,6 +142,37 @@ int wm_recipe_find(const struct wm_run *run, struct wm_buf *out, struct wm_error
 int wm_recipe_read(struct wm_str text, struct wm_source_options *ret_input,
                    struct wm_chain *ret_chain, struct wm_arena *arena, struct wm_error *err);
 
+/* ---- verify.c ---- */
+
+/** Where findings go, and what may be used to find them. */
+struct wm_verifier {
+    const struct wm_verify_job *job;
+    struct wm_verify_result *result;
+    const char *step, *directory; /**< Of what is looked at: "train", "model" (or ""). */
+};
+/** Tell of a problem with `file` of the present step's directory ("": with all of it). */
+__attribute__((format(printf, 3, 4))) void wm_found(struct wm_verifier *v, const char *file,
+                                                    const char *fmt, ...);
+/** The same of an error: its words. Trouble of one's own (memory, cancellation) is not a finding
+ *  but returned, in `err`. */
+int wm_found_error(struct wm_verifier *v, const char *file, const struct wm_error *problem,
+                   struct wm_error *err);
+/** Check one step's directory by reading all of it. */
+int wm_step_check(struct wm_verifier *v, const struct wm_step *step, const char *dir,
+                  const json_t *record, struct wm_error *err);
+/** Documents, text bytes and lines of the corpus a record tells of. */
+struct wm_corpus_counts {
+    uint64_t documents, bytes, lines;
+    bool known; /**< Of bytes and lines: not so of a corpus without stages. */
+};
+void wm_corpus_kept(const json_t *record, struct wm_corpus_counts *ret);
+
+/* verify_corpus.c, verify_steps.c: `verify` of the steps */
+typedef int wm_step_verify(struct wm_verifier *v, const char *dir, const json_t *record,
+                           struct wm_error *err);
+wm_step_verify wm_corpus_verify, wm_tokenizer_verify, wm_shards_step_verify, wm_train_verify,
+    wm_sample_verify;
+
 /* ---- shared by steps ---- */
 
 /** Fill a job with what the run says: workers, memory, hooks, test knobs. */
@@ -140,6 +183,11 @@ int wm_step_predict(const struct wm_step_context *ctx, const struct wm_sink *sin
 /** Input table of a step behind the corpus: the corpus step's files, or, if the run has none, the
  *  run's own input. */
 int wm_corpus_inputs(const struct wm_run *run, struct wm_inputs *ret, struct wm_error *err);
+/** The longest line of the corpus that `record` (may be NULL) tells of, made from records of up to
+ *  `max_record` bytes. */
+uint64_t wm_corpus_record(const json_t *record, uint64_t max_record);
+/** The field that write-jsonl puts the text into, or NULL. */
+const char *wm_run_text_field(const struct wm_run *run);
 /** Append `,"inputs":"…"` where the run has no corpus step: part of identity. */
 int wm_corpus_describe(const struct wm_run *run, struct wm_buf *out, struct wm_error *err);
 /** A job's tally as JSON: read, reasons, stages. New reference, NULL without memory. */

@@ -157,8 +157,12 @@ static int add_facts(struct wm_step_context *ctx, const struct wm_job_result *re
     char hex[WM_HEX128];
     wm_hex128(result->inputs, hex);
     json_t *tally = wm_tally_json(&ctx->run->chain, result);
+    const char *field = wm_run_text_field(ctx->run);
     if (json_object_set_new(facts, "inputs_xxh3", json_string(hex)) ||
-        json_object_set_new(facts, "tally", tally))
+        json_object_set_new(facts, "tally", tally) ||
+        json_object_set_new(facts, "text_field", json_string(field ? field : "text")) ||
+        (ctx->run->options.limit && /* what was read is then no longer all of the input */
+         json_object_set_new(facts, "limit", json_integer((json_int_t)ctx->run->options.limit))))
         return wm_fail_nomem(err, 0, "JSON");
     return wm_step_damage(result, facts, err);
 }
@@ -229,4 +233,5 @@ const struct wm_step wm_step_corpus = {
     .fresh = fresh,
     .run = run,
     .predict = predict,
+    .verify = wm_corpus_verify,
 };

@@ -118,4 +118,5 @@ const struct wm_step wm_step_sample = {
     .check = check,
     .describe = describe,
     .run = run,
+    .verify = wm_sample_verify,
 };

@@ -108,4 +108,5 @@ const struct wm_step wm_step_shards = {
     .describe = describe,
     .run = run,
     .predict = predict,
+    .verify = wm_shards_step_verify,
 };

@@ -109,6 +109,9 @@ static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inp
     status = wm_job_run(&job, &result, err);
     if (!status)
         status = wm_step_damage(&result, facts, err);
+    if (!status && json_object_set_new(facts, "documents_read",
+                                       json_integer((json_int_t)result.tally.read.documents)))
+        status = wm_fail_nomem(err, 0, "JSON");
     if (wm_sink_count.close)
         wm_sink_count.close(&counts);
     wm_job_result_done(&result);
@@ -207,4 +210,5 @@ const struct wm_step wm_step_tokenizer = {
     .describe = describe,
     .run = run,
     .predict = predict,
+    .verify = wm_tokenizer_verify,
 };

@@ -121,4 +121,5 @@ const struct wm_step wm_step_train = {
     .run = run,
     .explain = explain,
     .predict = predict,
+    .verify = wm_train_verify,
 };

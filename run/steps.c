@@ -31,7 +31,7 @@ void wm_step_job(const struct wm_step_context *ctx, struct wm_job *ret)
 }
 
 /* The field write-jsonl puts the text into. */
-static const char *text_field(const struct wm_run *run)
+const char *wm_run_text_field(const struct wm_run *run)
 {
     const struct wm_option *o = wm_option_find(wm_sink_jsonl.options, WM_STR("text_field"));
     const char *name = NULL;
@@ -43,13 +43,11 @@ static const char *text_field(const struct wm_run *run)
 /* The longest line there can be in our own corpus: what went in as one record must come out as one,
  * and no more memory be taken than that needs. Written as JSON, a byte takes six at most; a line may
  * have twice max_record. */
-static uint64_t corpus_record(const struct wm_run *run, const char *dir)
+uint64_t wm_corpus_record(const json_t *record, uint64_t max_record)
 {
-    json_t *record = wm_record_read(dir);
     const json_t *tally = json_object_get(json_object_get(record, "facts"), "tally");
     json_int_t longest = json_integer_value(json_object_get(tally, "longest"));
-    json_decref(record);
-    return longest > 0 ? 4 * (uint64_t)longest + CORPUS_SLACK : 8 * run->input.max_record;
+    return longest > 0 ? 4 * (uint64_t)longest + CORPUS_SLACK : 8 * max_record;
 }
 
 int wm_corpus_inputs(const struct wm_run *run, struct wm_inputs *ret, struct wm_error *err)
@@ -67,9 +65,11 @@ int wm_corpus_inputs(const struct wm_run *run, struct wm_inputs *ret, struct wm_
     const char *items[] = {pattern};
     options.paths = (struct wm_list){items, 1};
     options.format = WM_FORMAT_JSONL;
-    options.text_field = text_field(run);
+    options.text_field = wm_run_text_field(run);
     options.root = dir;
-    options.max_record = corpus_record(run, dir);
+    json_t *record = wm_record_read(dir);
+    options.max_record = wm_corpus_record(record, run->input.max_record);
+    json_decref(record);
     status = wm_inputs_open(&options, ret, err);
     if (!status) /* the pattern dies with this frame; nothing reads it any more */
         ret->options.paths = (struct wm_list){0};

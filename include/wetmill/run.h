@@ -49,6 +49,7 @@ struct wm_run_options {
     const char *rejects;    /**< Directory for dropped documents, or NULL. */
     double max_bad_files;   /**< Share. */
     double max_bad_records; /**< Share. */
+    bool verify;            /**< Read all results before they count as up to date. */
 };
 extern const struct wm_option wm_run_option_table[];
 
@@ -74,6 +75,7 @@ struct wm_run {
     struct wm_train_options train;
     struct wm_sample_options sample;
     bool has[WM_STEPS];                          /**< The configuration has this step. */
+    const char *command;                         /**< Its file and overrides as arguments of `run`, or NULL. */
     const char *given[WM_STEPS];                 /**< An existing result to use instead of the step, or NULL. */
     const char *directory[WM_STEPS];             /**< Where the result goes instead of OUT/NAME, or NULL. */
     size_t batch_text, batch_docs;               /**< Tests: see struct wm_job. */
@@ -129,6 +131,44 @@ int wm_run_explain(struct wm_run *run, struct wm_buf *out, struct wm_error *err)
 /** People's summary of a finished run. */
 int wm_run_report(const struct wm_run *run, const struct wm_run_result *result,
                   struct wm_buf *out, struct wm_error *err);
+
+/* ---- verifying ---- */
+
+enum { WM_REPAIR_TEXT = 8192 /**< Bytes of a repairing command with NUL. */ };
+
+/** Something that is wrong. Strings are escaped, and live during the call. */
+struct wm_finding {
+    const char *step; /**< "" for files of the run itself. */
+    const char *file; /**< Below the directory that is verified; "" for the step as a whole. */
+    const char *what;
+};
+
+struct wm_verify_job {
+    const char *dir;    /**< Of a run, or of a single step. */
+    unsigned n_workers; /**< 0 = the processors. */
+    uint64_t memory;    /**< 0 = 60 % of the machine's. */
+    void (*on_finding)(void *arg, const struct wm_finding *finding); /**< May be NULL. */
+    void *arg;
+    struct wm_progress *progress; /**< May be NULL. */
+    struct wm_cancel *cancel;     /**< May be NULL. */
+};
+
+struct wm_verify_result {
+    uint64_t n_steps, n_files, n_bytes; /**< That were read. */
+    uint64_t n_findings;
+    char repair[WM_REPAIR_TEXT]; /**< What to do about findings, for a shell; empty without any. */
+};
+
+/**
+ * Read all results of a run, or of a single step, and check them: files against size and XXH3-128
+ * of their step's record; records, manifest.json and config.yaml against their checksums; the
+ * corpus's documents, lines and bytes against the tally; tokenizer.json against its identity;
+ * shards as wm_shards_verify does; the model's tensors against config.json; conservation of
+ * documents from step to step; and that every step was made from the results that stand there.
+ * Changes nothing. WM_E_CONFIG if `dir` holds no results, WM_E_BUSY if a run is at work in it.
+ */
+int wm_run_verify(const struct wm_verify_job *job, struct wm_verify_result *ret,
+                  struct wm_error *err);
 
 /* ---- tracing ---- */
 

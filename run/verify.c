@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading a run's results again: are they what their records say, and do they belong together? */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "run/step.h"
+#include "wetmill/parallel.h"
+
+enum { SMALL_FILE = 256 << 20 /* bytes of manifest.json, config.yaml, log/command */ };
+
+void wm_found(struct wm_verifier *v, const char *file, const char *fmt, ...)
+{
+    char what[1024], shown[1100], path[WM_PATH_MAX], shown_path[WM_PATH_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(what, sizeof what, fmt, ap);
+    va_end(ap);
+    wm_escape(shown, sizeof shown, what, n < 0 ? 0 : strlen(what));
+    n = snprintf(path, sizeof path, "%s%s%s", v->directory, *v->directory && *file ? "/" : "",
+                 file);
+    wm_escape(shown_path, sizeof shown_path, path, n < 0 ? 0 : strlen(path));
+    v->result->n_findings++;
+    const struct wm_finding finding = {v->step, shown_path, shown};
+    if (v->job->on_finding)
+        v->job->on_finding(v->job->arg, &finding);
+}
+
+int wm_found_error(struct wm_verifier *v, const char *file, const struct wm_error *problem,
+                   struct wm_error *err)
+{
+    if (problem->status == WM_E_NOMEM || problem->status == WM_E_CANCELLED) {
+        *err = *problem;
+        return problem->status;
+    }
+    wm_found(v, file, "%s", problem->what);
+    return 0;
+}
+
+/* ---- one step ---- */
+
+static int check_output(struct wm_verifier *v, const char *dir, const json_t *output,
+                        struct wm_error *err)
+{
+    const char *name = json_string_value(json_object_get(output, "name"));
+    const char *hex = json_string_value(json_object_get(output, "xxh3"));
+    json_int_t size = json_integer_value(json_object_get(output, "size"));
+    struct wm_error problem = {0};
+    struct wm_digest got;
+    XXH128_hash_t want;
+    char path[WM_PATH_MAX];
+    if (!name || !hex || !wm_unhex128(hex, &want)) {
+        wm_found(v, "step.json", "an output has no name or digest");
+        return 0;
+    }
+    int status = wm_path_join(path, dir, name, err);
+    if (status)
+        return status;
+    if (!wm_exists(path)) {
+        wm_found(v, name, "is missing");
+        return 0;
+    }
+    if (wm_file_digest(path, &got, &problem))
+        return wm_found_error(v, name, &problem, err);
+    v->result->n_files++;
+    v->result->n_bytes += got.size;
+    if (got.size != (uint64_t)size)
+        wm_found(v, name, "has %llu bytes, was written with %lld", (unsigned long long)got.size,
+                 (long long)size);
+    else if (!XXH128_isEqual(got.hash, want))
+        wm_found(v, name, "its bytes are not those that were written");
+    if (v->job->progress)
+        wm_progress_add(v->job->progress, got.size);
+    return wm_cancel_check(v->job->cancel, err);
+}
+
+int wm_step_check(struct wm_verifier *v, const struct wm_step *step, const char *dir,
+                  const json_t *record, struct wm_error *err)
+{
+    uint64_t before = v->result->n_findings, bytes = 0;
+    int status = 0;
+    size_t i;
+    json_t *output;
+    json_array_foreach(json_object_get(record, "outputs"), i, output) bytes +=
+        (uint64_t)json_integer_value(json_object_get(output, "size"));
+    if (v->job->progress)
+        wm_progress_start(v->job->progress, step->name, "bytes", bytes);
+    json_array_foreach(json_object_get(record, "outputs"), i, output)
+    {
+        if (!status)
+            status = check_output(v, dir, output, err);
+    }
+    if (v->job->progress)
+        wm_progress_finish(v->job->progress);
+    v->result->n_steps++;
+    /* What is in a damaged file says nothing more. */
+    if (status || v->result->n_findings != before || !step->verify)
+        return status;
+    return step->verify(v, dir, record, err);
+}
+
+/* ---- the run as a whole ---- */
+
+/* The steps of one run: records by step, NULL where there is none. */
+struct whole {
+    json_t *manifest;
+    json_t *records[WM_STEPS];
+    bool damaged[WM_STEPS]; /* there is a step.json that cannot be read */
+    bool alone;             /* `dir` is a single step's */
+};
+
+static int load_json(const char *path, json_t **ret, struct wm_error *err)
+{
+    struct wm_buf buf;
+    wm_buf_init(&buf, SMALL_FILE);
+    int status = wm_file_load(path, &buf, err);
+    *ret =
+        status ? NULL : json_loadb(buf.ptr ? buf.ptr : "", buf.len, JSON_REJECT_DUPLICATES, NULL);
+    wm_buf_done(&buf);
+    return status;
+}
+
+static int find_alone(const char *dir, struct whole *w, struct wm_error *err)
+{
+    json_t *record = wm_record_read(dir);
+    const char *name = json_string_value(json_object_get(record, "step"));
+    w->alone = true;
+    for (int id = 0; name && id < WM_STEPS; id++)
+        if (strcmp(wm_steps[id]->name, name) == 0) {
+            w->records[id] = record;
+            return 0;
+        }
+    json_decref(record);
+    wm_fail(err, WM_E_FORMAT, "step.json is damaged, or of a newer wetmill");
+    (void)wm_error_where(err, "%s", dir);
+    return wm_error_hint(err, "repeat the command that made the directory, with --verify");
+}
+
+static int find_steps(const char *dir, struct whole *w, struct wm_error *err)
+{
+    bool any = false;
+    char path[WM_PATH_MAX], step_dir[WM_PATH_MAX];
+    int status = 0;
+    for (int id = 0; !status && id < WM_STEPS; id++) {
+        status = wm_path_join(step_dir, dir, wm_steps[id]->directory, err);
+        if (!status)
+            status = wm_path_join(path, step_dir, "step.json", err);
+        if (status || !wm_exists(path))
+            continue;
+        any = true;
+        w->records[id] = wm_record_read(step_dir);
+        const char *name = json_string_value(json_object_get(w->records[id], "step"));
+        if (!name || strcmp(name, wm_steps[id]->name) != 0) {
+            json_decref(w->records[id]);
+            w->records[id] = NULL;
+            w->damaged[id] = true;
+        }
+    }
+    if (!status)
+        status = wm_path_join(path, dir, "manifest.json", err);
+    if (status || any || wm_exists(path))
+        return status;
+    status = wm_path_join(path, dir, "step.json", err);
+    if (!status && wm_exists(path))
+        return find_alone(dir, w, err);
+    if (!status) {
+        wm_fail(err, WM_E_CONFIG, "there are no results of wetmill here");
+        (void)wm_error_where(err, "%s", dir);
+        status = wm_error_hint(err, "name the output directory of a run, or of a single step");
+    }
+    return status;
+}
+
+static int check_config(struct wm_verifier *v, const struct whole *w, struct wm_error *err)
+{
+    char path[WM_PATH_MAX], hex[WM_HEX128];
+    struct wm_error problem = {0};
+    struct wm_digest got;
+    const char *want = json_string_value(json_object_get(w->manifest, "config_xxh3"));
+    if (!want)
+        return 0; /* of an earlier version */
+    int status = wm_path_join(path, v->job->dir, "config.yaml", err);
+    if (status)
+        return status;
+    if (wm_file_digest(path, &got, &problem))
+        return wm_found_error(v, "config.yaml", &problem, err);
+    wm_hex128(got.hash, hex);
+    v->result->n_files++;
+    v->result->n_bytes += got.size;
+    if (strcmp(hex, want) != 0)
+        wm_found(v, "config.yaml", "its bytes are not those that were written");
+    return 0;
+}
+
+/* A run that was stopped has no manifest yet: that is no damage. */
+static int check_manifest(struct wm_verifier *v, struct whole *w, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    struct wm_error problem = {0};
+    size_t i;
+    json_t *listed;
+    v->step = v->directory = "";
+    int status = wm_path_join(path, v->job->dir, "manifest.json", err);
+    if (status || !wm_exists(path))
+        return status;
+    if (load_json(path, &w->manifest, &problem))
+        return wm_found_error(v, "manifest.json", &problem, err);
+    v->result->n_files++;
+    bool sealed =
+        json_object_get(w->manifest, "config_xxh3") || json_object_get(w->manifest, "check");
+    if (json_integer_value(json_object_get(w->manifest, "format")) != 1 ||
+        (sealed && !wm_json_sealed(w->manifest))) {
+        wm_found(v, "manifest.json", "its bytes are not those that were written");
+        return 0;
+    }
+    json_array_foreach(json_object_get(w->manifest, "steps"), i, listed)
+    {
+        const char *name = json_string_value(json_object_get(listed, "step"));
+        for (int id = 0; name && id < WM_STEPS; id++) {
+            if (strcmp(name, wm_steps[id]->name) != 0 || w->damaged[id])
+                continue;
+            if (!w->records[id])
+                wm_found(v, wm_steps[id]->directory, "is missing, manifest.json lists it");
+            else if (!json_equal(listed, w->records[id]))
+                wm_found(v, "manifest.json", "says something else of step %s than its step.json",
+                         name);
+        }
+    }
+    return check_config(v, w, err);
+}
+
+/* Every step must have been made from what stands there now. */
+static void check_reads(struct wm_verifier *v, const struct whole *w, int id)
+{
+    const char *name;
+    json_t *read;
+    json_object_foreach(json_object_get(w->records[id], "reads"), name, read)
+    {
+        for (int from = 0; from < WM_STEPS; from++) {
+            char hex[WM_HEX128];
+            if (!w->records[from] || strcmp(wm_steps[from]->name, name) != 0)
+                continue;
+            wm_hex128(wm_record_outputs(w->records[from]), hex);
+            if (!json_string_value(read) || strcmp(json_string_value(read), hex) != 0)
+                wm_found(v, "", "was made from another %s than the one that stands here", name);
+        }
+    }
+}
+
+static uint64_t fact(const json_t *record, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(json_object_get(record, "facts"), key));
+}
+
+static uint64_t split_fact(const json_t *record, enum wm_shard_split split, const char *key)
+{
+    const json_t *facts = json_object_get(record, "facts");
+    return (uint64_t)json_integer_value(
+        json_object_get(json_object_get(facts, wm_shard_split_names[split]), key));
+}
+
+/* Documents from step to step. */
+static void check_documents(struct wm_verifier *v, const struct whole *w)
+{
+    struct wm_corpus_counts kept;
+    const json_t *tokenizer = w->records[WM_STEP_TOKENIZER], *shards = w->records[WM_STEP_SHARDS];
+    if (!w->records[WM_STEP_CORPUS])
+        return;
+    wm_corpus_kept(w->records[WM_STEP_CORPUS], &kept);
+    if (json_object_get(json_object_get(tokenizer, "facts"), "documents_read") &&
+        fact(tokenizer, "documents_read") != kept.documents) {
+        v->step = "tokenizer", v->directory = wm_steps[WM_STEP_TOKENIZER]->directory;
+        wm_found(v, "", "read %llu documents, the corpus has %llu",
+                 (unsigned long long)fact(tokenizer, "documents_read"),
+                 (unsigned long long)kept.documents);
+    }
+    uint64_t train = split_fact(shards, WM_TRAIN, "documents");
+    uint64_t validation = split_fact(shards, WM_VALIDATION, "documents");
+    if (shards && train + validation + fact(shards, "left_out") != kept.documents) {
+        v->step = "shards", v->directory = wm_steps[WM_STEP_SHARDS]->directory;
+        wm_found(v, "", "hold %llu + %llu documents, %llu were left out; the corpus has %llu",
+                 (unsigned long long)train, (unsigned long long)validation,
+                 (unsigned long long)fact(shards, "left_out"), (unsigned long long)kept.documents);
+    }
+}
+
+static int check_step(struct wm_verifier *v, const struct whole *w, int id, struct wm_error *err)
+{
+    const struct wm_step *step = wm_steps[id];
+    char dir[WM_PATH_MAX];
+    v->step = step->name;
+    v->directory = w->alone ? "" : step->directory;
+    if (w->damaged[id])
+        wm_found(v, "step.json", "is damaged, or of a newer wetmill");
+    if (!w->records[id])
+        return 0;
+    int status = wm_path_join(dir, v->job->dir, v->directory, err);
+    if (!status)
+        status = wm_step_check(v, step, dir, w->records[id], err);
+    if (!status)
+        check_reads(v, w, id);
+    return status;
+}
+
+/* The command that made it, with --verify. */
+static int put_repair(const struct wm_verify_job *job, bool alone, struct wm_verify_result *ret,
+                      struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    struct wm_buf command;
+    int status = wm_path_join(path, job->dir, "log/command", err);
+    if (status)
+        return status;
+    wm_buf_init(&command, SMALL_FILE);
+    struct wm_error none = {0};
+    bool known = !alone && wm_exists(path) && !wm_file_load(path, &command, &none);
+    char *whole = realpath(job->dir, NULL);
+    int n = -1;
+    if (known && whole && !strchr(whole, '\''))
+        n = snprintf(ret->repair, sizeof ret->repair, "wetmill run%.*s -o '%s' --verify",
+                     (int)(command.len < SMALL_FILE ? command.len : 0),
+                     command.ptr ? command.ptr : "", whole);
+    if (n < 0 || (size_t)n >= sizeof ret->repair)
+        (void)snprintf(ret->repair, sizeof ret->repair,
+                       "repeat the command that made it, with --verify");
+    free(whole);
+    wm_buf_done(&command);
+    return 0;
+}
+
+int wm_run_verify(const struct wm_verify_job *job, struct wm_verify_result *ret,
+                  struct wm_error *err)
+{
+    struct wm_verify_job own = *job;
+    struct whole w = {0};
+    struct wm_verifier v = {&own, ret, "", ""};
+    char lock[WM_PATH_MAX];
+    *ret = (struct wm_verify_result){0};
+    own.n_workers = job->n_workers ? job->n_workers : wm_processors();
+    own.memory = job->memory ? job->memory : wm_default_memory();
+    int status = find_steps(job->dir, &w, err);
+    if (!status) {
+        int n = snprintf(lock, sizeof lock, "%s%s", job->dir, w.alone ? ".lock" : "/lock");
+        status = n < 0 || (size_t)n >= sizeof lock
+                     ? wm_fail(err, WM_E_LIMIT, "the path is too long")
+                     : wm_lock_look(lock, err);
+    }
+    if (!status && !w.alone)
+        status = check_manifest(&v, &w, err);
+    for (int id = 0; !status && id < WM_STEPS; id++)
+        status = check_step(&v, &w, id, err);
+    if (!status)
+        check_documents(&v, &w);
+    if (!status && ret->n_findings)
+        status = put_repair(job, w.alone, ret, err);
+    for (int id = 0; id < WM_STEPS; id++)
+        json_decref(w.records[id]);
+    json_decref(w.manifest);
+    return status;
+}

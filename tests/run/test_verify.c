@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What no checksum finds: files that are as recorded, but whose records do not fit them or each
+ * other. Each fact is changed in turn, the record sealed anew. */
+#include "run/step.h"
+#include "run_fixture.h"
+
+struct findings {
+    char text[4096];
+};
+
+static void on_finding(void *arg, const struct wm_finding *finding)
+{
+    struct findings *f = arg;
+    size_t n = strlen(f->text);
+    (void)snprintf(f->text + n, sizeof f->text - n, "%s|%s|%s\n", finding->step, finding->file,
+                   finding->what);
+}
+
+static uint64_t verify(const char *out, struct findings *found)
+{
+    struct wm_error err = {0};
+    struct wm_verify_result result;
+    const struct wm_verify_job job = {
+        .dir = out, .n_workers = 2, .on_finding = on_finding, .arg = found};
+    found->text[0] = '\0';
+    CHECK_OK(wm_run_verify(&job, &result, &err), err);
+    CHECK(!result.n_findings == !*result.repair);
+    return result.n_findings;
+}
+
+/* Follow "a.b.0.c" in a JSON value. */
+static json_t *follow(json_t *at, const char *path)
+{
+    char word[64];
+    while (at && *path) {
+        size_t n = strcspn(path, ".");
+        (void)snprintf(word, sizeof word, "%.*s", (int)n, path);
+        at = json_is_array(at) ? json_array_get(at, (size_t)atoi(word)) : json_object_get(at, word);
+        path += n + (path[n] == '.');
+    }
+    return at;
+}
+
+/* Add `by` to a fact of a step's record; verify must say `want`. */
+static void lie(const char *out, const char *step, const char *path, int by, const char *want)
+{
+    char dir[600], file[700];
+    struct wm_error err = {0};
+    struct findings found;
+    (void)snprintf(dir, sizeof dir, "%s/%s", out, step);
+    (void)snprintf(file, sizeof file, "%s/step.json", dir);
+    json_t *record = wm_record_read(dir), *fact = follow(record, path);
+    CHECK_(json_is_integer(fact), "%s has no %s", step, path);
+    struct wm_buf old;
+    wm_buf_init(&old, 1 << 20);
+    CHECK_OK(wm_file_load(file, &old, &err), err);
+    if (json_is_integer(fact)) {
+        CHECK(!json_integer_set(fact, json_integer_value(fact) + by));
+        CHECK_OK(wm_json_seal(record, &err), err);
+        CHECK_OK(wm_json_store(file, record, &err), err);
+        (void)verify(out, &found);
+        CHECK_(strstr(found.text, want), "%s %s: no \"%s\" in:\n%s", step, path, want, found.text);
+        CHECK(strstr(found.text, "manifest.json")); /* which says otherwise */
+    }
+    CHECK_OK(wm_file_store(file, wm_buf_str(&old), &err), err);
+    wm_buf_done(&old);
+    json_decref(record);
+}
+
+static void test_lies(const char *out)
+{
+    static const struct {
+        const char *step, *path;
+        int by;
+        const char *want;
+    } lies[] = {
+        {"corpus", "facts.tally.bytes", 1, "bytes of the input are not conserved"},
+        {"corpus", "facts.tally.bytes_skipped", 1, "bytes of the input are not conserved"},
+        {"corpus", "facts.tally.records", 1, "records are not conserved"},
+        {"corpus", "facts.tally.not_documents.not-text", 1, "records are not conserved"},
+        {"corpus", "facts.tally.documents", 1, "documents of stage normalize are not conserved"},
+        {"corpus", "facts.tally.stages.1.documents_in", 1, "documents of stage length"},
+        {"corpus", "facts.tally.stages.1.dropped.too-short", -1, "documents of stage length"},
+        {"corpus", "facts.tally.stages.3.lines_in", 1, "lines on their way to stage symbols"},
+        {"corpus", "facts.tally.stages.3.bytes_in", 1, "bytes on their way to stage symbols"},
+        {"corpus", "facts.tally.stages.5.documents_out", 1, "the files hold"},
+        {"corpus", "facts.tally.stages.5.documents_out", 1, "tokenizer|tokenizer|read"},
+        {"corpus", "facts.tally.stages.5.documents_out", 1, "shards|shards|hold"},
+        {"corpus", "facts.tally.stages.5.lines_out", 1, "lines, "},
+        {"corpus", "facts.tally.stages.5.bytes_out", 1, "bytes of text; "},
+        {"tokenizer", "facts.vocabulary", 1, "tokenizer/tokenizer.json|has 600 entries"},
+        {"tokenizer", "facts.documents", 1, "documents are not conserved"},
+        {"tokenizer", "facts.documents_read", 1, "tokenizer|tokenizer|read"},
+        {"shards", "facts.train.tokens", 1, "shards/shards.json|train: "},
+        {"shards", "facts.validation.documents", 1, "validation: "},
+        {"shards", "facts.train.text_bytes", -1, "text_bytes, step.json says"},
+        {"shards", "facts.left_out", 1, "shards|shards|hold"},
+        {"model", "facts.parameters", 1, "model/model.safetensors|has "},
+        {"samples", "facts.samples", 1, "samples/samples.jsonl|has 2 lines"},
+        {"shards", "outputs.0.size", 1, "was written with"},
+    };
+    struct findings found;
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++)
+        lie(out, lies[i].step, lies[i].path, lies[i].by, lies[i].want);
+    CHECK_U64(verify(out, &found), 0);
+}
+
+/* A lock says that a run is at work: what stands there may be half of it. */
+static void test_lock(const char *out)
+{
+    struct wm_error err = {0};
+    struct wm_lock *lock;
+    struct wm_verify_result result;
+    char path[600], note[WM_LOCK_TEXT];
+    const struct wm_verify_job job = {.dir = out};
+    (void)snprintf(path, sizeof path, "%s/lock", out);
+    CHECK_OK(wm_lock_take(path, NULL, &lock, note, &err), err);
+    CHECK(wm_run_verify(&job, &result, &err) == WM_E_BUSY);
+    wm_lock_release(lock);
+    CHECK_OK(wm_run_verify(&job, &result, &err), err);
+    struct wm_cancel cancel = {0};
+    wm_cancel_raise(&cancel, 2);
+    struct wm_verify_job stopped = job;
+    stopped.cancel = &cancel;
+    CHECK(wm_run_verify(&stopped, &result, &err) == WM_E_CANCELLED);
+}
+
+static void test_seal(void)
+{
+    struct wm_error err = {0};
+    json_t *object = json_pack("{s:i, s:f, s:s}", "a", 1, "b", 0.1, "c", "x\"y");
+    CHECK(!wm_json_sealed(object));
+    CHECK_OK(wm_json_seal(object, &err), err);
+    CHECK(wm_json_sealed(object) && json_object_get(object, "check"));
+    char *text = json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    json_t *back = json_loads(text ? text : "", 0, NULL);
+    CHECK(wm_json_sealed(back));
+    CHECK(!json_object_set_new(back, "a", json_integer(2)) && !wm_json_sealed(back));
+    CHECK_OK(wm_json_seal(back, &err), err);
+    CHECK(wm_json_sealed(back));
+    CHECK(!json_object_set_new(back, "check", json_string("no hex")) && !wm_json_sealed(back));
+    json_decref(object);
+    json_decref(back);
+    free(text);
+}
+
+int main(void)
+{
+    const char *dir = fixture_dir("verify");
+    char out[512];
+    struct wm_error err = {0};
+    struct wm_run_result result = {0};
+    struct findings found;
+    const struct fixture_how how = {.out = "out", .jobs = 2};
+    CHECK_OK(fixture_run(dir, &how, &result, &err), err);
+    wm_run_result_done(&result);
+    (void)snprintf(out, sizeof out, "%s/out", dir);
+    CHECK_U64(verify(out, &found), 0);
+    test_seal();
+    test_lies(out);
+    test_lock(out);
+    CHECK_OK(wm_remove_tree(dir, &err), err);
+    return test_summary();
+}
