@@ -4,6 +4,7 @@
 //
 //     const model = openModel(dir);        // throws at the first fault
 //     model.logProbabilities(ids)          // [ids.length][vocabulary], row t after ids[0 … t]
+//     model.logProbabilities(ids, { gelu: halfGelu })   // GPT-2 with another GELU
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -17,6 +18,13 @@ function halfToNumber(h) {
   const sign = h & 0x8000 ? -1 : 1, exponent = (h >> 10) & 31, fraction = h & 0x3ff;
   if (exponent === 31) return fraction ? NaN : sign * Infinity;
   return exponent ? sign * 2 ** (exponent - 15) * (1 + fraction / 1024) : sign * fraction * 2 ** -24;
+}
+// The nearest number of half precision, of |x| < 65504; ties to even.
+function toHalf(x) {
+  if (x === 0) return x;
+  const unit = 2 ** (Math.max(Math.floor(Math.log2(Math.abs(x))), -14) - 10), n = x / unit, below = Math.floor(n);
+  const up = n - below === 0.5 ? below % 2 !== 0 : n - below > 0.5;
+  return (up ? below + 1 : below) * unit;
 }
 const upper = new DataView(new ArrayBuffer(4));
 function upperToNumber(h) {
@@ -136,7 +144,9 @@ function logSoftmax(scores) {
   const sum = Math.log(scores.reduce((a, s) => a + Math.exp(s - most), 0)) + most;
   return scores.map((s) => s - sum);
 }
-const gelu = (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+export const gelu = (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+// ggml's on a CPU: looked up by x in half precision, in half precision; from |x| = 10 on it is exact.
+export const halfGelu = (x) => (Math.abs(x) >= 10 ? Math.max(x, 0) : toHalf(gelu(toHalf(x))));
 const silu = (x) => x / (1 + Math.exp(-x));
 const add = (x, y) => x.map((v, i) => v + y[i]);
 
@@ -174,7 +184,7 @@ function perHead(x, D, gain, epsilon) {
   return y;
 }
 
-function* gpt2Rows(c, tensors, ids) {
+function* gpt2Rows(c, tensors, ids, activation = gelu) {
   const get = (name) => tensors.get("transformer." + name);
   const C = c.n_embd, wte = get("wte.weight"), wpe = get("wpe.weight").values;
   const keys = Array.from({ length: c.n_layer }, () => []), values = keys.map(() => []);
@@ -188,7 +198,7 @@ function* gpt2Rows(c, tensors, ids) {
       keys[l].push(qkv.slice(C, 2 * C));
       values[l].push(qkv.slice(2 * C));
       x = add(x, linear(attend(qkv.slice(0, C), keys[l], values[l], C / c.n_head, 1), "attn.c_proj"));
-      x = add(x, linear(linear(norm(x, "ln_2"), "mlp.c_fc").map(gelu), "mlp.c_proj"));
+      x = add(x, linear(linear(norm(x, "ln_2"), "mlp.c_fc").map(activation), "mlp.c_proj"));
     }
     yield logSoftmax(linearOut(layerNorm(x, get("ln_f.weight"), get("ln_f.bias"), c.layer_norm_epsilon), wte));
   }
@@ -237,5 +247,5 @@ export function openModel(dir) {
     want(String(tensors.get(name)?.shape) === String(shape), `${name}: shape ${tensors.get(name)?.shape}, want ${shape}`);
   want(tensors.size === Object.keys(shapes).length, "more tensors than the model has");
   const rows = config.model_type === "gpt2" ? gpt2Rows : llamaRows;
-  return { config, metadata, tensors, logProbabilities: (ids) => [...rows(config, tensors, ids)] };
+  return { config, metadata, tensors, logProbabilities: (ids, { gelu } = {}) => [...rows(config, tensors, ids, gelu)] };
 }
