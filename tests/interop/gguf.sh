@@ -107,7 +107,12 @@ for k in 0 1 2 3 4 5; do
 done >"$work/ids"
 for architecture in llama qwen3; do
     "$wetmill" train -q "$shards" -o "$work/trained-$architecture" --architecture $architecture --kv-heads 2 --rope-theta 500000 \
-        --layers 2 --heads 4 --width 64 --context 256 --batch 4 --steps 40 --warmup 5 --learning-rate 3e-3
+        --layers 2 --heads 4 --width 64 --context 256 --batch 4 --steps 200 --warmup 20 --learning-rate 3e-3
+    node -e '
+        const c = JSON.parse(fs.readFileSync(process.argv[1], "utf8"));
+        const got = [c.model_type, c.num_key_value_heads, c.rope_parameters?.rope_theta ?? c.rope_theta].join(" ");
+        if (got !== process.argv[2]) throw new Error(`${got} was trained, not ${process.argv[2]}`);' \
+        "$work/trained-$architecture/config.json" "$architecture 2 500000"
 done
 mv "$work/run/model" "$work/trained-gpt2"
 for architecture in gpt2 llama qwen3; do

@@ -54,8 +54,8 @@ function logSoftmax(logits) {
 }
 
 function ownRows(ids) { // of the whole pass, and of the decoder
-  const { status, stdout, stderr } = spawnSync(program, [dir], { input: Buffer.from(Uint32Array.from(ids).buffer), maxBuffer: 1 << 30 });
-  if (status !== 0) throw new Error(`${program}: ${stderr}`);
+  const { status, stdout, stderr, error } = spawnSync(program, [dir], { input: Buffer.from(Uint32Array.from(ids).buffer), maxBuffer: 1 << 30 });
+  if (status !== 0) throw new Error(`${program}: ${error?.message ?? stderr}`);
   const all = new Float32Array(stdout.buffer.slice(stdout.byteOffset, stdout.byteOffset + stdout.length));
   if (all.length !== 2 * ids.length * vocabulary) throw new Error(`${all.length} logits for ${ids.length} ids`);
   const rows = Array.from({ length: 2 * ids.length }, (_, t) => logSoftmax(all.subarray(t * vocabulary, (t + 1) * vocabulary)));
@@ -99,7 +99,7 @@ function compare(got, want) {
     }
   }));
   next.sort((a, b) => a - b);
-  return { next: next.at(-1), median: next[next.length >> 1], all, kl: kl / positions };
+  return { next: Math.max(...next), median: next[next.length >> 1], all, kl: kl / positions };
 }
 const say = ({ next, median, all }) => `next ${next.toExponential(1)} (median ${median.toExponential(1)}), all ${all.toExponential(1)}`;
 const limits = (value, limit) => {
