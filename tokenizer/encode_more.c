@@ -139,6 +139,16 @@ struct worker {
     struct wm_error err;
 };
 
+/* The ids of a text grow in this thread's own memory: lists of neighbours share cache lines, which
+ * two threads would take from each other at every token. */
+static int encode_one(struct wm_encoder *enc, const struct batch *b, size_t i, struct wm_error *err)
+{
+    struct wm_ids ids = b->ret[i];
+    int status = wm_encode(enc, b->texts[i], b->flags, &ids, err);
+    b->ret[i] = ids;
+    return status;
+}
+
 /* Texts are taken in order, so that all before a failed one are worked on and the first error is
  * always found. */
 static void *work(void *arg)
@@ -150,7 +160,7 @@ static void *work(void *arg)
     if (!w->status && b->choice)
         w->status = wm_encoder_choose(enc, b->choice, &w->err);
     while (!w->status && (w->failed = atomic_fetch_add(&b->next, 1)) < b->n)
-        w->status = wm_encode(enc, b->texts[w->failed], b->flags, &b->ret[w->failed], &w->err);
+        w->status = encode_one(enc, b, w->failed, &w->err);
     if (w->status)
         atomic_store(&b->next, b->n);
     wm_encoder_free(enc);
