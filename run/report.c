@@ -185,6 +185,94 @@ static void put_path(struct report *r, const char *name, const char *path)
     put(r, "  %-11s %s\n", name, shown);
 }
 
+/* Steps whose working state stands there: they have been stopped, or are at work. */
+static int find_unfinished(const char *dir, bool ret[WM_STEPS], struct wm_error *err)
+{
+    int status = 0;
+    for (int id = 0; !status && id < WM_STEPS; id++) {
+        char name[64], path[WM_PATH_MAX];
+        (void)snprintf(name, sizeof name, "work/%s", wm_steps[id]->name);
+        status = wm_path_join(path, dir, name, err);
+        ret[id] = !status && wm_exists(path);
+    }
+    return status;
+}
+
+static json_t *names_json(const bool set[WM_STEPS])
+{
+    json_t *names = json_array();
+    for (int id = 0; id < WM_STEPS; id++)
+        if (set[id])
+            (void)json_array_append_new(names, json_string(wm_steps[id]->name));
+    return names;
+}
+
+static int report_json(const struct wm_results *results, const bool unfinished[WM_STEPS],
+                       bool at_work, struct wm_buf *out, struct wm_error *err)
+{
+    json_t *steps = json_array();
+    for (int id = 0; id < WM_STEPS; id++)
+        if (results->records[id])
+            (void)json_array_append(steps, results->records[id]);
+    json_t *all =
+        json_pack("{s:o, s:o, s:o, s:b}", "steps", steps, "unfinished", names_json(unfinished),
+                  "damaged", names_json(results->damaged), "at_work", (int)at_work);
+    char *text = all ? json_dumps(all, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
+    int status = text ? wm_buf_printf(out, err, "%s\n", text) : wm_fail_nomem(err, 0, "JSON");
+    free(text);
+    json_decref(all);
+    return status;
+}
+
+static int report_text(const char *dir, const struct wm_results *results,
+                       const bool unfinished[WM_STEPS], const struct wm_error *at_work,
+                       struct wm_buf *out, struct wm_error *err)
+{
+    struct wm_run run = {.options.output = dir};
+    struct wm_run_result result = {0};
+    struct report r = {out, err, 0};
+    for (int id = 0; id < WM_STEPS; id++) {
+        result.steps[id] = results->records[id];
+        run.directory[id] = results->alone ? dir : NULL;
+    }
+    int status = wm_run_report(&run, &result, out, err);
+    for (int id = 0; !status && id < WM_STEPS; id++) {
+        if (results->damaged[id])
+            put(&r, "\nThe record of step %s is damaged: see wetmill verify.\n",
+                wm_steps[id]->name);
+        if (unfinished[id])
+            put(&r, "\nStep %s is not finished%s\n", wm_steps[id]->name,
+                at_work->status ? "." : ": the same command goes on.");
+    }
+    if (at_work->status)
+        put(&r, "\n%c%s.\n", at_work->what[0] - 'a' + 'A', at_work->what + 1);
+    return status ? status : r.status;
+}
+
+int wm_run_report_dir(const char *dir, bool json, struct wm_buf *out, struct wm_error *err)
+{
+    struct wm_results results;
+    struct wm_error at_work = {0};
+    bool unfinished[WM_STEPS] = {false};
+    char lock[WM_PATH_MAX];
+    int status = wm_results_open(dir, &results, err);
+    if (status)
+        return status;
+    if (!results.alone)
+        status = find_unfinished(dir, unfinished, err);
+    if (!status && !results.alone)
+        status = wm_path_join(lock, dir, "lock", err);
+    if (!status && !results.alone)
+        (void)wm_lock_look(lock, &at_work);
+    if (at_work.status != WM_E_BUSY)
+        at_work = (struct wm_error){0};
+    if (!status)
+        status = json ? report_json(&results, unfinished, at_work.status != 0, out, err)
+                      : report_text(dir, &results, unfinished, &at_work, out, err);
+    wm_results_close(&results);
+    return status;
+}
+
 int wm_run_report(const struct wm_run *run, const struct wm_run_result *result, struct wm_buf *out,
                   struct wm_error *err)
 {

@@ -142,6 +142,19 @@ int wm_recipe_find(const struct wm_run *run, struct wm_buf *out, struct wm_error
 int wm_recipe_read(struct wm_str text, struct wm_source_options *ret_input,
                    struct wm_chain *ret_chain, struct wm_arena *arena, struct wm_error *err);
 
+/* ---- results.c ---- */
+
+/** What a directory holds. */
+struct wm_results {
+    json_t *records[WM_STEPS]; /**< NULL where there is none. */
+    bool damaged[WM_STEPS];    /**< There is a step.json that cannot be read. */
+    bool alone;                /**< The directory is a single step's. */
+};
+/** Read the records of a run's directory, or of a single step's. WM_E_CONFIG if `dir` is neither.
+ *  Release with wm_results_close. */
+int wm_results_open(const char *dir, struct wm_results *ret, struct wm_error *err);
+void wm_results_close(struct wm_results *results);
+
 /* ---- verify.c ---- */
 
 /** Where findings go, and what may be used to find them. */

@@ -101,12 +101,10 @@ int wm_step_check(struct wm_verifier *v, const struct wm_step *step, const char 
 
 /* ---- the run as a whole ---- */
 
-/* The steps of one run: records by step, NULL where there is none. */
+/* All of it. */
 struct whole {
+    struct wm_results results;
     json_t *manifest;
-    json_t *records[WM_STEPS];
-    bool damaged[WM_STEPS]; /* there is a step.json that cannot be read */
-    bool alone;             /* `dir` is a single step's */
 };
 
 static int load_json(const char *path, json_t **ret, struct wm_error *err)
@@ -117,57 +115,6 @@ static int load_json(const char *path, json_t **ret, struct wm_error *err)
     *ret =
         status ? NULL : json_loadb(buf.ptr ? buf.ptr : "", buf.len, JSON_REJECT_DUPLICATES, NULL);
     wm_buf_done(&buf);
-    return status;
-}
-
-static int find_alone(const char *dir, struct whole *w, struct wm_error *err)
-{
-    json_t *record = wm_record_read(dir);
-    const char *name = json_string_value(json_object_get(record, "step"));
-    w->alone = true;
-    for (int id = 0; name && id < WM_STEPS; id++)
-        if (strcmp(wm_steps[id]->name, name) == 0) {
-            w->records[id] = record;
-            return 0;
-        }
-    json_decref(record);
-    wm_fail(err, WM_E_FORMAT, "step.json is damaged, or of a newer wetmill");
-    (void)wm_error_where(err, "%s", dir);
-    return wm_error_hint(err, "repeat the command that made the directory, with --verify");
-}
-
-static int find_steps(const char *dir, struct whole *w, struct wm_error *err)
-{
-    bool any = false;
-    char path[WM_PATH_MAX], step_dir[WM_PATH_MAX];
-    int status = 0;
-    for (int id = 0; !status && id < WM_STEPS; id++) {
-        status = wm_path_join(step_dir, dir, wm_steps[id]->directory, err);
-        if (!status)
-            status = wm_path_join(path, step_dir, "step.json", err);
-        if (status || !wm_exists(path))
-            continue;
-        any = true;
-        w->records[id] = wm_record_read(step_dir);
-        const char *name = json_string_value(json_object_get(w->records[id], "step"));
-        if (!name || strcmp(name, wm_steps[id]->name) != 0) {
-            json_decref(w->records[id]);
-            w->records[id] = NULL;
-            w->damaged[id] = true;
-        }
-    }
-    if (!status)
-        status = wm_path_join(path, dir, "manifest.json", err);
-    if (status || any || wm_exists(path))
-        return status;
-    status = wm_path_join(path, dir, "step.json", err);
-    if (!status && wm_exists(path))
-        return find_alone(dir, w, err);
-    if (!status) {
-        wm_fail(err, WM_E_CONFIG, "there are no results of wetmill here");
-        (void)wm_error_where(err, "%s", dir);
-        status = wm_error_hint(err, "name the output directory of a run, or of a single step");
-    }
     return status;
 }
 
@@ -217,11 +164,11 @@ static int check_manifest(struct wm_verifier *v, struct whole *w, struct wm_erro
     {
         const char *name = json_string_value(json_object_get(listed, "step"));
         for (int id = 0; name && id < WM_STEPS; id++) {
-            if (strcmp(name, wm_steps[id]->name) != 0 || w->damaged[id])
+            if (strcmp(name, wm_steps[id]->name) != 0 || w->results.damaged[id])
                 continue;
-            if (!w->records[id])
+            if (!w->results.records[id])
                 wm_found(v, wm_steps[id]->directory, "is missing, manifest.json lists it");
-            else if (!json_equal(listed, w->records[id]))
+            else if (!json_equal(listed, w->results.records[id]))
                 wm_found(v, "manifest.json", "says something else of step %s than its step.json",
                          name);
         }
@@ -234,13 +181,13 @@ static void check_reads(struct wm_verifier *v, const struct whole *w, int id)
 {
     const char *name;
     json_t *read;
-    json_object_foreach(json_object_get(w->records[id], "reads"), name, read)
+    json_object_foreach(json_object_get(w->results.records[id], "reads"), name, read)
     {
         for (int from = 0; from < WM_STEPS; from++) {
             char hex[WM_HEX128];
-            if (!w->records[from] || strcmp(wm_steps[from]->name, name) != 0)
+            if (!w->results.records[from] || strcmp(wm_steps[from]->name, name) != 0)
                 continue;
-            wm_hex128(wm_record_outputs(w->records[from]), hex);
+            wm_hex128(wm_record_outputs(w->results.records[from]), hex);
             if (!json_string_value(read) || strcmp(json_string_value(read), hex) != 0)
                 wm_found(v, "", "was made from another %s than the one that stands here", name);
         }
@@ -263,10 +210,11 @@ static uint64_t split_fact(const json_t *record, enum wm_shard_split split, cons
 static void check_documents(struct wm_verifier *v, const struct whole *w)
 {
     struct wm_corpus_counts kept;
-    const json_t *tokenizer = w->records[WM_STEP_TOKENIZER], *shards = w->records[WM_STEP_SHARDS];
-    if (!w->records[WM_STEP_CORPUS])
+    const json_t *tokenizer = w->results.records[WM_STEP_TOKENIZER],
+                 *shards = w->results.records[WM_STEP_SHARDS];
+    if (!w->results.records[WM_STEP_CORPUS])
         return;
-    wm_corpus_kept(w->records[WM_STEP_CORPUS], &kept);
+    wm_corpus_kept(w->results.records[WM_STEP_CORPUS], &kept);
     if (json_object_get(json_object_get(tokenizer, "facts"), "documents_read") &&
         fact(tokenizer, "documents_read") != kept.documents) {
         v->step = "tokenizer", v->directory = wm_steps[WM_STEP_TOKENIZER]->directory;
@@ -289,14 +237,14 @@ static int check_step(struct wm_verifier *v, const struct whole *w, int id, stru
     const struct wm_step *step = wm_steps[id];
     char dir[WM_PATH_MAX];
     v->step = step->name;
-    v->directory = w->alone ? "" : step->directory;
-    if (w->damaged[id])
+    v->directory = w->results.alone ? "" : step->directory;
+    if (w->results.damaged[id])
         wm_found(v, "step.json", "is damaged, or of a newer wetmill");
-    if (!w->records[id])
+    if (!w->results.records[id])
         return 0;
     int status = wm_path_join(dir, v->job->dir, v->directory, err);
     if (!status)
-        status = wm_step_check(v, step, dir, w->records[id], err);
+        status = wm_step_check(v, step, dir, w->results.records[id], err);
     if (!status)
         check_reads(v, w, id);
     return status;
@@ -338,23 +286,22 @@ int wm_run_verify(const struct wm_verify_job *job, struct wm_verify_result *ret,
     *ret = (struct wm_verify_result){0};
     own.n_workers = job->n_workers ? job->n_workers : wm_processors();
     own.memory = job->memory ? job->memory : wm_default_memory();
-    int status = find_steps(job->dir, &w, err);
+    int status = wm_results_open(job->dir, &w.results, err);
     if (!status) {
-        int n = snprintf(lock, sizeof lock, "%s%s", job->dir, w.alone ? ".lock" : "/lock");
+        int n = snprintf(lock, sizeof lock, "%s%s", job->dir, w.results.alone ? ".lock" : "/lock");
         status = n < 0 || (size_t)n >= sizeof lock
                      ? wm_fail(err, WM_E_LIMIT, "the path is too long")
                      : wm_lock_look(lock, err);
     }
-    if (!status && !w.alone)
+    if (!status && !w.results.alone)
         status = check_manifest(&v, &w, err);
     for (int id = 0; !status && id < WM_STEPS; id++)
         status = check_step(&v, &w, id, err);
     if (!status)
         check_documents(&v, &w);
     if (!status && ret->n_findings)
-        status = put_repair(job, w.alone, ret, err);
-    for (int id = 0; id < WM_STEPS; id++)
-        json_decref(w.records[id]);
+        status = put_repair(job, w.results.alone, ret, err);
+    wm_results_close(&w.results);
     json_decref(w.manifest);
     return status;
 }

@@ -132,6 +132,11 @@ int wm_run_explain(struct wm_run *run, struct wm_buf *out, struct wm_error *err)
 int wm_run_report(const struct wm_run *run, const struct wm_run_result *result,
                   struct wm_buf *out, struct wm_error *err);
 
+/** The same from what stands in `dir`, of a run or of a single step, and what is not done yet; or,
+ *  as `json`, {"steps":[records],"unfinished":[names],"damaged":[names],"at_work":bool}. Changes
+ *  nothing. WM_E_CONFIG if `dir` holds no results. */
+int wm_run_report_dir(const char *dir, bool json, struct wm_buf *out, struct wm_error *err);
+
 /* ---- verifying ---- */
 
 enum { WM_REPAIR_TEXT = 8192 /**< Bytes of a repairing command with NUL. */ };

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a directory holds: the results of a run, or of a single step. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "run/step.h"
+
+static int open_alone(const char *dir, struct wm_results *ret, struct wm_error *err)
+{
+    json_t *record = wm_record_read(dir);
+    const char *name = json_string_value(json_object_get(record, "step"));
+    ret->alone = true;
+    for (int id = 0; name && id < WM_STEPS; id++)
+        if (strcmp(wm_steps[id]->name, name) == 0) {
+            ret->records[id] = record;
+            return 0;
+        }
+    json_decref(record);
+    wm_fail(err, WM_E_FORMAT, "step.json is damaged, or of a newer wetmill");
+    (void)wm_error_where(err, "%s", dir);
+    return wm_error_hint(err, "repeat the command that made the directory, with --verify");
+}
+
+/* The record of one step of a run. `*ret_any` is left alone if the step is not there. */
+static int open_step(const char *dir, int id, struct wm_results *ret, bool *ret_any,
+                     struct wm_error *err)
+{
+    char path[WM_PATH_MAX], step_dir[WM_PATH_MAX];
+    int status = wm_path_join(step_dir, dir, wm_steps[id]->directory, err);
+    if (!status)
+        status = wm_path_join(path, step_dir, "step.json", err);
+    if (status || !wm_exists(path))
+        return status;
+    *ret_any = true;
+    json_t *record = wm_record_read(step_dir);
+    const char *name = json_string_value(json_object_get(record, "step"));
+    if (name && strcmp(name, wm_steps[id]->name) == 0) {
+        ret->records[id] = record;
+        return 0;
+    }
+    json_decref(record);
+    ret->damaged[id] = true;
+    return 0;
+}
+
+int wm_results_open(const char *dir, struct wm_results *ret, struct wm_error *err)
+{
+    static const char *const marks[] = {"manifest.json", "work", "step.json"};
+    bool any = false, there = false;
+    char path[WM_PATH_MAX];
+    int status = 0;
+    *ret = (struct wm_results){0};
+    for (int id = 0; !status && id < WM_STEPS; id++)
+        status = open_step(dir, id, ret, &any, err);
+    for (int i = 0; !status && !any && i < 3 && !there; i++) {
+        status = wm_path_join(path, dir, marks[i], err);
+        there = !status && wm_exists(path);
+        if (there && i == 2)
+            status = open_alone(dir, ret, err);
+    }
+    if (!status && !any && !there) {
+        wm_fail(err, WM_E_CONFIG, "there are no results of wetmill here");
+        (void)wm_error_where(err, "%s", dir);
+        status = wm_error_hint(err, "name the output directory of a run, or of a single step");
+    }
+    if (status)
+        wm_results_close(ret);
+    return status;
+}
+
+void wm_results_close(struct wm_results *results)
+{
+    for (int id = 0; id < WM_STEPS; id++)
+        json_decref(results->records[id]);
+    *results = (struct wm_results){0};
+}
