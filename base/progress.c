@@ -18,6 +18,7 @@ void wm_progress_init(struct wm_progress *progress)
     (void)pthread_mutex_init(&progress->lock, NULL);
     progress->label[0] = progress->unit[0] = '\0';
     progress->start = progress->end = 0;
+    progress->n_past = 0;
     atomic_init(&progress->done, 0);
     atomic_init(&progress->total, 0);
     atomic_init(&progress->skipped, 0);
@@ -29,12 +30,51 @@ void wm_progress_done(struct wm_progress *progress)
         (void)pthread_mutex_destroy(&progress->lock);
 }
 
+/* Enter the present phase into `list`. With the lock held. */
+static size_t add_present(struct wm_progress *progress, struct wm_phase *list, size_t n)
+{
+    size_t at = 0;
+    if (progress->start == 0)
+        return n;
+    while (at < n && strcmp(list[at].label, progress->label) != 0)
+        at++;
+    if (at == WM_PROGRESS_PHASES)
+        return n;
+    memcpy(list[at].label, progress->label, sizeof list[at].label);
+    memcpy(list[at].unit, progress->unit, sizeof list[at].unit);
+    list[at].done = atomic_load(&progress->done);
+    list[at].skipped = atomic_load(&progress->skipped);
+    return at < n ? n : n + 1;
+}
+
+size_t wm_progress_phases(struct wm_progress *progress, struct wm_phase *ret)
+{
+    if (!progress)
+        return 0;
+    (void)pthread_mutex_lock(&progress->lock);
+    memcpy(ret, progress->past, sizeof progress->past);
+    size_t n = add_present(progress, ret, progress->n_past);
+    (void)pthread_mutex_unlock(&progress->lock);
+    return n;
+}
+
+void wm_progress_forget(struct wm_progress *progress)
+{
+    if (!progress)
+        return;
+    (void)pthread_mutex_lock(&progress->lock);
+    progress->n_past = 0;
+    progress->start = progress->end = 0;
+    (void)pthread_mutex_unlock(&progress->lock);
+}
+
 void wm_progress_start(struct wm_progress *progress, const char *label, const char *unit,
                        uint64_t total)
 {
     if (!progress)
         return;
     (void)pthread_mutex_lock(&progress->lock);
+    progress->n_past = add_present(progress, progress->past, progress->n_past);
     (void)snprintf(progress->label, sizeof progress->label, "%s", label);
     (void)snprintf(progress->unit, sizeof progress->unit, "%s", unit);
     progress->start = wm_seconds();
@@ -79,7 +119,7 @@ void wm_progress_skip(struct wm_progress *progress, uint64_t n)
 
 /* One consistent look. */
 struct view {
-    char label[WM_PROGRESS_LABEL], unit[16];
+    char label[WM_PROGRESS_LABEL], unit[WM_PROGRESS_UNIT];
     double elapsed, rate;
     uint64_t done, total;
     bool started, finished;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "run/position.h"
 #include "run/step.h"
 #include "wetmill/parallel.h"
 #include "wetmill/version.h"
@@ -233,8 +234,12 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
     int status = wm_json_ok(facts, err);
     if (!status)
         status = prepare_work(ctx, step, err);
-    if (!status)
+    if (!status) {
+        struct wm_position position;
+        wm_position_begin(&position, ctx->work_dir, ctx->hooks ? ctx->hooks->progress : NULL);
         status = step->run(ctx, facts, err);
+        wm_position_end(&position, &ctx->result->redone[step->id]);
+    }
     if (!status)
         status = wm_record_write(ctx, step, facts, ret, err);
     json_decref(facts);
@@ -443,6 +448,7 @@ int wm_run_execute(struct wm_run *run, enum wm_step_id last, const struct wm_run
                    struct wm_run_result *ret, struct wm_error *err)
 {
     struct wm_cancel cancel = {0};
+    struct wm_progress progress;
     struct wm_run_hooks own = hooks ? *hooks : (struct wm_run_hooks){0};
     struct wm_error lost = {0};
     bool held = run->lock != NULL;
@@ -454,7 +460,11 @@ int wm_run_execute(struct wm_run *run, enum wm_step_id last, const struct wm_run
         status = wm_run_lock(run, &own, err);
     if (status)
         return status;
+    wm_progress_init(&progress);
+    if (!own.progress)
+        own.progress = &progress; /* also where nobody looks it says what is done again */
     status = do_steps(run, last, &own, ret, err);
+    wm_progress_done(&progress);
     if (wm_lock_check(run->lock, &lost)) {
         *err = lost;
         status = lost.status;

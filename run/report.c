@@ -171,6 +171,27 @@ static void put_damage(struct report *r, const char *directory, const json_t *fa
     }
 }
 
+/* "bytes" in units for people, everything else counted. */
+static const char *amount(uint64_t n, const char *unit, char *text, size_t size)
+{
+    char number[32];
+    if (strcmp(unit, "bytes") == 0)
+        return wm_format_bytes(n, text, size);
+    (void)snprintf(text, size, "%s %s", wm_format_count(n, number, sizeof number), unit);
+    return text;
+}
+
+static void put_redone(struct report *r, const struct wm_redone *redone)
+{
+    for (size_t i = 0; redone->resumed && i < redone->n; i++) {
+        const struct wm_phase *was = &redone->phases[i].was;
+        char done[64], again[64];
+        put(r, "Went on after a stop: %s: %s had been done, %s of it again\n", was->label,
+            amount(was->done, was->unit, done, sizeof done),
+            amount(redone->phases[i].again, was->unit, again, sizeof again));
+    }
+}
+
 /* A path as a person would type it: without detours, from here if it is below here. */
 static void put_path(struct report *r, const char *name, const char *path)
 {
@@ -284,6 +305,8 @@ int wm_run_report(const struct wm_run *run, const struct wm_run_result *result, 
             sections[id](&r, json_object_get(result->steps[id], "facts"));
     for (int id = 0; id < WM_STEPS; id++)
         put_damage(&r, wm_steps[id]->directory, json_object_get(result->steps[id], "facts"));
+    for (int id = 0; id < WM_STEPS; id++)
+        put_redone(&r, &result->redone[id]);
     bool first = true;
     for (int id = 0; id < WM_STEPS; id++) {
         char dir[WM_PATH_MAX];

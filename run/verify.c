@@ -84,7 +84,7 @@ int wm_step_check(struct wm_verifier *v, const struct wm_step *step, const char 
     json_array_foreach(json_object_get(record, "outputs"), i, output) bytes +=
         (uint64_t)json_integer_value(json_object_get(output, "size"));
     if (v->job->progress)
-        wm_progress_start(v->job->progress, step->name, "bytes", bytes);
+        wm_progress_start(v->job->progress, "verify", "bytes", bytes);
     json_array_foreach(json_object_get(record, "outputs"), i, output)
     {
         if (!status)

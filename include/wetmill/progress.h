@@ -18,16 +18,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WM_PROGRESS_LABEL = 48, WM_PROGRESS_TEXT = 160 };
+enum {
+    WM_PROGRESS_LABEL = 48,
+    WM_PROGRESS_UNIT = 16,
+    WM_PROGRESS_TEXT = 160,
+    WM_PROGRESS_PHASES = 32, /**< Remembered; later ones are not. */
+};
+
+/** A phase that was begun. */
+struct wm_phase {
+    char label[WM_PROGRESS_LABEL], unit[WM_PROGRESS_UNIT];
+    uint64_t done, skipped; /**< As in struct wm_progress. */
+};
 
 struct wm_progress {
     pthread_mutex_t lock; /**< Guards what is not atomic. */
-    char label[WM_PROGRESS_LABEL], unit[16];
+    char label[WM_PROGRESS_LABEL], unit[WM_PROGRESS_UNIT];
     double start;                     /**< Seconds, monotonic; 0 = no phase yet. */
     double end;                       /**< When the phase finished; 0 = running. */
     atomic_uint_fast64_t done, total; /**< Units; total 0 = unknown. */
     atomic_uint_fast64_t
         skipped; /**< Of `done`: was there before the start, no part of the rate. */
+    struct wm_phase past[WM_PROGRESS_PHASES]; /**< [n_past] phases before this one */
+    size_t n_past;
 };
 
 void wm_progress_init(struct wm_progress *progress);
@@ -43,6 +56,11 @@ void wm_progress_add(struct wm_progress *progress, uint64_t n);
 void wm_progress_set(struct wm_progress *progress, uint64_t done, uint64_t total);
 /** `n` units were done by an earlier run that this one resumes. */
 void wm_progress_skip(struct wm_progress *progress, uint64_t n);
+
+/** The phases since the last wm_progress_forget, in the order they were begun; one that was begun
+ *  again counts as it is now. `ret` [WM_PROGRESS_PHASES]; returns how many. */
+size_t wm_progress_phases(struct wm_progress *progress, struct wm_phase *ret);
+void wm_progress_forget(struct wm_progress *progress);
 
 /** Write the line (cut to `size`); empty before the first phase. Returns its length. */
 size_t wm_progress_text(struct wm_progress *progress, char *out, size_t size);

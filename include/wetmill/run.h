@@ -107,10 +107,21 @@ struct wm_run_hooks {
     struct wm_cancel *cancel;
 };
 
+/** What a step that went on after a stop did a second time, phase by phase. */
+struct wm_redone {
+    bool resumed; /**< There was something to go on from. */
+    size_t n;
+    struct {
+        struct wm_phase was; /**< As it was when it was stopped, to the second. */
+        uint64_t again;      /**< Of was.done. */
+    } phases[WM_PROGRESS_PHASES];
+};
+
 /** What a run came to. Free with wm_run_result_done. */
 struct wm_run_result {
     json_t *steps[WM_STEPS]; /**< Step records (step.json), NULL if the run has no such step. */
     bool ran[WM_STEPS];      /**< False: was up to date. */
+    struct wm_redone redone[WM_STEPS];
     uint64_t n_skipped;      /**< Damaged stretches and files of the input. */
 };
 void wm_run_result_done(struct wm_run_result *result);

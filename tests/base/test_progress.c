@@ -65,6 +65,39 @@ static void rest(long milliseconds)
     (void)nanosleep(&t, NULL);
 }
 
+/* What had been done, phase by phase. */
+static void test_past(void)
+{
+    struct wm_progress progress;
+    struct wm_phase phases[WM_PROGRESS_PHASES];
+    char label[32];
+    wm_progress_init(&progress);
+    CHECK_U64(wm_progress_phases(NULL, phases), 0);
+    CHECK_U64(wm_progress_phases(&progress, phases), 0);
+    wm_progress_start(&progress, "one", "bytes", 100);
+    wm_progress_skip(&progress, 30);
+    wm_progress_add(&progress, 20);
+    wm_progress_finish(&progress);
+    wm_progress_start(&progress, "two", "tokens", 100);
+    wm_progress_add(&progress, 7);
+    CHECK_U64(wm_progress_phases(&progress, phases), 2);
+    CHECK_STR(wm_str_of(phases[0].label), WM_STR("one"));
+    CHECK_STR(wm_str_of(phases[1].unit), WM_STR("tokens"));
+    CHECK(phases[0].done == 50 && phases[0].skipped == 30);
+    CHECK(phases[1].done == 7 && phases[1].skipped == 0);
+    wm_progress_start(&progress, "one", "bytes", 100); /* again: counts as it is now */
+    CHECK_U64(wm_progress_phases(&progress, phases), 2);
+    CHECK(phases[0].done == 0 && phases[1].done == 7);
+    for (int i = 0; i < 2 * WM_PROGRESS_PHASES; i++) {
+        (void)snprintf(label, sizeof label, "phase %d", i);
+        wm_progress_start(&progress, label, "bytes", 1);
+    }
+    CHECK_U64(wm_progress_phases(&progress, phases), WM_PROGRESS_PHASES);
+    wm_progress_forget(&progress);
+    CHECK_U64(wm_progress_phases(&progress, phases), 0);
+    wm_progress_done(&progress);
+}
+
 static void test_phases(void)
 {
     struct wm_progress p;
@@ -137,6 +170,7 @@ int main(void)
 {
     test_figures();
     test_phases();
+    test_past();
     test_threads();
     return test_summary();
 }
