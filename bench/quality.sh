@@ -117,7 +117,7 @@ peer() { # SEED
     [ ! -e "$dir/score" ] || return 0
     mkdir -p "$dir"
     # shellcheck disable=SC2086 # options
-    if ! "$python" "$here/quality_peer.py" "$data/shards" "${limit[@]}" --seed "$1" --threads "$threads" \
+    if ! "$python" -B "$here/quality_peer.py" "$data/shards" "${limit[@]}" --seed "$1" --threads "$threads" \
         --dtype "$([ "$dtype" = bfloat16 ] && echo bf16 || echo f32)" --metrics "$dir/metrics.jsonl" \
         --validation-tokens "$validation_tokens" $peer_options >"$dir/score.new" 2>"$dir/output"; then
         echo "$name has failed: $(tail -n 1 "$dir/output")"

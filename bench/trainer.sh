@@ -22,8 +22,10 @@
 #   --parts steps,gemm,kernels
 #   --save FILE           every run: model, context, dtype, who, round, steps, tokens, and the answers
 #
-# A run is wall time, so the machine must be idle: OpenMP's waiting in peers falls to a tenth where
-# another process wants a core. Programs that fit into memory together stay; else each is started anew.
+# A run is wall time, so the machine must be idle: peers' OpenMP, which spins, falls to a tenth where
+# another process wants a core. "by-CPU", the share of the peak by processor time, suffers less from
+# that; it does not see a thread that sleeps. Programs that fit into memory together stay; else each is
+# started anew.
 set -euo pipefail
 here=$(cd "${BASH_SOURCE%/*}" && pwd)
 python=/usr/bin/python3 tuned=default llmc='' models=14M,124M contexts=64,256,1024 dtypes=f32,bf16
@@ -203,26 +205,30 @@ column() {
         awk '{v[NR] = $1} END {if (NR) printf "%.9g", v[int(NR / 2) + 1]}'
 }
 field() { sed -n "s/.*\b$2=\([^ ]*\).*/\1/p" <<<"${description[$1]}"; }
+# share_of NAME SECONDS PEAK: these columns; each run in % of the peak beside it, and then the median
+share_of() {
+    awk -v key="$model $context $dtype $1 " -v f="$(field "$1" flops_per_token)" -v s="$2" -v p="$3" \
+        'index($0, key) == 1 && $p > 0 {print 100 * f * $7 / $s / $p}' "$raw" | sort -g |
+        awk '{v[NR] = $1} END {if (NR) printf "%.1f", v[int(NR / 2) + 1]}'
+}
 calculate() { awk "BEGIN {printf \"%.4g\", $1}" 2>/dev/null || true; }
 declare -A result=()
 # names of results: WHO/WHAT of this model, context and dtype
 keep() { result["$model $context $dtype $1"]=$2; }
 
 report() {
-    local name speed cpu memory peak share predicted
+    local name speed cpu memory peak share cpu_share predicted
     printf '\n%s T%s %s: %s parameters, %s threads; medians of %s runs; load %s\n' "$model" "$context" \
         "$dtype" "$(field wetmill parameters)" "$threads" "$rounds" "$(cut -d' ' -f1 /proc/loadavg)"
     for name in "$@"; do [[ $name == wetmill* ]] || echo "  $name: ${description[$name]}"; done
-    printf '  %-13s %10s %12s %9s %9s %7s %9s %10s\n' who tokens/s per-CPU-s GFLOP/s peak share MiB predicted
+    printf '  %-13s %10s %12s %9s %9s %7s %7s %9s %10s\n' who tokens/s per-CPU-s \
+        GFLOP/s peak share by-CPU MiB predicted
     for name in "$@"; do
         speed=$(column "$name" 7 8) cpu=$(column "$name" 7 9) memory=$(column "$name" 11)
-        peak='' share='' predicted=''
+        peak='' share='' cpu_share='' predicted=''
         if [[ $name == wetmill* ]]; then
             peak=$(column "$name" 12)
-            # the run beside its own peak, then the median
-            share=$(awk -v key="$model $context $dtype $name " -v f="$(field "$name" flops_per_token)" \
-                'index($0, key) == 1 && $12 > 0 {print 100 * f * $7 / $8 / $12}' "$raw" | sort -g |
-                awk '{v[NR] = $1} END {printf "%.1f", v[int(NR / 2) + 1]}')
+            share=$(share_of "$name" 8 12) cpu_share=$(share_of "$name" 9 14)
             predicted=$(field "$name" predicted_bytes)
             keep "$name/share" "$share"
             keep "$name/predicted" "$(calculate "100 * ($predicted / $memory - 1)")"
@@ -230,9 +236,9 @@ report() {
         keep "$name/speed" "$speed"
         keep "$name/memory" "$memory"
         awk -v n="$name" -v s="$speed" -v c="$cpu" -v f="$(field wetmill flops_per_token)" -v p="$peak" \
-            -v share="$share" -v m="$memory" -v e="$predicted" 'BEGIN {
-            printf "  %-13s %10.0f %12.0f %9.1f %9s %7s %9.0f %10s\n", n, s, c, s * f / 1e9,
-                p ? sprintf("%.1f", p / 1e9) : "", share, m / 1048576, e ? sprintf("%.0f", e / 1048576) : "" }'
+            -v share="$share" -v by="$cpu_share" -v m="$memory" -v e="$predicted" 'BEGIN {
+            printf "  %-13s %10.0f %12.0f %9.1f %9s %7s %7s %9.0f %10s\n", n, s, c, s * f / 1e9,
+                p ? sprintf("%.1f", p / 1e9) : "", share, by, m / 1048576, e ? sprintf("%.0f", e / 1048576) : "" }'
     done
     printf '  memory is read at %.1f GB/s\n' "$(calculate "$(column wetmill 13) / 1e9")"
     ratios

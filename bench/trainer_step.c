@@ -9,7 +9,7 @@
  * --serve is for bench/trainer.sh, which lets programs take turns: it describes itself in a line of
  * NAME=VALUE, then reads lines of "STEPS PEAK-SECONDS BANDWIDTH-SECONDS" and answers each with
  *     seconds, CPU seconds, loss (nats per token), largest resident set (bytes),
- *     peak (operations a second), bandwidth (bytes a second)
+ *     peak (operations a second), bandwidth (bytes a second), peak (operations a CPU second)
  * until its input ends. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -72,7 +72,8 @@ struct bench {
 };
 
 struct round {
-    double seconds, cpu_seconds, peak, bandwidth;
+    double seconds, cpu_seconds, bandwidth;
+    struct machine_rate peak;
 };
 
 static int bench_open(struct bench *b, const struct options *o, struct wm_error *err)
@@ -193,8 +194,8 @@ static int serve(struct bench *b, struct wm_error *err)
             r.peak = machine_peak(b->team, tile_of(b)->name, peak);
         if (bandwidth > 0)
             r.bandwidth = machine_bandwidth(b->team, b->kernels, bandwidth);
-        (void)printf("%.6f %.6f %.5f %" PRIu64 " %.0f %.0f\n", r.seconds, r.cpu_seconds,
-                     b->nll / (double)b->n_tokens, memory, r.peak, r.bandwidth);
+        (void)printf("%.6f %.6f %.5f %" PRIu64 " %.0f %.0f %.0f\n", r.seconds, r.cpu_seconds,
+                     b->nll / (double)b->n_tokens, memory, r.peak.wall, r.bandwidth, r.peak.cpu);
         (void)fflush(stdout);
     }
     return 0;
@@ -204,7 +205,8 @@ enum { ROUNDS_MOST = 1000 };
 
 static int run(struct bench *b, const struct options *o, struct wm_error *err)
 {
-    double seconds[ROUNDS_MOST], cpu[ROUNDS_MOST], peak[ROUNDS_MOST], share[ROUNDS_MOST];
+    double seconds[ROUNDS_MOST], cpu[ROUNDS_MOST], peak[ROUNDS_MOST], share[ROUNDS_MOST],
+        cpu_share[ROUNDS_MOST];
     const double tokens = (double)(b->n_tokens * o->steps),
                  flops = wm_model_flops_per_token(&b->config) * tokens;
     struct round r;
@@ -215,8 +217,9 @@ static int run(struct bench *b, const struct options *o, struct wm_error *err)
         r.peak = machine_peak(b->team, tile_of(b)->name, o->peak_seconds);
         seconds[i] = r.seconds;
         cpu[i] = r.cpu_seconds;
-        peak[i] = r.peak * 1e-9;
-        share[i] = r.peak > 0 ? flops / r.seconds / r.peak * 100 : 0;
+        peak[i] = r.peak.wall * 1e-9;
+        share[i] = r.peak.wall > 0 ? flops / r.seconds / r.peak.wall * 100 : 0;
+        cpu_share[i] = r.peak.cpu > 0 ? flops / r.cpu_seconds / r.peak.cpu * 100 : 0;
     }
     if (status)
         return status;
@@ -230,8 +233,9 @@ static int run(struct bench *b, const struct options *o, struct wm_error *err)
                  dtypes[o->dtype], tile_of(b)->name, wm_team_size(b->team));
     (void)printf("%.0f tokens/s, best %.0f; %.0f per CPU second\n", tokens / median,
                  tokens / seconds[0], tokens / machine_median(cpu, n));
-    (void)printf("%.1f GFLOP/s; peak beside it %.1f; share %.1f %%\n", flops / median * 1e-9,
-                 machine_median(peak, n), machine_median(share, n));
+    (void)printf("%.1f GFLOP/s; peak beside it %.1f; share %.1f %%, by CPU time %.1f %%\n",
+                 flops / median * 1e-9, machine_median(peak, n), machine_median(share, n),
+                 machine_median(cpu_share, n));
     (void)printf("loss %.4f, after %" PRIu64 " steps %.4f\n", first, b->step,
                  b->nll / (double)b->n_tokens);
     (void)printf("memory %.1f MiB, predicted %.1f MiB (%+.1f %%)\n", (double)memory / (1 << 20),

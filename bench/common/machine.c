@@ -41,22 +41,22 @@ static void peak_item(void *arg, size_t item)
     peak->done[item] = peak->loop(PEAK_ROUNDS);
 }
 
-double machine_peak(struct wm_team *team, const char *tile, double seconds)
+struct machine_rate machine_peak(struct wm_team *team, const char *tile, double seconds)
 {
     static struct peak peak;
     const unsigned n = wm_team_size(team);
-    const double begin = machine_seconds();
+    const double begin = machine_seconds(), cpu_begin = machine_cpu_seconds();
     double done = 0, now;
     peak.loop = peak_of(tile);
     if (!peak.loop)
-        return 0;
+        return (struct machine_rate){0};
     do {
         wm_parallel(team, n, peak_item, &peak);
         for (unsigned i = 0; i < n; i++)
             done += peak.done[i];
         now = machine_seconds();
     } while (now - begin < seconds);
-    return done / (now - begin);
+    return (struct machine_rate){done / (now - begin), done / (machine_cpu_seconds() - cpu_begin)};
 }
 
 /* ---- memory ---- */

@@ -16,9 +16,14 @@
 double machine_seconds(void);
 double machine_cpu_seconds(void);
 
-/** Floating-point operations a second of the tile with that name (trainer/tile.h) with all threads
- *  of the team, over about `seconds`; 0 for a tile without a loop of its own. */
-double machine_peak(struct wm_team *team, const char *tile, double seconds);
+/** Floating-point operations a second: by the clock on the wall, and a second of one processor. */
+struct machine_rate {
+    double wall, cpu;
+};
+
+/** Of the tile with that name (trainer/tile.h) with all threads of the team, over about `seconds`;
+ *  0 for a tile without a loop of its own. */
+struct machine_rate machine_peak(struct wm_team *team, const char *tile, double seconds);
 
 /** Bytes a second that all threads of the team read together from arrays larger than any cache;
  *  0 without memory for them. */
