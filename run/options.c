@@ -19,7 +19,8 @@ const struct wm_option wm_run_option_table[] = {
     WM_REAL(T, max_bad_records, 0.05, 0, 1, "share",
             "malformed records beyond which it stops; 100 are let pass"),
     {"verify", WM_OPTION_BOOL, WM_OFFSET_(T, verify, bool), 0, 0, 0, 0, 0, "",
-     "read all results that are up to date, and do again what is damaged", WM_OPTION_SPEED},
+     "read all input and results that are up to date, and do again what is damaged",
+     WM_OPTION_SPEED},
     {0},
 };
 #undef T

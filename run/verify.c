@@ -288,7 +288,11 @@ int wm_run_verify(const struct wm_verify_job *job, struct wm_verify_result *ret,
     own.memory = job->memory ? job->memory : wm_default_memory();
     int status = wm_results_open(job->dir, &w.results, err);
     if (!status) {
-        int n = snprintf(lock, sizeof lock, "%s%s", job->dir, w.results.alone ? ".lock" : "/lock");
+        size_t len = strlen(job->dir);
+        while (len > 1 && job->dir[len - 1] == '/')
+            len--;
+        int n = snprintf(lock, sizeof lock, "%.*s%s", (int)len, job->dir,
+                         w.results.alone ? ".lock" : "/lock");
         status = n < 0 || (size_t)n >= sizeof lock
                      ? wm_fail(err, WM_E_LIMIT, "the path is too long")
                      : wm_lock_look(lock, err);

@@ -49,7 +49,7 @@ struct wm_run_options {
     const char *rejects;    /**< Directory for dropped documents, or NULL. */
     double max_bad_files;   /**< Share. */
     double max_bad_records; /**< Share. */
-    bool verify;            /**< Read all results before they count as up to date. */
+    bool verify;            /**< Read all input and results before they count as up to date. */
 };
 extern const struct wm_option wm_run_option_table[];
 

@@ -92,6 +92,18 @@ expect 0 "" "$WETMILL" run job.yaml --verify
 results out >got.txt
 same want.txt got.txt
 
+# Input that has changed with its time and size kept is trusted, but not by --verify.
+cp -p all.wet old.wet
+flip all.wet
+touch -r old.wet all.wet
+expect 0 "corpus +up to date" "$WETMILL" run job.yaml
+expect 0 "input: comparing contents" "$WETMILL" run job.yaml --verify
+grep -qE "corpus +runs" err.txt || fail "changed input went unseen: $(cat err.txt)"
+cp -p old.wet all.wet
+expect 0 "corpus +runs" "$WETMILL" run job.yaml --verify
+results out >got.txt
+same want.txt got.txt
+
 # A single step's command does the same.
 flip other/recipe.json
 expect 1 "other/recipe.json: its bytes" "$WETMILL" verify other
