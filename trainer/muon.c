@@ -38,6 +38,7 @@ uint64_t wm_muon_scratch(const struct wm_params *params)
 struct muon {
     const struct wm_optimizer *o;
     const struct wm_workshop *shop;
+    enum wm_gemm_type type; /* of the products, as the model's: Muon bears rounding well */
     const float *grad;
     float *momentum, *weight;
     float grad_scale, mu;
@@ -123,6 +124,7 @@ static void symmetric(const struct muon *m, struct wm_factor f, size_t k, float 
             .m = n - first < STRIPE ? n - first : STRIPE,
             .n = n - first,
             .k = k,
+            .type = m->type,
             .a = part,
             .b = part,
             .c = c + first * n + first,
@@ -154,6 +156,7 @@ static void newton_schulz(struct muon *m)
         .m = m->rows,
         .n = m->columns,
         .k = m->side,
+        .type = m->type,
         .a = m->tall ? (struct wm_factor){m->x, m->columns, false} : sum,
         .b = m->tall ? sum : (struct wm_factor){m->x, m->columns, true},
         .c = m->next,
@@ -196,6 +199,7 @@ void wm_muon_update(struct wm_optimizer *o, size_t tensor, const struct wm_optim
         struct muon m = {
             .o = o,
             .shop = &model->acts->shop,
+            .type = wm_product_type(model),
             .grad = model->grads + p->offset + inside,
             .momentum = wm_optimizer_slot(o, tensor, 0) + inside,
             .weight = model->params + p->offset + inside,

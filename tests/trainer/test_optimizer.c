@@ -177,7 +177,8 @@ static void against_plain(enum wm_optimizer_kind kind, double tolerance)
     wm_team_free(team);
 }
 
-static float *weights_after(unsigned threads, const char *kernels, uint64_t *ret_n)
+static float *weights_after(unsigned threads, const char *kernels, enum wm_compute compute,
+                            uint64_t *ret_n)
 {
     const struct wm_optimizer_config config = {.kind = WM_OPTIMIZER_MUON,
                                                .beta1 = 0.9,
@@ -192,6 +193,7 @@ static float *weights_after(unsigned threads, const char *kernels, uint64_t *ret
     CHECK_OK(wm_team_new(threads, &team, &err), err);
     CHECK_OK(wm_model_new(&sizes, 1, true, team, &model, &err), err);
     CHECK_OK(wm_model_use_kernels(model, kernels, &err), err);
+    model->compute = compute;
     wm_model_init(model, WM_MODEL_INIT_HE, true, 5);
     CHECK_OK(wm_optimizer_new(&config, model, &o, &err), err);
     for (uint64_t step = 1; step <= 2; step++) {
@@ -216,18 +218,39 @@ static void same_bits(void)
 {
     uint64_t n, m;
     const char *best = wm_kernels_available()[0]->name;
-    float *want = weights_after(1, best, &n);
+    float *want = weights_after(1, best, WM_COMPUTE_F32, &n);
     for (unsigned threads = 2; threads <= 7; threads += threads == 3 ? 4 : 1) {
-        float *got = weights_after(threads, best, &m);
+        float *got = weights_after(threads, best, WM_COMPUTE_F32, &m);
         CHECK_(n == m && memcmp(want, got, n * sizeof *got) == 0, "%u threads", threads);
         free(got);
     }
     for (const struct wm_kernels *const *k = wm_kernels_available(); *k; k++) {
-        float *got = weights_after(2, (*k)->name, &m);
+        float *got = weights_after(2, (*k)->name, WM_COMPUTE_F32, &m);
         CHECK_(n == m && memcmp(want, got, n * sizeof *got) == 0, "%s", (*k)->name);
         free(got);
     }
     free(want);
+}
+
+/* Muon's products in bfloat16: the same bits for any number of threads, and near float32's. */
+static void rounded(void)
+{
+    uint64_t n, m;
+    const char *best = wm_kernels_available()[0]->name;
+    float *exact = weights_after(1, best, WM_COMPUTE_F32, &n);
+    float *one = weights_after(1, best, WM_COMPUTE_BF16, &n);
+    float *three = weights_after(3, best, WM_COMPUTE_BF16, &m);
+    double difference = 0, size = 0;
+    CHECK(n == m && memcmp(one, three, n * sizeof *one) == 0);
+    for (uint64_t i = 0; i < n; i++) {
+        difference += pow((double)one[i] - (double)exact[i], 2);
+        size += pow((double)exact[i], 2);
+    }
+    CHECK(difference > 0);
+    CHECK_(sqrt(difference / size) < 0.02, "bfloat16 is off by %g", sqrt(difference / size));
+    free(exact);
+    free(one);
+    free(three);
 }
 
 static void averages(void)
@@ -283,6 +306,7 @@ int main(void)
     against_plain(WM_OPTIMIZER_SGD, 2e-7);
     against_plain(WM_OPTIMIZER_MUON, 2e-6);
     same_bits();
+    rounded();
     averages();
     sizes();
     return test_summary();
