@@ -24,7 +24,9 @@ for i in 1 2 3 4 5 6; do cp "$WM_SOURCE_DIR"/samples/crawl/*-00000.warc.wet.gz i
 total=$(cat in/* | wc -c)
 build=("$WETMILL" corpus build -o out -j1 -s normalize in)
 stop_at KILL "out.work/commits/pass0/00000[23].json" "${build[@]}"
-holds "the position is there" grep -qE "^[0-9]+ bytes corpus$" out.work/position
+if [ -e out.work/position ]; then # it is written each second; this machine may be faster
+    holds "the position is of the corpus" grep -qE "^[0-9]+ bytes corpus$" out.work/position
+fi
 echo "$total bytes corpus" >out.work/position # as if all had been read, two or more tasks kept
 expect 0 "Went on after a stop: corpus: .* had been done, .* of it again" "${build[@]}"
 grep -qE "corpus: ([0-9.]+ MB) had been done, (\1|0 B) of it again" err.txt && fail "nothing was kept, or all: $(grep Went err.txt)"
