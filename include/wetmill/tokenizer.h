@@ -67,9 +67,10 @@ bool wm_tokenizer_special(const struct wm_tokenizer *tok, struct wm_str name, ui
  *  special. False if none. Of a SentencePiece model: its </s>, or what it calls that. */
 bool wm_tokenizer_eod(const struct wm_tokenizer *tok, uint32_t *ret_id);
 
-/** XXH3-128 over token bytes by id, merges, pattern with the version of Unicode its classes are of
- *  (a pattern of one's own: PCRE2's) and specials (SentencePiece: wm_sp_identity): what shards, checkpoints and
- *  exports carry, so that what does not belong together is refused. */
+/** XXH3-128 over token bytes by id, merges, added tokens, ignore_merges, template, normaliser, and
+ *  pattern with the version of Unicode its classes are of (a pattern of one's own: PCRE2's);
+ *  SentencePiece: wm_sp_identity. It is what shards, checkpoints and exports carry, so that what does
+ *  not belong together is refused. docs/formats.md has it in full. */
 XXH128_hash_t wm_tokenizer_identity(const struct wm_tokenizer *tok);
 
 /* ---- encoding ---- */
