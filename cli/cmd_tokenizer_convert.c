@@ -21,6 +21,22 @@ static size_t bind(struct cli *cli, struct cli_binding bindings[CLI_TABLES_MAX])
     return 1;
 }
 
+/* The tokens that the template puts before or behind a text. */
+static int add_template(struct wm_buf *text, const struct wm_tokenizer *tok, bool behind,
+                        struct wm_error *err)
+{
+    const uint32_t *ids;
+    size_t n = wm_tokenizer_template(tok, behind, &ids);
+    int status = 0;
+    for (size_t i = 0; i < n && !status; i++) {
+        char name[128];
+        struct wm_str bytes = wm_token_bytes(tok, ids[i]);
+        wm_escape(name, sizeof name, bytes.ptr, bytes.len);
+        status = wm_buf_printf(text, err, ", %s %s a text", name, behind ? "behind" : "before");
+    }
+    return status;
+}
+
 /* What the file written does not hold, so that nobody takes it for all. */
 static int say_lost(struct cli *cli, const struct wm_tokenizer *tok, struct wm_error *err)
 {
@@ -36,6 +52,10 @@ static int say_lost(struct cli *cli, const struct wm_tokenizer *tok, struct wm_e
         wm_escape(name, sizeof name, bytes.ptr, bytes.len);
         status = wm_buf_printf(&text, err, ", special token %s = %lu", name, (unsigned long)id);
     }
+    if (!status)
+        status = add_template(&text, tok, false, err);
+    if (!status)
+        status = add_template(&text, tok, true, err);
     if (!status)
         cli_say(cli, "%.*s", (int)text.len, text.ptr);
     wm_buf_done(&text);

@@ -41,7 +41,7 @@ static int pair_of(const char *path, char vocab[WM_PATH_MAX], char merges[WM_PAT
 
 /* ---- what hints say ---- */
 
-static int split_of(const struct wm_tokenizer_hints *hints, const char *fallback, const char *path,
+static int split_of(const struct wm_tokenizer_hints *hints, const char *fallback,
                     struct wm_str *ret, struct wm_error *err)
 {
     const char *name = hints->split ? hints->split : fallback;
@@ -57,7 +57,7 @@ static int split_of(const struct wm_tokenizer_hints *hints, const char *fallback
     if (name)
         wm_fail(err, WM_E_CONFIG, "no split is called \"%s\"", name);
     else
-        wm_fail(err, WM_E_CONFIG, "%s does not say how text is split", path);
+        wm_fail(err, WM_E_CONFIG, "the file does not say how text is split");
     return wm_error_hint(err, "say --split r50k, cl100k, llama3, o200k or qwen2, or --pattern");
 }
 
@@ -109,7 +109,7 @@ static int load_ranks(const char *path, const struct wm_tokenizer_hints *hints, 
         return wm_fail_nomem(err, more ? more->n * sizeof *own : 0, "special tokens");
     for (size_t i = 0; more && i < more->n; i++)
         own[i] = (struct bpe_named_id){more->items[i], BPE_NONE};
-    int status = split_of(hints, known ? known->split : NULL, path, &pattern, err);
+    int status = split_of(hints, known ? known->split : NULL, &pattern, err);
     if (!status && known && !more)
         status = bpe_parse_ranks(bytes, pattern, known->specials, known->n_specials, ret, err);
     else if (!status)
@@ -133,7 +133,7 @@ static int load_merges(const char *path, const struct wm_tokenizer_hints *hints,
     (void)bytes;
     if (hints->specials)
         return wm_fail(err, WM_E_CONFIG, "vocab.json holds the special tokens already");
-    int status = split_of(hints, "r50k", path, &pattern, err);
+    int status = split_of(hints, "r50k", &pattern, err);
     if (!status)
         status = pair_of(path, paths[0], paths[1], paths[2], err);
     for (size_t i = 0; i < 3 && !status; i++)
@@ -149,9 +149,17 @@ static int load_merges(const char *path, const struct wm_tokenizer_hints *hints,
 static int load_gguf(const char *path, const struct wm_tokenizer_hints *hints, struct wm_str bytes,
                      struct wm_tokenizer **ret, struct wm_error *err)
 {
-    (void)path;
+    struct wm_error inner = {0};
     int status = no_hints(hints, err);
-    return status ? status : bpe_parse_gguf(bytes, ret, err);
+    if (status)
+        return status;
+    status = bpe_parse_gguf(bytes, ret, &inner);
+    if (status) { /* the place it names is in this file */
+        *err = inner;
+        err->where[0] = '\0';
+        (void)wm_error_where(err, "%s%s%s", path, inner.where[0] ? ": " : "", inner.where);
+    }
+    return status;
 }
 
 static int load_pieces(const char *path, const struct wm_tokenizer_hints *hints,

@@ -35,6 +35,13 @@ ids g got
 same want got
 expect 2 'says itself' "$WETMILL" tokenizer convert --split r50k cl100k h
 
+# A place in a file comes with the file's name.
+LC_ALL=C sed 's/a t/a #/' d.gguf >bad.gguf
+expect 1 'bad.gguf: tokenizer.ggml.merges item' "$WETMILL" tokenizer convert bad.gguf h
+# A template is lost in .tiktoken, too.
+expect 0 . "$WETMILL" tokenizer train -o begun --vocabulary 270 --bos '<|endoftext|>' --min-frequency 1 --format text text.txt
+expect 0 '= 269, <\|endoftext\|> before a text' "$WETMILL" tokenizer convert begun begun.tiktoken
+
 expect 2 "mean GPT-2's split" "$WETMILL" tokenizer convert --format gpt2 cl100k h
 expect 0 . "$WETMILL" tokenizer train -o odd --vocabulary 280 --split pattern --pattern '[a-z]+|.' --min-frequency 1 --format text text.txt
 expect 2 'no name for this tokenizer' "$WETMILL" tokenizer convert odd h.gguf
