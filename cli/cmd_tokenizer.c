@@ -93,6 +93,8 @@ static int open_encoder(struct cli *cli, const struct wm_tokenizer *tok, struct 
     const struct cli_options *o = &cli->options;
     if (o->stream && (o->unit || o->offsets))
         return wm_fail(err, WM_E_CONFIG, "--stream goes with neither --unit nor --offsets");
+    if (o->count_only && o->offsets)
+        return wm_fail(err, WM_E_CONFIG, "--count-only does not go with --offsets");
     int status = wm_encoder_new(tok, ret, err);
     if (status)
         return status;
@@ -155,11 +157,11 @@ static int encode_lines(struct cli *cli, struct wm_encoder *encoder, struct wm_s
             status = wm_json_string(&json, &line, err);
             if (!status)
                 status = wm_json_finish(&json, err);
-            if (status)
-                (void)wm_error_where(err, "line %llu", (unsigned long long)n);
         }
         if (!status)
             status = encode_one(cli, encoder, line, ids, out, err);
+        if (status)
+            (void)wm_error_where(err, "line %llu", (unsigned long long)n);
     }
     wm_arena_done(&arena);
     return status;

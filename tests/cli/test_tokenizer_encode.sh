@@ -13,6 +13,9 @@ expect 0 '^[0-9]+:0-' "${encode[@]}" --offsets probe.txt
 expect '[12]' 'stands in the text, at byte 7' "${encode[@]}" --refuse-specials probe.txt
 expect 0 ' 261$' "${encode[@]}" --refuse-specials --allowed-special '<|endoftext|>' probe.txt
 expect '[12]' '"nothing" is no special token' "${encode[@]}" --allowed-special nothing probe.txt
+expect 2 'does not go with --offsets' "${encode[@]}" --count-only --offsets probe.txt
+printf 'the\na<|endoftext|>\n' >two.txt
+expect '[12]' 'line 2: the special token' "${encode[@]}" --unit lines --refuse-specials two.txt
 expect '[12]' '--stream goes with neither' "${encode[@]}" --stream --offsets probe.txt
 
 # a stream gives the same ids in the end, over several lines
