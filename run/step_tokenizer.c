@@ -152,6 +152,17 @@ static void say_spilled(const struct wm_step_context *ctx, const struct wm_bpe_t
                     (unsigned long long)stats.spilled, (unsigned long long)stats.rounds);
 }
 
+/* A sample or weights that leave nothing are no corpus either. */
+static int some_counted(const struct wm_bpe_trainer *trainer, struct wm_error *err)
+{
+    struct wm_trainer_stats stats;
+    wm_trainer_stats(trainer, &stats);
+    if (stats.documents)
+        return 0;
+    wm_fail(err, WM_E_FORMAT, "no document is left to train on");
+    return wm_error_hint(err, "sample and weights leave out all that was read");
+}
+
 static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
 {
     struct wm_inputs inputs = {0};
@@ -169,6 +180,8 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
         status = wm_trainer_new(&options, &trainer, err);
     if (!status)
         status = count_corpus(ctx, &inputs, trainer, options.memory, facts, err);
+    if (!status)
+        status = some_counted(trainer, err);
     if (!status) {
         if (ctx->hooks && ctx->hooks->progress)
             wm_progress_start(ctx->hooks->progress, "tokenizer: merge", "merges", 0);

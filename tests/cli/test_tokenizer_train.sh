@@ -43,6 +43,8 @@ train alone a.jsonl
 equal alone without
 expect 2 'no file goes by "c\*=2"' "$WETMILL" tokenizer train -o x --weights 'c*=2' a.jsonl
 expect 2 'weights: "a=lots" is not GLOB=WEIGHT' "$WETMILL" tokenizer train -o x --weights a=lots a.jsonl
+expect 1 'no document is left to train on' "$WETMILL" tokenizer train -o x --weights 'a.jsonl=0' a.jsonl
+expect 1 'no document is left to train on' "$WETMILL" tokenizer train -o x --sample 0 a.jsonl
 holds 'nothing was written' test ! -e x
 
 # a sample goes by the text: by no order of files, and by no format
