@@ -32,6 +32,13 @@ static const char *const characters[] = {
 };
 enum { N_CHARACTERS = sizeof characters / sizeof *characters };
 
+/* The contractions, whole: their letters in both cases, and what may stand around them. */
+static const char *const contractions[] = {
+    "'", "s", "t", "r", "e", "v", "m", "l",      "d", "S",
+    "T", "R", "E", "V", "M", "L", "D", "\u017F", " ", "1",
+};
+enum { N_CONTRACTIONS = sizeof contractions / sizeof *contractions };
+
 /* What may stand before and behind: bytes that fill a block, of words and of other things. */
 static const char before[] = "The quick (brown) fox's 12345 jumps;\n\n  over";
 static const char behind[] =
@@ -58,18 +65,18 @@ static bool check_amid(struct both_ways *b, struct wm_str string, uint64_t numbe
     return true;
 }
 
-/* All strings of `length` characters; false at the first that differs. */
-static bool check_length(struct both_ways *b, unsigned length)
+/* All strings of `length` of these characters; false at the first that differs. */
+static bool check_length(struct both_ways *b, const char *const *of, unsigned n_of, unsigned length)
 {
     uint64_t n_strings = 1;
     for (unsigned i = 0; i < length; i++)
-        n_strings *= N_CHARACTERS;
+        n_strings *= n_of;
     for (uint64_t number = 0; number < n_strings; number++) {
         char text[STRING_MAX];
         size_t len = 0;
         uint64_t rest = number;
-        for (unsigned i = 0; i < length; i++, rest /= N_CHARACTERS) {
-            const char *c = characters[rest % N_CHARACTERS];
+        for (unsigned i = 0; i < length; i++, rest /= n_of) {
+            const char *c = of[rest % n_of];
             size_t n = strlen(c);
             memcpy(text + len, c, n);
             len += n;
@@ -93,8 +100,9 @@ int main(void)
     all_splits_init(all);
     for (size_t i = 0; i < SPLITS_COMPARED; i++) {
         for (unsigned n = 0; n <= length && n <= STRING_MAX / 4; n++)
-            if (!check_length(&all[i], n))
+            if (!check_length(&all[i], characters, N_CHARACTERS, n))
                 break;
+        (void)check_length(&all[i], contractions, N_CONTRACTIONS, 4);
         both_ways_done(&all[i]);
     }
     (void)printf("strings of up to %u of %d characters\n", length, N_CHARACTERS);
