@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "trainer/scalar.h"
 #include "trainer/schedule.h"
 #include "trainer/training.h"
 
-enum { NOISE_STREAM = 0x64726F70 /* of dropout, apart from other uses of a seed */ };
+enum {
+    NOISE_STREAM = 0x64726F70, /* of dropout, apart from other uses of a seed */
+    LOST_STEPS = 10,           /* so many bad ones in a row are no outlier */
+};
 
 /* Where each token's document begins, and how far into it the token is. */
 static void find_documents(struct wm_training *t, size_t at, uint32_t n)
@@ -82,12 +86,34 @@ static int accumulate(struct wm_training *t, double *ret_loss, struct wm_error *
     return 0;
 }
 
-static int diverged(const struct wm_training *t, double loss, double norm, struct wm_error *err)
+/* Finite, but each of the last steps was twice as bad as the first one and as guessing. */
+static bool lost(const struct wm_training *t, double loss)
+{
+    const struct wm_history *h = &t->history;
+    if (h->n < LOST_STEPS)
+        return false;
+    const double guess = wm_log((double)t->head.config.vocabulary), first = h->steps[0].loss;
+    const double bad = 2 * (first > guess ? first : guess);
+    bool all = loss > bad;
+    for (uint64_t i = h->n - (LOST_STEPS - 1); i < h->n; i++)
+        all = all && h->steps[i].loss > bad;
+    return all;
+}
+
+/* `n_bad`: steps whose losses are bad, the failing one among them. */
+static int diverged(const struct wm_training *t, double loss, double norm, uint64_t n_bad,
+                    struct wm_error *err)
 {
     char path[WM_PATH_MAX] = "none";
     struct wm_error ignored;
-    if (t->saved)
-        (void)wm_checkpoint_path(path, t->job->work, t->saved, &ignored);
+    uint64_t *steps = NULL;
+    size_t n = 0;
+    (void)wm_checkpoint_list(t->job->work, &steps, &n, &ignored);
+    while (n && steps[n - 1] + n_bad > t->history.n) /* what the first bad loss is of, too */
+        n--;
+    if (n)
+        (void)wm_checkpoint_path(path, t->job->work, steps[n - 1], &ignored);
+    free(steps);
     (void)wm_fail(err, WM_E_FORMAT,
                   "the training diverged at step %" PRIu64
                   ": loss %g, gradient norm %g; last good checkpoint: %s",
@@ -106,7 +132,9 @@ static int run_step(struct wm_training *t, struct wm_error *err)
         return status;
     double norm = wm_model_grad_norm(t->model);
     if (!isfinite(loss) || !isfinite(norm))
-        return diverged(t, loss, norm, err);
+        return diverged(t, loss, norm, 1, err);
+    if (lost(t, loss))
+        return diverged(t, loss, norm, LOST_STEPS, err);
     const struct wm_optimizer_step how = {
         .lr = wm_schedule_lr(o, t->head.n_steps, step),
         .step = step,

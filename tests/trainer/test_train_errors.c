@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What does not belong together is refused by name; damage costs a step back, not the training. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "train_fixture.h"
 #include "trainer/checkpoint.h"
@@ -86,9 +87,27 @@ static void check_divergence(void)
     CHECK_OK(wm_mkdirs(in_top("work-nan"), &err), err);
     store("work-nan", 8, &file);
     CHECK_FAILS(train("shards", "nan", "work-nan", NULL), WM_E_FORMAT, err, "diverged at step 9");
-    CHECK(strstr(err.what, "last good checkpoint: ") != NULL);
-    CHECK(strstr(err.what, "checkpoint-00000008.ckpt") != NULL);
+    CHECK(strstr(err.what, "last good checkpoint: none") != NULL); /* step 8's is not */
     CHECK(!wm_exists(in_top("nan/model.safetensors")));
+}
+
+/* Numbers all along, but ten steps in a row are far worse than guessing. */
+static void check_lost(void)
+{
+    options.steps = 60;
+    options.learning_rate = 10;
+    options.weight_decay = 0;
+    options.clip = 0;
+    options.warmup = 0;
+    options.validate_every = 0;
+    options.checkpoint_every = 1;
+    options.keep_checkpoints = 20;
+    CHECK_FAILS(train("shards", "lost", "work-lost", NULL), WM_E_FORMAT, err, "diverged at step ");
+    CHECK_(isfinite(strtod(strstr(err.what, "loss ") + 5, NULL)), "%s", err.what);
+    CHECK(strstr(err.what, "last good checkpoint: ") != NULL);
+    CHECK(!wm_exists(in_top("lost/model.safetensors")));
+    options = small_options();
+    options.keep_checkpoints = 3;
 }
 
 static void check_mismatches(void)
@@ -191,6 +210,7 @@ int main(void)
     CHECK_OK(train("shards", "model", "work", NULL), err);
     check_damage();
     check_divergence();
+    check_lost();
     check_mismatches();
     check_identity();
     check_shards();
