@@ -5,7 +5,7 @@
 static size_t bind_train(struct cli *cli, struct cli_binding bindings[CLI_TABLES_MAX])
 {
     bindings[0] = (struct cli_binding){wm_train_option_table, &cli->run.train};
-    bindings[1] = (struct cli_binding){wm_run_option_table, &cli->run.options};
+    bindings[1] = (struct cli_binding){wm_step_option_table, &cli->run.options};
     bindings[2] = (struct cli_binding){cli_plan_table, &cli->options};
     return 3;
 }

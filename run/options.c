@@ -3,12 +3,20 @@
 #include "wetmill/run.h"
 
 #define T struct wm_run_options
+/* clang-format off */
+#define OF_EVERY_STEP \
+    WM_PATH(T, output, NULL, "directory of the run's results"), \
+    {"jobs", WM_OPTION_COUNT, WM_OFFSET_(T, jobs, uint64_t), 0, 0, 1024, 0, 0, "threads", \
+     "worker threads; 0 = one for each processor", WM_OPTION_SPEED}, \
+    {"memory", WM_OPTION_SIZE, WM_OFFSET_(T, memory, uint64_t), 0, 0, 1e15, 0, 0, "bytes", \
+     "most memory to use; 0 = 60 % of the machine's", WM_OPTION_SPEED}
+#define VERIFY \
+    {"verify", WM_OPTION_BOOL, WM_OFFSET_(T, verify, bool), 0, 0, 0, 0, 0, "", \
+     "read all input and results that are up to date, and do again what is damaged", \
+     WM_OPTION_SPEED}
+/* clang-format on */
 const struct wm_option wm_run_option_table[] = {
-    WM_PATH(T, output, NULL, "directory of the run's results"),
-    {"jobs", WM_OPTION_COUNT, WM_OFFSET_(T, jobs, uint64_t), 0, 0, 1024, 0, 0, "threads",
-     "worker threads; 0 = one for each processor", WM_OPTION_SPEED},
-    {"memory", WM_OPTION_SIZE, WM_OFFSET_(T, memory, uint64_t), 0, 0, 1e15, 0, 0, "bytes",
-     "most memory to use; 0 = 60 % of the machine's", WM_OPTION_SPEED},
+    OF_EVERY_STEP,
     WM_COUNT(T, limit, 0, 0, 1e18, "documents", "read only the first documents; 0 = all"),
     WM_CHOICE(T, profile, wm_profile_names, WM_PROFILE_STRICT,
               "strict, or ccnet: as cc_net does; of source, stages and writer alike"),
@@ -18,11 +26,12 @@ const struct wm_option wm_run_option_table[] = {
             "damaged files beyond which the run stops; 10 are let pass"),
     WM_REAL(T, max_bad_records, 0.05, 0, 1, "share",
             "malformed records beyond which it stops; 100 are let pass"),
-    {"verify", WM_OPTION_BOOL, WM_OFFSET_(T, verify, bool), 0, 0, 0, 0, 0, "",
-     "read all input and results that are up to date, and do again what is damaged",
-     WM_OPTION_SPEED},
+    VERIFY,
     {0},
 };
+const struct wm_option wm_step_option_table[] = {OF_EVERY_STEP, VERIFY, {0}};
+#undef OF_EVERY_STEP
+#undef VERIFY
 #undef T
 
 #define T struct wm_sample_options

@@ -88,10 +88,15 @@ static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struc
     ret->memory_least = need.memory_least;
     ret->memory_full = need.memory;
     ret->disk = need.model_bytes + need.checkpoint_bytes;
-    char params[32], n_tokens[32];
+    char params[32], n_tokens[32], time[32];
     bool large = need.flops >= 1e15;
     wm_format_count(need.n_params, params, sizeof params);
     wm_format_count(need.n_tokens, n_tokens, sizeof n_tokens);
+    if (ctx->run->train.time > 0) {
+        (void)snprintf(ret->note, sizeof ret->note, "%s parameters, as many steps as fit into %s",
+                       params, wm_format_duration(ctx->run->train.time, time, sizeof time));
+        return 0;
+    }
     (void)snprintf(ret->note, sizeof ret->note,
                    "%s parameters, %llu steps, %s tokens, %.1f %cFLOP in all", params,
                    (unsigned long long)need.n_steps, n_tokens, need.flops / (large ? 1e15 : 1e12),

@@ -134,7 +134,7 @@ static int write_memory(const struct teller *t, uint64_t all, struct wm_error *e
     if (!status)
         status =
             write_bytes(t, "packed factors, scratch, tables", all - stored - kept - passing, err);
-    return status ? status : write_bytes(t, "all", all, err);
+    return status ? status : write_bytes(t, "the model", all, err);
 }
 
 int wm_model_explain(const struct wm_model_config *config, const struct wm_model_options *options,

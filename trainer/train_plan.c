@@ -11,6 +11,7 @@
 #include "trainer/mixture.h"
 #include "trainer/schedule.h"
 #include "wetmill/number.h"
+#include "wetmill/progress.h"
 
 struct wm_train_options wm_train_options_resolve(const struct wm_train_options *options)
 {
@@ -146,7 +147,7 @@ int wm_train_estimate(const struct wm_train_options *given, uint32_t vocabulary,
     struct wm_model_config config = wm_train_config(options, vocabulary);
     struct wm_train_estimate e = {.n_steps = options->steps};
     uint64_t n_windows = train_tokens ? (train_tokens - 1) / options->context : 0;
-    if (n_windows)
+    if (n_windows && !(options->time > 0))
         status = wm_schedule_steps(options, n_windows, &e.n_steps, err);
     if (status)
         return status;
@@ -182,9 +183,19 @@ int wm_train_explain(const struct wm_train_options *given, uint32_t vocabulary, 
     const struct wm_model_config config = wm_train_config(&options, vocabulary);
     struct wm_model_options how = wm_train_model(&options);
     int status = wm_train_options_check(given, err);
-    (void)wm_train_memory(&options, &config, options.steps, threads, memory, &how.memory);
-    return status ? status
-                  : wm_model_explain(&config, &how, threads ? threads : wm_processors(), out, err);
+    const unsigned n_threads = threads ? threads : wm_processors();
+    const uint64_t all =
+        wm_train_memory(&options, &config, options.steps, n_threads, memory, &how.memory);
+    const uint64_t besides = memory_besides(&options, &config, options.steps);
+    char what[32], whole[32];
+    if (!status)
+        status = wm_model_explain(&config, &how, n_threads, out, err);
+    if (!status)
+        status = wm_buf_printf(out, err, "  %-40s %10s\n  %-40s %10s\n",
+                               "optimiser's state, batch, tokenizer",
+                               wm_format_bytes(besides, what, sizeof what), "the whole training",
+                               wm_format_bytes(all, whole, sizeof whole));
+    return status;
 }
 
 /* ---- sources ---- */

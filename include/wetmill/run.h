@@ -52,6 +52,8 @@ struct wm_run_options {
     bool verify;            /**< Read all input and results before they count as up to date. */
 };
 extern const struct wm_option wm_run_option_table[];
+/** Those of them that a step which reads no documents has. */
+extern const struct wm_option wm_step_option_table[];
 
 /** `sample:`: text the finished model writes. */
 struct wm_sample_options {
