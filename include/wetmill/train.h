@@ -10,8 +10,11 @@
  * the same job again goes on from the newest checkpoint that is whole.
  *
  *     WORK/checkpoint-00000200.ckpt   parameters, moments, position; checksummed; the last are kept
- *     WORK/metrics.jsonl              a line a step, as far as the run has come
- *     OUT/metrics.jsonl               the same, complete
+ *     WORK/best.ckpt                  with `best`: the same of the step that validated best
+ *     WORK/time.json                  with `time`: the number of steps
+ *     WORK/metrics.jsonl              a line a step, as far as the run has come; also as
+ *                                     events.out.tfevents.0.wetmill
+ *     OUT/metrics.jsonl …             the same, complete
  *
  * One thread calls; a team of threads works inside. Nothing is printed: what people should know
  * comes through the job's hooks. Formats are specified in docs/formats.md.
@@ -126,7 +129,7 @@ struct wm_train_estimate {
     double flops_per_token;     /**< Forward and backward. */
     double flops;               /**< Of the whole training, without validation. */
 };
-/** `train_tokens`: in the training shards; 0 if not known (then n_steps is 0 unless given).
+/** `train_tokens`: in the training shards; 0 if not known. n_steps is 0 where that or `time` sets it.
  *  WM_E_CONFIG, WM_E_LIMIT (sizes that do not fit). Touches no file. */
 int wm_train_estimate(const struct wm_train_options *options, uint32_t vocabulary,
                       uint64_t train_tokens, struct wm_train_estimate *ret, struct wm_error *err);
@@ -167,7 +170,8 @@ struct wm_train_result {
 /**
  * Train to the end, or go on from the newest whole checkpoint. On WM_E_CANCELLED a checkpoint of
  * the last finished step stands in `work`. WM_E_FORMAT: shards or tokenizer damaged, too few
- * tokens, or the loss is no longer finite (names the step and the last good checkpoint).
+ * tokens, or the loss is no longer finite or for ten steps twice that of the first and of guessing
+ * (names the step and the last good checkpoint).
  * WM_E_MISMATCH: shards, tokenizer or checkpoints that do not belong together, both named.
  */
 int wm_train(const struct wm_train_job *job, struct wm_train_result *ret, struct wm_error *err);
