@@ -104,6 +104,19 @@ int wm_file_read(struct wm_file *file, void *dst, size_t size, size_t *ret_len,
     return read_fully(file, dst, size, NULL, ret_len, err);
 }
 
+int wm_file_read_some(struct wm_file *file, void *dst, size_t size, size_t *ret_len,
+                      struct wm_error *err)
+{
+    ssize_t n;
+    do
+        n = read(file->fd, dst, size < MOST_AT_ONCE ? size : MOST_AT_ONCE);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return wm_fail_errno(err, "read", shown(file->path));
+    *ret_len = (size_t)n;
+    return 0;
+}
+
 static int need_seekable(const struct wm_file *file, uint64_t offset, struct wm_error *err)
 {
     if (!file->seekable)

@@ -132,6 +132,8 @@ __attribute__((format(printf, 2, 3))) void cli_say(struct cli *cli, const char *
 bool cli_say_damage(struct cli *cli, const struct wm_damage *damage, uint64_t n);
 /** Data on stdout. A closed pipe ends the program with success; other failures are remembered. */
 void cli_write(struct cli *cli, struct wm_str bytes);
+/** What was written goes out at once, with the same two ends. */
+void cli_flush(struct cli *cli);
 /** Text from a model or an archive: on a terminal every byte that is not harmless is escaped. */
 void cli_write_text(struct cli *cli, struct wm_str text);
 /** Flush stdout: `code`, or CLI_FAILED if anything could not be written. */

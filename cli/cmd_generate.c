@@ -170,7 +170,7 @@ static int on_done(void *arg, size_t index, struct wm_str text,
         cli_write_text(t->cli, wm_buf_str(line));
         wm_buf_done(line);
     }
-    (void)fflush(stdout); /* who reads wants each as soon as it is there */
+    cli_flush(t->cli); /* who reads wants each as soon as it is there */
     return status;
 }
 

@@ -179,8 +179,10 @@ static int print_step(struct cli *cli, struct wm_ids *ids, uint64_t *count, bool
     else if (ids->n)
         status = print_ids(ids, NULL, out, err);
     ids->n = 0;
-    if (!status && out->len)
+    if (!status && out->len) {
         cli_write(cli, wm_buf_str(out));
+        cli_flush(cli); /* who reads wants them as soon as they are there */
+    }
     return status;
 }
 
@@ -196,7 +198,7 @@ static int encode_stream(struct cli *cli, struct wm_encoder *encoder, struct wm_
     if (!status)
         status = wm_file_open(cli->n_operands ? cli->operands[0] : "-", &file, err);
     while (!status && n) {
-        status = wm_file_read(file, bytes, sizeof bytes, &n, err);
+        status = wm_file_read_some(file, bytes, sizeof bytes, &n, err);
         if (!status && n)
             status = wm_encode_stream_feed(stream, (struct wm_str){bytes, n}, ids, err);
         else if (!status)

@@ -7,7 +7,7 @@
 #include "wetmill/json.h"
 
 enum {
-    STEP = 4 << 10,    /* bytes read at a time */
+    STEP = 4 << 10,    /* bytes read at a time, at most */
     IDS_MAX = 1 << 28, /* of one text, where it can be decoded as a whole only */
     TEXT_MAX = 1 << 30 /* bytes of such a text, or of a step's */
 };
@@ -137,14 +137,14 @@ static int decode_file(struct decoding *d, struct wm_file *file, struct wm_error
     size_t n = 1;
     int status = 0;
     while (!status && n) {
-        status = wm_file_read(file, bytes, sizeof bytes, &n, err);
+        status = wm_file_read_some(file, bytes, sizeof bytes, &n, err);
         for (size_t i = 0; i < n && !status; i++)
             status = take_byte(d, bytes[i], err);
         if (!status)
             status = decode_some(d, false, err);
         if (!status)
             status = write_out(d, false, err);
-        (void)fflush(stdout); /* whoever waits for it may be what the next ids come from */
+        cli_flush(d->cli); /* whoever waits for it may be what the next ids come from */
     }
     if (!status && (d->in_line || !d->cli->options.unit))
         status = end_text(d, err);

@@ -173,6 +173,15 @@ void cli_write(struct cli *cli, struct wm_str bytes)
     cli->out_failed = true;
 }
 
+void cli_flush(struct cli *cli)
+{
+    if (cli->out_failed || fflush(stdout) == 0)
+        return;
+    if (errno == EPIPE)
+        _exit(CLI_OK);
+    cli->out_failed = true;
+}
+
 void cli_write_text(struct cli *cli, struct wm_str text)
 {
     if (!isatty(STDOUT_FILENO)) {
@@ -192,7 +201,7 @@ void cli_write_text(struct cli *cli, struct wm_str text)
         if (newline)
             cli_write(cli, WM_STR("\n"));
     }
-    (void)fflush(stdout);
+    cli_flush(cli);
 }
 
 int cli_finish(struct cli *cli, int code)

@@ -35,6 +35,10 @@ void wm_file_close(struct wm_file *file);
 int wm_file_read(struct wm_file *file, void *dst, size_t size, size_t *ret_len,
                  struct wm_error *err);
 
+/** As wm_file_read, but of a pipe what is there, once there is something. */
+int wm_file_read_some(struct wm_file *file, void *dst, size_t size, size_t *ret_len,
+                      struct wm_error *err);
+
 /** Read at a position (seekable files); `*ret_len` < size only at the end. Thread-safe. */
 int wm_file_pread(struct wm_file *file, void *dst, size_t size, uint64_t offset, size_t *ret_len,
                   struct wm_error *err);

@@ -25,6 +25,25 @@ for i in {1..400}; do cat text.txt probe.txt; done >long.txt
 tr ' ' '\n' <lines >got
 same want got
 holds 'a stream is printed in steps' test "$(wc -l <lines)" -gt 10
+# ids come out while the input is still open
+mkfifo in
+"${encode[@]}" --stream - <in >early &
+exec 3>in
+cat text.txt >&3
+for _ in {1..100}; do [ -s early ] && break || sleep 0.1; done
+holds 'a stream is printed before its end' test -s early
+exec 3>&-
+wait
+"$WETMILL" tokenizer decode -t tok <in >early &
+exec 3>in
+head -n 1 lines >&3
+for _ in {1..100}; do [ -s early ] && break || sleep 0.1; done
+holds 'text is printed before the end of the ids' test -s early
+exec 3>&-
+wait
+# whoever reads no further is no failure
+{ yes 1 | head -n 500000 | "$WETMILL" tokenizer decode -t tok; echo $? >code; } | head -c 1 >/dev/null
+holds 'decode | head' grep -qx 0 code
 "${encode[@]}" --specials --count-only long.txt >want
 "${encode[@]}" --specials --count-only --stream - <long.txt >got
 same want got
