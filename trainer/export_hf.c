@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A Hugging Face directory with numbers of another type. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "trainer/export_formats.h"
 
@@ -66,9 +67,23 @@ static int copy(struct wm_export *export, const char *name, struct wm_error *err
     return status;
 }
 
+/* Written over itself in fewer bits, the model would be lost. */
+static int check_apart(const struct wm_export_job *job, struct wm_error *err)
+{
+    char *from = realpath(job->dir, NULL), *to = realpath(job->out, NULL);
+    const bool same = from && to && !strcmp(from, to);
+    free(from);
+    free(to);
+    if (!same)
+        return 0;
+    (void)wm_fail(err, WM_E_CONFIG, "the model would be written over itself");
+    return wm_error_where(err, "%s", job->out);
+}
+
 int wm_export_write_safetensors(struct wm_export *export, struct wm_error *err)
 {
     static const char *const files[] = {"tokenizer.json",
+                                        "tokenizer.model",
                                         "tokenizer_config.json",
                                         "special_tokens_map.json",
                                         "generation_config.json",
@@ -81,6 +96,8 @@ int wm_export_write_safetensors(struct wm_export *export, struct wm_error *err)
         return wm_fail(err, WM_E_CONFIG, "safetensors holds f32, f16 or bf16, not %s",
                        wm_weight_type_names[export->job->type]);
     int status = wm_mkdirs(export->job->out, err);
+    if (!status)
+        status = check_apart(export->job, err);
     if (!status)
         status = write_tensors(export, err);
     for (size_t i = 0; i < sizeof files / sizeof *files && !status; i++)

@@ -446,6 +446,13 @@ static void check_safetensors(void)
     CHECK(same_files(in_top("hf/tokenizer.json"), in_top("hf-32/tokenizer.json")));
     CHECK_OK(export_as(in_top("hf"), in_top("hf-16"), WM_EXPORT_SAFETENSORS, WM_WEIGHT_BF16, 2),
              err);
+    CHECK_FAILS(
+        export_as(in_top("hf"), in_top("hf/../hf"), WM_EXPORT_SAFETENSORS, WM_WEIGHT_BF16, 2),
+        WM_E_CONFIG, err, "over itself");
+    CHECK_OK(wm_file_store(in_top("hf/tokenizer.model"), WM_STR("any bytes"), &err), err);
+    CHECK_OK(export_as(in_top("hf"), in_top("hf-16"), WM_EXPORT_SAFETENSORS, WM_WEIGHT_BF16, 2),
+             err);
+    CHECK(same_files(in_top("hf/tokenizer.model"), in_top("hf-16/tokenizer.model")));
     CHECK_OK(wm_weights_open(in_top("hf"), &a, &err), err);
     CHECK_OK(wm_weights_open(in_top("hf-16"), &b, &err), err);
     CHECK(b.has_tokenizer && XXH128_isEqual(a.tokenizer, b.tokenizer));

@@ -371,6 +371,10 @@ static void check_estimate(void)
     options.epochs = 2;
     CHECK_OK(wm_train_estimate(&options, 300, 5000, &e, &err), err);
     CHECK_U64(e.n_steps, 2 * (4999 / 17) / 5);
+    options.time = 60; /* measured when it runs */
+    CHECK_OK(wm_train_estimate(&options, 300, 5000, &e, &err), err);
+    CHECK(!e.n_steps && !e.n_tokens && e.memory > 0);
+    options.time = 0;
     options.layers = 1024;
     options.width = 65536;
     options.heads = 1;
