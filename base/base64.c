@@ -19,45 +19,55 @@ void wm_base64_encode(struct wm_str bytes, char *out)
     }
 }
 
-/* Value of a character of the alphabet plus one, else 0. */
+/* Value of a character of the alphabet, else a number over 63. */
+enum { SIX_BITS = 63 };
 static const unsigned char values[256] = {
-    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
-    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
-    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
-    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
-    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
-    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
-    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
-    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 62, 64, 64, 64, 63,
+    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 64, 64, 64, 64, 64, 64, 64, 0,  1,  2,  3,  4,  5,  6,
+    7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 64, 64, 64, 64, 64,
+    64, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48,
+    49, 50, 51, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
 };
+
+/* Four characters; over 24 bits if one is none of the alphabet. */
+static uint32_t group(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+    uint32_t wrong = (a | b | c | d) & ~(uint32_t)SIX_BITS;
+    return wrong << 24 | a << 18 | b << 12 | c << 6 | d;
+}
+
+static void put(char *out, uint32_t bits)
+{
+    out[0] = (char)(bits >> 16);
+    out[1] = (char)(bits >> 8);
+    out[2] = (char)bits;
+}
 
 bool wm_base64_decode(struct wm_str text, char *out, size_t *ret_len)
 {
     const unsigned char *in = (const unsigned char *)text.ptr;
-    size_t pad = 0, n = 0, i = 0;
-    while (pad < 2 && pad < text.len && in[text.len - 1 - pad] == '=')
-        pad++;
+    *ret_len = 0;
     if (text.len % 4)
         return false;
-    for (; i + 4 <= text.len - pad; i += 4) {
-        uint32_t a = values[in[i]], b = values[in[i + 1]], c = values[in[i + 2]],
-                 d = values[in[i + 3]];
-        if (!a || !b || !c || !d)
+    if (text.len == 0)
+        return true;
+    const unsigned char *last = in + text.len - 4;
+    for (; in < last; in += 4, out += 3) {
+        uint32_t bits = group(values[in[0]], values[in[1]], values[in[2]], values[in[3]]);
+        if (bits >> 24)
             return false;
-        uint32_t bits = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
-        out[n++] = (char)(bits >> 16);
-        out[n++] = (char)(bits >> 8);
-        out[n++] = (char)bits;
+        put(out, bits);
     }
-    uint32_t bits = 0;
-    for (; i < text.len - pad; i++) {
-        uint32_t value = values[in[i]];
-        if (!value)
-            return false;
-        bits = bits << 6 | (value - 1);
-        if (i % 4 > 0) /* 2 or 4 bits stay, which are 0 in the end */
-            out[n++] = (char)(bits >> (6 - i % 4 * 2));
-    }
-    *ret_len = n;
-    return pad == 0 || (bits & (pad == 1 ? 3u : 15u)) == 0;
+    size_t pad = (last[3] == '=') + (size_t)((last[3] == '=') & (last[2] == '='));
+    uint32_t bits = group(values[last[0]], values[last[1]], pad > 1 ? 0 : values[last[2]],
+                          pad > 0 ? 0 : values[last[3]]);
+    put(out, bits);
+    *ret_len = text.len / 4 * 3 - pad;
+    return bits >> 24 == 0 && (bits & ((UINT32_C(1) << pad * 8) - 1)) == 0;
 }

@@ -34,9 +34,16 @@ bool wm_parse_u64(struct wm_str text, uint64_t *ret)
 {
     enum { SAFE_DIGITS = 19 }; /* never too many for 64 bits */
     uint64_t v = 0;
-    for (size_t i = 0; i < text.len; i++) {
+    size_t i = 0;
+    for (; i < text.len && i < SAFE_DIGITS; i++) {
         unsigned digit = (unsigned)(unsigned char)text.ptr[i] - '0';
-        if (digit > 9 || (i >= SAFE_DIGITS && v > (UINT64_MAX - digit) / 10))
+        if (digit > 9)
+            return false;
+        v = v * 10 + digit;
+    }
+    for (; i < text.len; i++) {
+        unsigned digit = (unsigned)(unsigned char)text.ptr[i] - '0';
+        if (digit > 9 || v > (UINT64_MAX - digit) / 10)
             return false;
         v = v * 10 + digit;
     }
