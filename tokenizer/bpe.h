@@ -114,7 +114,7 @@ struct wm_tokenizer {
     struct bpe_template template; /**< Set before bpe_finish. */
     struct wm_sp *pieces;         /**< Not NULL: SentencePiece, tokenizer/sentencepiece.h. */
     struct wm_buf file;           /**< The model file of `pieces`. */
-    XXH128_hash_t identity;
+    XXH128_hash_t identity;       /**< Of `pieces`; others' is asked for: bpe_identity. */
 };
 
 /* ---- tokenizer.c, build.c: putting together ---- */
@@ -125,6 +125,9 @@ int bpe_reserve(struct wm_tokenizer *tok, size_t n_ids, size_t bytes, struct wm_
 /** Id `id` means `bytes`. WM_E_FORMAT if the id is taken or out of range, WM_E_LIMIT. */
 int bpe_put_token(struct wm_tokenizer *tok, uint64_t id, struct wm_str bytes, enum bpe_kind kind,
                   struct wm_error *err);
+/** The same for `len` bytes that stand already behind those of tok->bytes. */
+int bpe_put_last(struct wm_tokenizer *tok, uint64_t id, size_t len, enum bpe_kind kind,
+                 struct wm_error *err);
 /** After the last BPE_TOKEN: make bpe_find and byte_ids work. */
 int bpe_index_tokens(struct wm_tokenizer *tok, struct wm_error *err);
 /** Index the tokens that have no key (direct.h) anew; `more` others may be put. */
@@ -132,13 +135,17 @@ int bpe_index_long(struct wm_tokenizer *tok, size_t more, struct wm_error *err);
 /** Append a merge of the next rank. A pair named again gets the later rank. */
 int bpe_add_merge(struct wm_tokenizer *tok, uint32_t left, uint32_t right, uint32_t id,
                   struct wm_error *err);
+/** The same, but for the table of pairs: bpe_pairs_put is to follow. */
+int bpe_append_merge(struct wm_tokenizer *tok, struct bpe_merge merge, struct wm_error *err);
 /** Token `id` (BPE_ADDED or BPE_SPECIAL, already put) is found in texts by name. */
 int bpe_put_added(struct wm_tokenizer *tok, uint32_t id, bool normalized, struct wm_error *err);
 int bpe_set_pattern(struct wm_tokenizer *tok, struct wm_str pattern, struct wm_error *err);
 /** What finding added tokens in a text needs; bpe_finish does it. */
 int bpe_index_added(struct wm_tokenizer *tok, struct wm_error *err);
-/** Tables, identity. Flags (ignore_merges, nfc) are set before. */
+/** Tables. Flags (ignore_merges, nfc) are set before. */
 int bpe_finish(struct wm_tokenizer *tok, struct wm_error *err);
+/** wm_tokenizer_identity of a finished tokenizer without `pieces`. */
+XXH128_hash_t bpe_identity(const struct wm_tokenizer *tok);
 /** Give a finished tokenizer, not in use yet, the normaliser NFC. */
 int bpe_set_nfc(struct wm_tokenizer *tok, struct wm_error *err);
 

@@ -47,28 +47,37 @@ int bpe_reserve(struct wm_tokenizer *tok, size_t n_ids, size_t bytes, struct wm_
     return status ? status : wm_buf_reserve(&tok->bytes, bytes, err);
 }
 
-int bpe_put_token(struct wm_tokenizer *tok, uint64_t id, struct wm_str bytes, enum bpe_kind kind,
-                  struct wm_error *err)
+int bpe_put_last(struct wm_tokenizer *tok, uint64_t id, size_t len, enum bpe_kind kind,
+                 struct wm_error *err)
 {
     if (id >= BPE_MAX_IDS)
         return wm_fail(err, WM_E_LIMIT, "token id %llu is over the limit of %d ids",
                        (unsigned long long)id, BPE_MAX_IDS);
-    if (bytes.len == 0 || bytes.len > BPE_MAX_TOKEN)
+    if (len == 0 || len > BPE_MAX_TOKEN)
         return wm_fail(err, WM_E_FORMAT, "token %llu has %zu bytes, want 1 to %d",
-                       (unsigned long long)id, bytes.len, BPE_MAX_TOKEN);
+                       (unsigned long long)id, len, BPE_MAX_TOKEN);
     if (id < tok->n_ids && tok->kinds[id] != BPE_HOLE)
         return wm_fail(err, WM_E_FORMAT, "two tokens have the id %llu", (unsigned long long)id);
-    uint32_t at = (uint32_t)tok->bytes.len;
     int status = reserve_ids(tok, (uint32_t)id, err);
-    if (!status)
-        status = wm_buf_add(&tok->bytes, bytes.ptr, bytes.len, err);
     if (status)
         return status;
-    tok->tokens[id] = (struct bpe_token){at, (uint32_t)bytes.len};
+    tok->tokens[id] = (struct bpe_token){(uint32_t)tok->bytes.len, (uint32_t)len};
     tok->kinds[id] = (uint8_t)kind;
+    tok->bytes.len += len;
     if (id >= tok->n_ids)
         tok->n_ids = (uint32_t)id + 1;
     return 0;
+}
+
+int bpe_put_token(struct wm_tokenizer *tok, uint64_t id, struct wm_str bytes, enum bpe_kind kind,
+                  struct wm_error *err)
+{
+    int status = wm_buf_reserve(&tok->bytes, bytes.len, err);
+    if (status)
+        return status;
+    if (bytes.len)
+        memcpy(tok->bytes.ptr + tok->bytes.len, bytes.ptr, bytes.len);
+    return bpe_put_last(tok, id, bytes.len, kind, err);
 }
 
 /* Whether bpe_find finds token `id`. */
@@ -134,8 +143,7 @@ int bpe_index_tokens(struct wm_tokenizer *tok, struct wm_error *err)
     return bpe_byte_pairs_init(tok, err);
 }
 
-int bpe_add_merge(struct wm_tokenizer *tok, uint32_t left, uint32_t right, uint32_t id,
-                  struct wm_error *err)
+int bpe_append_merge(struct wm_tokenizer *tok, struct bpe_merge merge, struct wm_error *err)
 {
     if (tok->n_merges == tok->cap_merges) {
         if (tok->cap_merges >= BPE_MAX_IDS)
@@ -147,12 +155,16 @@ int bpe_add_merge(struct wm_tokenizer *tok, uint32_t left, uint32_t right, uint3
         tok->merges = merges;
         tok->cap_merges = cap;
     }
-    int status = bpe_pairs_put(&tok->pairs, left, right, tok->n_merges, id, err);
-    if (status)
-        return status;
-    tok->merges[tok->n_merges] = (struct bpe_merge){left, right, id};
+    tok->merges[tok->n_merges] = merge;
     bpe_byte_pairs_put(tok, tok->n_merges++);
     return 0;
+}
+
+int bpe_add_merge(struct wm_tokenizer *tok, uint32_t left, uint32_t right, uint32_t id,
+                  struct wm_error *err)
+{
+    int status = bpe_append_merge(tok, (struct bpe_merge){left, right, id}, err);
+    return status ? status : bpe_pairs_put(&tok->pairs, left, right, tok->n_merges - 1, id, err);
 }
 
 int bpe_put_added(struct wm_tokenizer *tok, uint32_t id, bool normalized, struct wm_error *err)
@@ -270,6 +282,21 @@ static void hash_str(struct identity *id, struct wm_str s)
     }
 }
 
+static void hash_merges(struct identity *id, const struct bpe_merge *merges, size_t n)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    flush(id);
+    if (n)
+        (void)XXH3_128bits_update(id->state, merges, n * sizeof *merges);
+#else
+    for (size_t i = 0; i < n; i++) {
+        hash_u32(id, merges[i].left);
+        hash_u32(id, merges[i].right);
+        hash_u32(id, merges[i].id);
+    }
+#endif
+}
+
 /* Nothing where there is no template, as before there were any. */
 static void hash_template(struct identity *all, const struct bpe_template *template)
 {
@@ -284,12 +311,11 @@ static void hash_template(struct identity *all, const struct bpe_template *templ
         hash_u32(all, template->after[i]);
 }
 
-static int take_identity(struct wm_tokenizer *tok, struct wm_error *err)
+XXH128_hash_t bpe_identity(const struct wm_tokenizer *tok)
 {
     char unicode[16];
-    struct identity collected = {.state = XXH3_createState()}, *all = &collected;
-    if (!all->state)
-        return wm_fail_nomem(err, sizeof *all->state, "tokenizer identity");
+    XXH3_state_t state;
+    struct identity collected = {.state = &state}, *all = &collected;
     (void)XXH3_128bits_reset(all->state);
     hash_str(all, WM_STR("wetmill tokenizer 1"));
     bpe_pattern_unicode(tok->pattern, unicode);
@@ -300,11 +326,7 @@ static int take_identity(struct wm_tokenizer *tok, struct wm_error *err)
         hash_str(all, bpe_bytes(tok, id));
     }
     hash_u32(all, tok->n_merges);
-    for (uint32_t i = 0; i < tok->n_merges; i++) {
-        hash_u32(all, tok->merges[i].left);
-        hash_u32(all, tok->merges[i].right);
-        hash_u32(all, tok->merges[i].id);
-    }
+    hash_merges(all, tok->merges, tok->n_merges);
     hash_u32(all, tok->n_added);
     for (uint32_t i = 0; i < tok->n_added; i++) {
         hash_u32(all, tok->added[i].id);
@@ -316,9 +338,7 @@ static int take_identity(struct wm_tokenizer *tok, struct wm_error *err)
     if (tok->nfc) /* without a normaliser nothing, as before there were any */
         hash_str(all, WM_STR("NFC"));
     flush(all);
-    tok->identity = XXH3_128bits_digest(all->state);
-    XXH3_freeState(all->state);
-    return 0;
+    return XXH3_128bits_digest(all->state);
 }
 
 /* Names looked for in normalised text must be in that form. Hugging Face normalises them; such a
@@ -348,14 +368,11 @@ int bpe_finish(struct wm_tokenizer *tok, struct wm_error *err)
         status = check_normal_names(tok, err);
     if (!status)
         status = bpe_tables_finish(tok, err);
-    if (!status)
-        status = bpe_direct_finish(tok, err);
-    return status ? status : take_identity(tok, err);
+    return status ? status : bpe_direct_finish(tok, err);
 }
 
 int bpe_set_nfc(struct wm_tokenizer *tok, struct wm_error *err)
 {
     tok->nfc = true;
-    int status = check_normal_names(tok, err);
-    return status ? status : take_identity(tok, err);
+    return check_normal_names(tok, err);
 }

@@ -9,18 +9,30 @@
 
 #include "tokenizer/bpe.h"
 
+/* The place in the bucket that has this key, or BPE_DIRECT_WAYS. Which one it is is as good as random,
+ * so there is no branch. */
+static uint32_t way_of(const struct bpe_direct_bucket *bucket, struct bpe_key key)
+{
+    uint32_t way = 0, none = 1; /* of the keys so far is it */
+    for (int i = 0; i < BPE_DIRECT_WAYS; i++) {
+        none &= ((bucket->keys[i].low ^ key.low) | (bucket->keys[i].high ^ key.high)) != 0;
+        way += none;
+    }
+    return way;
+}
+
 uint32_t bpe_direct_put(struct bpe_direct *direct, struct bpe_key key, uint32_t id)
 {
     struct bpe_direct_bucket *bucket =
         direct->buckets + (bpe_direct_bucket(direct, bpe_key_hash(key)) - direct->buckets);
     for (;;) {
-        for (int i = 0; i < BPE_DIRECT_WAYS; i++) {
-            if (bucket->keys[i].low == key.low && bucket->keys[i].high == key.high)
-                return bucket->ids[i];
-            if (bucket->keys[i].high)
-                continue;
-            bucket->keys[i] = key;
-            bucket->ids[i] = id;
+        uint32_t way = way_of(bucket, key);
+        if (way < BPE_DIRECT_WAYS)
+            return bucket->ids[way];
+        way = way_of(bucket, (struct bpe_key){0, 0});
+        if (way < BPE_DIRECT_WAYS) {
+            bucket->keys[way] = key;
+            bucket->ids[way] = id;
             return BPE_NONE;
         }
         bucket->full = 1;

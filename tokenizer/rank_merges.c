@@ -27,9 +27,18 @@ struct node {
     uint32_t made;        /* bytes of a token that is a byte or comes from merges, else 0 */
 };
 
+/* A merge as pairs are looked up while merges are searched for: 8 bits of the pair's hash above 24 of
+ * the id. Merges come in the order of their ids, so between where looking for a pair begins and where
+ * it stands are lower ids. */
+enum { PAIR_ID = BPE_MAX_IDS - 1, PAIR_TAG = 255, PAIR_TAG_SHIFT = 24 };
+
 struct search {
     struct wm_tokenizer *tok;
     struct node *nodes; /* [n_ids] */
+    uint32_t *pairs;    /* open addressing; BPE_NONE: empty */
+    size_t pairs_mask;  /* slots − 1 */
+    unsigned pairs_shift;
+    uint32_t n_put;     /* merges that the tokenizer's own table has */
     uint64_t *filter;   /* a bit for each hash of a key, 1 if it is some token's */
     size_t filter_mask; /* bits − 1 */
     struct bpe_scratch scratch;
@@ -144,49 +153,108 @@ struct border {
     uint64_t hash;        /* of left and right */
 };
 
+static inline uint32_t mask_if(bool yes)
+{
+    return (uint32_t)0 - yes;
+}
+
+static inline uint32_t either(uint32_t mask, uint32_t yes, uint32_t no)
+{
+    return (yes & mask) | (no & ~mask);
+}
+
 /* Border `from` back to before the later of its two merges, as `to`, which may be the same place.
  * False if both tokens are bytes. Field by field: what was just written in parts is read in parts. */
 static inline bool undo(const struct search *s, const struct border *from, struct border *to)
 {
     uint32_t l = from->left, r = from->right;
     const struct node *left = &s->nodes[l], *right = &s->nodes[r];
-    uint32_t left_order = left->left == BPE_NONE ? 0 : l + 1;
-    uint32_t right_order = right->left == BPE_NONE ? 0 : r + 1;
-    bool leftwards = left_order > right_order;
-    uint32_t inner = leftwards ? left->right : right->left;
+    uint32_t left_order = (l + 1) & mask_if(left->left != BPE_NONE);
+    uint32_t right_order = (r + 1) & mask_if(right->left != BPE_NONE);
+    uint32_t leftwards = mask_if(left_order > right_order);
+    uint32_t inner = either(leftwards, left->right, right->left);
     /* An equal merge across the border would come later than the left one, before the right one. */
-    to->before = leftwards ? l : right_order;
+    to->before = either(leftwards, l, right_order);
     to->task = from->task;
-    to->left = l = leftwards ? inner : l;
-    to->right = r = leftwards ? r : inner;
+    to->left = l = either(leftwards, inner, l);
+    to->right = r = either(leftwards, r, inner);
     to->hash = bpe_pair_hash(l, r);
     return left_order | right_order;
 }
 
-/* Whether the tokens at the border are perhaps a merge. */
-static inline bool may_meet(const struct bpe_pairs *pairs, const struct border *b)
+/* Where looking for a pair begins. */
+static inline const uint32_t *pair_at(const struct search *s, uint64_t hash)
 {
-    uint64_t bit = b->hash >> pairs->filter_shift;
-    return pairs->filter[bit / 64] >> bit % 64 & 1;
+    return &s->pairs[hash >> s->pairs_shift];
 }
 
-/* Whether they would have been merged. */
-static bool meets(const struct bpe_pairs *pairs, const struct border *b)
+/* Whether the tokens at the border would have been merged. */
+static inline bool meets(const struct search *s, const struct border *b)
 {
-    const struct bpe_pair_slot *slot = &pairs->slots[b->hash >> pairs->shift];
-    while (slot->rank != BPE_NONE && !(slot->left == b->left && slot->right == b->right))
-        if (++slot == pairs->slots + pairs->n_slots)
-            slot = pairs->slots;
-    return slot->rank != BPE_NONE && slot->id < b->before;
+    for (size_t i = b->hash >> s->pairs_shift;; i = (i + 1) & s->pairs_mask) {
+        uint32_t slot = s->pairs[i], id = slot & PAIR_ID;
+        if (id >= b->before) /* an empty one, too */
+            return false;
+        if (slot >> PAIR_TAG_SHIFT == (b->hash & PAIR_TAG) && s->nodes[id].left == b->left &&
+            s->nodes[id].right == b->right)
+            return true;
+    }
 }
 
 static bool stays_apart(const struct search *s, uint32_t left, uint32_t right)
 {
     struct border b = {.left = left, .right = right};
     while (undo(s, &b, &b))
-        if (may_meet(&s->tok->pairs, &b) && meets(&s->tok->pairs, &b))
+        if (meets(s, &b))
             return false;
     return true;
+}
+
+static int make_pairs(struct search *s, struct wm_error *err)
+{
+    size_t n = 16;
+    for (s->pairs_shift = 60; n < (size_t)s->tok->n_ids * 2; n *= 2)
+        s->pairs_shift--;
+    s->pairs = bpe_table_alloc(n * sizeof *s->pairs);
+    if (!s->pairs)
+        return wm_fail_nomem(err, n * sizeof *s->pairs, "pairs of tokens");
+    memset(s->pairs, 0xFF, n * sizeof *s->pairs);
+    s->pairs_mask = n - 1;
+    return 0;
+}
+
+/* ---- putting merges ---- */
+
+/* The tokenizer's own table gets the merges that it lacks. */
+static int put_pairs(struct search *s, struct wm_error *err)
+{
+    enum { AHEAD = 16 };
+    struct wm_tokenizer *tok = s->tok;
+    int status = 0;
+    for (; s->n_put < tok->n_merges && !status; s->n_put++) {
+        const struct bpe_merge *m = &tok->merges[s->n_put];
+        if (s->n_put + AHEAD < tok->n_merges)
+            __builtin_prefetch(bpe_pairs_slot(&tok->pairs, m[AHEAD].left, m[AHEAD].right), 1);
+        status = bpe_pairs_put(&tok->pairs, m->left, m->right, s->n_put, m->id, err);
+    }
+    return status;
+}
+
+static int put_merge(struct search *s, struct bpe_merge merge, struct wm_error *err)
+{
+    int status = bpe_append_merge(s->tok, merge, err);
+    if (status)
+        return status;
+    struct node *node = &s->nodes[merge.id];
+    node->left = merge.left;
+    node->right = merge.right;
+    node->made = s->tok->tokens[merge.id].len;
+    uint64_t hash = bpe_pair_hash(merge.left, merge.right);
+    size_t i = hash >> s->pairs_shift;
+    while (s->pairs[i] != BPE_NONE)
+        i = (i + 1) & s->pairs_mask;
+    s->pairs[i] = (uint32_t)(hash & PAIR_TAG) << PAIR_TAG_SHIFT | merge.id;
+    return 0;
 }
 
 /* ---- one token ---- */
@@ -199,7 +267,9 @@ static int merge_bytes(struct search *s, struct wm_str bytes, struct bpe_merge *
         if (s->tok->byte_ids[(unsigned char)bytes.ptr[i]] == BPE_NONE)
             return 0;
     s->ids.n = 0;
-    int status = bpe_merge_piece(s->tok, &s->scratch, bytes, &s->ids, err);
+    int status = put_pairs(s, err);
+    if (!status)
+        status = bpe_merge_piece(s->tok, &s->scratch, bytes, &s->ids, err);
     if (!status && s->ids.n == 2) {
         ret->left = s->ids.ids[0];
         ret->right = s->ids.ids[1];
@@ -308,43 +378,26 @@ static void take_rests(const struct search *s, struct block *b)
     }
 }
 
-/* One step back at every border. */
+/* One step back at every border. Tasks whose parts meet take a shorter prefix. */
 static void undo_all(const struct search *s, struct block *b)
 {
-    const struct bpe_pairs *pairs = &s->tok->pairs;
     size_t kept = 0;
     for (size_t i = 0; i < b->n_borders; i++) {
+        const struct border *from = &b->borders[i];
+        struct task *t = &b->tasks[from->task];
+        if (meets(s, from)) {
+            try_prefix(s, t, s->nodes[t->left].prefix);
+            continue;
+        }
         struct border *to = &b->borders[kept];
-        bool more = undo(s, &b->borders[i], to);
-        b->tasks[to->task].state = more ? SEARCHING : FOUND;
-        __builtin_prefetch(&pairs->filter[(to->hash >> pairs->filter_shift) / 64]);
+        bool more = undo(s, from, to);
+        t->state = more ? SEARCHING : FOUND;
+        __builtin_prefetch(&s->nodes[to->left]);
+        __builtin_prefetch(&s->nodes[to->right]);
+        __builtin_prefetch(pair_at(s, to->hash));
         kept += more;
     }
     b->n_borders = kept;
-}
-
-/* Tasks whose parts meet take a shorter prefix. */
-static void check_all(const struct search *s, struct block *b)
-{
-    const struct bpe_pairs *pairs = &s->tok->pairs;
-    uint32_t suspects[BLOCK];
-    size_t n = 0;
-    for (size_t i = 0; i < b->n_borders; i++) {
-        suspects[n] = (uint32_t)i;
-        n += may_meet(pairs, &b->borders[i]);
-        __builtin_prefetch(&s->nodes[b->borders[i].left]);
-        __builtin_prefetch(&s->nodes[b->borders[i].right]);
-    }
-    for (size_t k = 0; k < n; k++)
-        __builtin_prefetch(&pairs->slots[b->borders[suspects[k]].hash >> pairs->shift]);
-    while (n--) { /* from the end, so that the last border can take the place of one that leaves */
-        struct border *border = &b->borders[suspects[n]];
-        struct task *t = &b->tasks[border->task];
-        if (!meets(pairs, border))
-            continue;
-        try_prefix(s, t, s->nodes[t->left].prefix);
-        *border = b->borders[--b->n_borders];
-    }
 }
 
 static void search_block(const struct search *s, struct block *b, uint32_t first, size_t n)
@@ -360,8 +413,8 @@ static void search_block(const struct search *s, struct block *b, uint32_t first
     while (b->n_active) {
         ask_rests(s, b);
         take_rests(s, b);
-        for (undo_all(s, b); b->n_borders; undo_all(s, b))
-            check_all(s, b);
+        while (b->n_borders)
+            undo_all(s, b);
         size_t kept = 0;
         for (size_t i = 0; i < b->n_active; i++) {
             b->active[kept] = b->active[i];
@@ -371,14 +424,12 @@ static void search_block(const struct search *s, struct block *b, uint32_t first
     }
     for (size_t i = 0; i < n; i++)
         if (b->tasks[i].state == FOUND)
-            __builtin_prefetch(bpe_pairs_slot(&s->tok->pairs, b->tasks[i].left, b->tasks[i].right),
-                               1);
+            __builtin_prefetch(pair_at(s, bpe_pair_hash(b->tasks[i].left, b->tasks[i].right)), 1);
 }
 
 /* Merges of the n tokens from `first` on. */
 static int put_merges(struct search *s, uint32_t first, size_t n, struct wm_error *err)
 {
-    struct wm_tokenizer *tok = s->tok;
     struct block b;
     int status = 0;
     search_block(s, &b, first, n);
@@ -390,13 +441,8 @@ static int put_merges(struct search *s, uint32_t first, size_t n, struct wm_erro
         } else if (b.tasks[i].state == LATE) {
             status = find_parts(s, &merge, err);
         }
-        if (status || merge.left == BPE_NONE)
-            continue;
-        status = bpe_add_merge(tok, merge.left, merge.right, merge.id, err);
-        struct node *node = &s->nodes[merge.id];
-        node->left = merge.left;
-        node->right = merge.right;
-        node->made = tok->tokens[merge.id].len;
+        if (!status && merge.left != BPE_NONE)
+            status = put_merge(s, merge, err);
     }
     return status;
 }
@@ -419,12 +465,17 @@ int bpe_merge_ranks(struct wm_tokenizer *tok, struct wm_error *err)
     tok->ignore_merges = true;
     int status = bpe_pairs_reserve(&tok->pairs, tok->n_ids, err);
     if (!status)
+        status = make_pairs(&s, err);
+    if (!status)
         status = find_all_prefixes(&s, err);
     for (uint32_t id = 0; id < tok->n_ids && !status; id += BLOCK)
         status = put_merges(&s, id, tok->n_ids - id < BLOCK ? tok->n_ids - id : BLOCK, err);
     if (!status)
+        status = put_pairs(&s, err);
+    if (!status)
         status = put_origins(&s, err);
     free(s.nodes);
+    free(s.pairs);
     free(s.filter);
     bpe_scratch_done(&s.scratch);
     wm_ids_done(&s.ids);

@@ -11,23 +11,29 @@ enum { MAX_FILE = 64 << 20 };
 
 static int put_lines(struct wm_tokenizer *tok, struct wm_str rest, struct wm_error *err)
 {
-    char bytes[BPE_MAX_TOKEN * 2];
+    enum { MAX_TEXT = BPE_MAX_TOKEN * 2 };
     int status = 0;
     for (uint64_t number = 1; rest.len && !status; number++) {
         struct wm_str line = wm_str_line(&rest);
-        const char *space = line.len ? memchr(line.ptr, ' ', line.len) : NULL;
         if (line.len == 0)
             continue;
-        struct wm_str token = {line.ptr, space ? (size_t)(space - line.ptr) : 0};
-        struct wm_str rank = {line.ptr + token.len + 1, space ? line.len - token.len - 1 : 0};
+        size_t at = line.len; /* of the rank: from the end, since it is short */
+        while (at > 0 && line.ptr[at - 1] != ' ')
+            at--;
+        struct wm_str token = {line.ptr, at ? at - 1 : 0};
+        struct wm_str rank = {line.ptr + at, line.len - at};
         size_t len;
         uint64_t id;
-        if (token.len == 0 || token.len > sizeof bytes || !wm_base64_decode(token, bytes, &len) ||
+        status = wm_buf_reserve(&tok->bytes, token.len, err);
+        if (status)
+            break;
+        char *bytes = tok->bytes.ptr + tok->bytes.len;
+        if (token.len == 0 || token.len > MAX_TEXT || !wm_base64_decode(token, bytes, &len) ||
             !wm_parse_u64(rank, &id))
             status = wm_fail(err, WM_E_FORMAT, "line %llu is not \"base64 rank\"",
                              (unsigned long long)number);
         else
-            status = bpe_put_token(tok, id, (struct wm_str){bytes, len}, BPE_TOKEN, err);
+            status = bpe_put_last(tok, id, len, BPE_TOKEN, err);
     }
     return status;
 }

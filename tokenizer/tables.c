@@ -19,7 +19,7 @@ static void want_huge_pages(void *at, size_t bytes)
 
 void *bpe_table_alloc(size_t bytes)
 {
-    size_t align = bytes < HUGE_PAGE ? LINE : HUGE_PAGE;
+    size_t align = bytes < HUGE_PAGE / 2 ? LINE : HUGE_PAGE;
     void *table = NULL;
     if (bytes > SIZE_MAX - align)
         return NULL;

@@ -94,7 +94,7 @@ bool wm_tokenizer_eod(const struct wm_tokenizer *tok, uint32_t *ret_id)
 
 XXH128_hash_t wm_tokenizer_identity(const struct wm_tokenizer *tok)
 {
-    return tok->identity;
+    return tok->pieces ? tok->identity : bpe_identity(tok);
 }
 
 size_t wm_tokenizer_template(const struct wm_tokenizer *tok, bool behind, const uint32_t **ret)
