@@ -17,7 +17,7 @@
             WM_OPTION_SPEED                                                                     \
     }
 
-/* Learning rates for AdamW; docs/performance.md says how they were found. */
+/* Learning rates are for AdamW: the usual ones for these widths, higher for the smallest. */
 const struct wm_train_size wm_train_sizes[] = {
     {"tiny", 2, 4, 128, 8, 4e-3},
     {"mini", 4, 4, 256, 16, 2e-3},

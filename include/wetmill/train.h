@@ -99,7 +99,7 @@ struct wm_train_options {
 };
 extern const struct wm_option wm_train_option_table[];
 
-/** What `size` stands for: models and settings tuned for it. */
+/** What `size` stands for: a model, and settings that suit it. */
 struct wm_train_size {
     const char *name;
     uint64_t layers, heads, width, batch;
