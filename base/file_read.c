@@ -175,6 +175,12 @@ bool wm_exists(const char *path)
     return stat(path, &st) == 0;
 }
 
+bool wm_same_path(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 /* Reads one byte more than `buf` may hold, so that a file of exactly the limit is taken. */
 static int load(struct wm_file *file, struct wm_buf *buf, struct wm_error *err)
 {

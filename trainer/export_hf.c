@@ -70,11 +70,7 @@ static int copy(struct wm_export *export, const char *name, struct wm_error *err
 /* Written over itself in fewer bits, the model would be lost. */
 static int check_apart(const struct wm_export_job *job, struct wm_error *err)
 {
-    char *from = realpath(job->dir, NULL), *to = realpath(job->out, NULL);
-    const bool same = from && to && !strcmp(from, to);
-    free(from);
-    free(to);
-    if (!same)
+    if (!wm_same_path(job->dir, job->out))
         return 0;
     (void)wm_fail(err, WM_E_CONFIG, "the model would be written over itself");
     return wm_error_where(err, "%s", job->out);

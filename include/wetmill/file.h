@@ -58,6 +58,8 @@ struct wm_stat {
 };
 int wm_stat(const char *path, struct wm_stat *ret, struct wm_error *err);
 bool wm_exists(const char *path);
+/** Do both exist, and are one file or directory? */
+bool wm_same_path(const char *a, const char *b);
 
 /** The whole file ("-" too) into `buf` (appended; its maximum bounds the size: WM_E_LIMIT). */
 int wm_file_load(const char *path, struct wm_buf *buf, struct wm_error *err);

@@ -286,6 +286,10 @@ static void test_paths(void)
     CHECK_OK(wm_mkdirs(in_top("x//y/z/"), &err), err);
     CHECK_OK(wm_mkdirs(in_top("x/y"), &err), err);
     CHECK(wm_exists(in_top("x/y/z")));
+    CHECK(wm_same_path(in_top("x/y"), in_top("x/y/z/../")));
+    CHECK(symlink("y", in_top("x/link")) == 0 && wm_same_path(in_top("x/link"), in_top("x/y")));
+    CHECK(!wm_same_path(in_top("x/y"), in_top("x")));
+    CHECK(!wm_same_path(in_top("x/absent"), in_top("x/absent")));
     CHECK_FAILS(wm_mkdirs(in_top("plain/x"), &err), WM_E_IO, err, "Not a directory");
     CHECK_FAILS(wm_mkdirs(in_top("plain"), &err), WM_E_IO, err, "Not a directory");
 
