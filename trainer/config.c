@@ -30,14 +30,6 @@ const struct wm_architecture_info wm_architectures[WM_N_ARCHITECTURES] = {
                        .qk_norm = true},
 };
 
-int wm_architecture_named(const char *name)
-{
-    for (int i = 0; i < WM_N_ARCHITECTURES; i++)
-        if (!strcmp(wm_architectures[i].name, name))
-            return i;
-    return -1;
-}
-
 int wm_architecture_of_hf(const char *model_type)
 {
     for (int i = 0; i < WM_N_ARCHITECTURES; i++)
@@ -62,7 +54,7 @@ struct wm_model_config wm_model_config_usual(enum wm_architecture architecture, 
         .n_ctx = n_ctx,
         .vocabulary = vocabulary,
         .norm_epsilon = architecture == WM_ARCH_QWEN3 ? 1e-6F : 1e-5F,
-        .rope_theta = 10000,
+        .rope_theta = WM_ROPE_THETA,
         .tied = architecture == WM_ARCH_GPT2,
     };
 }

@@ -57,6 +57,8 @@ struct wm_model_config {
     bool tied;        /**< The output head is the token embedding. */
 };
 
+enum { WM_ROPE_THETA = 10000 /**< Usual base of rotary positions. */ };
+
 /** Most a configuration may ask for; the sizes that follow stay far from overflow. */
 enum {
     WM_MODEL_MAX_LAYERS = 1 << 10,
@@ -72,8 +74,7 @@ static inline const struct wm_architecture_info *wm_model_parts(const struct wm_
     return &wm_architectures[c->architecture];
 }
 
-/** The architecture of this name among `name` (or among `hf`), or -1. */
-int wm_architecture_named(const char *name);
+/** The architecture that config.json calls so, or -1. */
 int wm_architecture_of_hf(const char *model_type);
 
 /** The usual configuration of an architecture with this width: head_dim = n_embd / n_head, hidden

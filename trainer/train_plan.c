@@ -25,6 +25,28 @@ struct wm_train_options wm_train_options_resolve(const struct wm_train_options *
     return o;
 }
 
+/* What an architecture has no use for is not passed over. */
+static int check_parts(const struct wm_train_options *options, struct wm_error *err)
+{
+    const struct wm_architecture_info *parts = &wm_architectures[options->architecture];
+    if (options->architecture == WM_ARCH_GPT2 && !options->tied)
+        return wm_fail(err, WM_E_CONFIG, "gpt2's output head is always its token embedding");
+    if (parts->positions != WM_POSITIONS_ROTARY && options->rope_theta != WM_ROPE_THETA)
+        return wm_fail(err, WM_E_CONFIG, "rope_theta %g: %s has no rotary positions",
+                       options->rope_theta, parts->name);
+    return 0;
+}
+
+static int check_mix(const struct wm_train_options *options, struct wm_error *err)
+{
+    struct wm_arena arena;
+    struct wm_train_sources sources;
+    wm_arena_init(&arena, WM_TRAIN_NAMES);
+    int status = wm_train_sources(options, "", &arena, &sources, err);
+    wm_arena_done(&arena);
+    return status;
+}
+
 int wm_train_options_check(const struct wm_train_options *given, struct wm_error *err)
 {
     const struct wm_train_options resolved = wm_train_options_resolve(given), *options = &resolved;
@@ -50,6 +72,11 @@ int wm_train_options_check(const struct wm_train_options *given, struct wm_error
         return wm_fail(err, WM_E_CONFIG, "both steps and time are given: one sets the other");
     if ((options->best || options->early_stop) && !options->validate_every)
         return wm_fail(err, WM_E_CONFIG, "best and early_stop need validate_every");
+    int status = check_parts(options, err);
+    if (!status)
+        status = check_mix(options, err);
+    if (status)
+        return status;
     const struct wm_model_config config = wm_train_config(options, 256);
     return wm_model_config_check(&config, err);
 }

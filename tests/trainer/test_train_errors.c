@@ -172,6 +172,30 @@ static void check_files_in_the_way(void)
     CHECK(same_models(in_top("model"), in_top("f")));
 }
 
+/* What the architecture has no use for, and a mixture that cannot be read. */
+static void check_parts(void)
+{
+    options.rope_theta = 500000;
+    CHECK_FAILS(wm_train_options_check(&options, &err), WM_E_CONFIG, err,
+                "rope_theta 500000: gpt2 has no rotary positions");
+    options.architecture = WM_ARCH_LLAMA;
+    options.tied = false;
+    CHECK_OK(wm_train_options_check(&options, &err), err);
+    options.architecture = WM_ARCH_GPT2;
+    options.rope_theta = 10000;
+    CHECK_FAILS(wm_train_options_check(&options, &err), WM_E_CONFIG, err,
+                "always its token embedding");
+    options = small_options();
+    const char *mix = "shards2=much";
+    options.mix = (struct wm_list){&mix, 1};
+    CHECK_FAILS(wm_train_options_check(&options, &err), WM_E_CONFIG, err, "mix");
+    mix = "shards2";
+    CHECK_FAILS(wm_train_options_check(&options, &err), WM_E_CONFIG, err, "mix");
+    mix = "shards2=0.5";
+    CHECK_OK(wm_train_options_check(&options, &err), err);
+    options = small_options();
+}
+
 static void check_options(void)
 {
     options.heads = 5;
@@ -186,6 +210,7 @@ static void check_options(void)
     options.batch = options.micro_batch = 17;
     CHECK_FAILS(wm_train_options_check(&options, &err), WM_E_CONFIG, err, "tokens at once");
     options = small_options();
+    check_parts();
     struct wm_train_result result;
     struct wm_train_job job = {.options = &options,
                                .shards = in_top("shards"),
