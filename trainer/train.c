@@ -77,8 +77,11 @@ static int run(struct wm_training *t, struct wm_error *err)
             *err = failed;
             return saved;
         }
-        (void)wm_error_where(err, "after step %" PRIu64 " of %" PRIu64 ", which is saved",
-                             t->history.n, t->head.n_steps);
+        if (t->history.n)
+            (void)wm_error_where(err, "after step %" PRIu64 " of %" PRIu64 ", which is saved",
+                                 t->history.n, t->head.n_steps);
+        else
+            (void)wm_error_where(err, "before the first of %" PRIu64 " steps", t->head.n_steps);
     }
     return status;
 }
@@ -123,6 +126,9 @@ int wm_train(const struct wm_train_job *job, struct wm_train_result *ret, struct
     status = wm_training_take_best(&t, &ret->best_step, err);
     if (status)
         goto out;
+    if (ret->best_step)
+        wm_training_say(&t, "the result is that of step %" PRIu64 ", which validated best",
+                        ret->best_step);
     wm_optimizer_swap_average(t.optimizer);
     status = wm_export_write(t.model, t.tokenizer, job->out, err);
     if (!status)
