@@ -5,9 +5,50 @@
 
 #include "run/step.h"
 
+/* What is read beside the shards is there, before anything is touched. */
+static int check_there(const char *option, const char *dir, const char *file, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    int status = wm_path_join(path, dir, file, err);
+    if (status || wm_exists(path))
+        return status;
+    (void)wm_fail(err, WM_E_CONFIG, "%s: there is no %s", option, file);
+    return wm_error_where(err, "%s", dir);
+}
+
+static int check_init_from(const struct wm_run *run, struct wm_error *err)
+{
+    char out[WM_PATH_MAX];
+    const char *from = run->train.init_from;
+    int status = check_there("init_from", from, "config.json", err);
+    if (!status && (run->options.output || run->directory[WM_STEP_TRAIN]))
+        status = wm_step_dir(run, WM_STEP_TRAIN, out, err);
+    else
+        return status; /* no directory at all is told of by wm_run_check */
+    if (status || !wm_same_path(from, out))
+        return status;
+    (void)wm_fail(err, WM_E_CONFIG, "init_from: the model would be written over itself");
+    return wm_error_hint(err, "give another directory for the result");
+}
+
+static int check_mix(const struct wm_train_options *options, struct wm_error *err)
+{
+    int status = 0;
+    for (size_t i = 0; i < options->mix.n && !status; i++) {
+        const char *item = options->mix.items[i];
+        char dir[WM_PATH_MAX];
+        (void)snprintf(dir, sizeof dir, "%.*s", (int)(strrchr(item, '=') - item), item);
+        status = check_there("mix", dir, "shards.json", err);
+    }
+    return status;
+}
+
 static int check(const struct wm_run *run, struct wm_error *err)
 {
-    return wm_train_options_check(&run->train, err);
+    int status = wm_train_options_check(&run->train, err);
+    if (!status && run->train.init_from)
+        status = check_init_from(run, err);
+    return status ? status : check_mix(&run->train, err);
 }
 
 static int describe(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err)
