@@ -253,7 +253,7 @@ static double product_rate(const struct wm_workshop *shop)
     double best = INFINITY;
     for (unsigned repeat = 0; repeat < 60; repeat++) {
         const double begin = seconds();
-        wm_gemm_here(shop->kernels, shop->scratch, &product);
+        wm_gemm(shop, &product);
         best = fmin(best, seconds() - begin);
     }
     return 2.0 * M * N * K / best;
@@ -330,12 +330,14 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "%s\n", shop.kernels ? err.what : "no such kernels here");
         return 1;
     }
-    shop.scratch_floats = wm_attention_scratch_floats(128) + wm_gemm_here_floats(512, 256);
+    shop.scratch_floats = wm_attention_scratch_floats(128) + WM_GEMM_SCRATCH;
     shop.scratch = malloc(shop.scratch_floats * sizeof(float));
+    shop.shared_floats = wm_gemm_shared_floats(512, 256);
+    shop.shared = malloc(shop.shared_floats * sizeof(float));
     const size_t floats = (size_t)MEMORY_ROWS * COLUMNS;
     float *memory = malloc(4 * floats * sizeof *memory);
     float *rows = malloc((size_t)(4 * MEMORY_ROWS + 2 * COLUMNS) * sizeof *rows);
-    if (!shop.scratch || !memory || !rows) {
+    if (!shop.scratch || !shop.shared || !memory || !rows) {
         (void)fprintf(stderr, "no memory\n");
         return 1;
     }
@@ -352,6 +354,7 @@ int main(int argc, char **argv)
     wm_team_session(shop.team, bench, &shop);
     wm_team_free(shop.team);
     free(shop.scratch);
+    free(shop.shared);
     free(memory);
     free(rows);
     return 0;

@@ -68,12 +68,6 @@ static uint64_t plan(const struct wm_model *model, uint32_t n_sequences, struct 
     return (used + 2 * cache) * sizeof(float);
 }
 
-uint64_t wm_decoder_bytes(const struct wm_model *model, uint32_t n_sequences)
-{
-    return wm_pages_size(plan(model, n_sequences, NULL)) + sizeof(struct wm_decoder) +
-           model->acts->ops.n_activations * sizeof(float *);
-}
-
 int wm_decoder_new(struct wm_model *model, uint32_t n_sequences, struct wm_decoder **ret,
                    struct wm_error *err)
 {

@@ -21,8 +21,6 @@ enum {
 
 struct wm_decoder;
 
-/** Bytes wm_decoder_new takes. */
-uint64_t wm_decoder_bytes(const struct wm_model *model, uint32_t n_sequences);
 /** Room for `n_sequences` of n_ctx tokens each. Borrows the model, which must outlive it; one thread
  *  drives both. WM_E_CONFIG, WM_E_NOMEM. */
 int wm_decoder_new(struct wm_model *model, uint32_t n_sequences, struct wm_decoder **ret,

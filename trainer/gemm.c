@@ -38,11 +38,6 @@ size_t wm_gemm_shared_floats(size_t n, size_t k)
     return floats < WM_GEMM_MIN_SHARED ? WM_GEMM_MIN_SHARED : floats;
 }
 
-size_t wm_gemm_here_floats(size_t n, size_t k)
-{
-    return WM_GEMM_SCRATCH + round_up(n, WM_TILE_MAX_COLS) * round_up(k, WM_TILE_MAX_K_STEP);
-}
-
 /* ---- one block of C by one thread ---- */
 
 struct range {
@@ -53,7 +48,7 @@ struct range {
 struct part {
     const struct wm_gemm *g;
     const struct wm_gemm_tile *tile;
-    const struct wm_workshop *shop; /* NULL: by one thread */
+    const struct wm_workshop *shop;
     struct range m, n, k;
     unsigned char *packed_b; /* panels of all of k, from n.at on */
     size_t panel_k;          /* k.n rounded up to the tile's step */
@@ -192,21 +187,4 @@ void wm_gemm(const struct wm_workshop *shop, const struct wm_gemm *g)
             wm_parallel(shop->team, n_items, block_item, &p);
         }
     }
-}
-
-/* ---- one thread ---- */
-
-void wm_gemm_here(const struct wm_kernels *kernels, float *scratch, const struct wm_gemm *g)
-{
-    const struct wm_gemm_tile *tile = g->type == WM_GEMM_BF16 ? kernels->bf16 : kernels->f32;
-    struct part p = {.g = g,
-                     .tile = tile,
-                     .m = {0, g->m},
-                     .n = {0, g->n},
-                     .k = {0, g->k},
-                     .packed_b = (unsigned char *)(scratch + WM_GEMM_SCRATCH),
-                     .panel_k = round_up(g->k, tile->k_step)};
-    pack(tile->pack_b, p.packed_b, tile->nr, &g->b, p.n, p.k);
-    for (size_t row = 0; row < g->m; row += BLOCK_ROWS)
-        block(&p, scratch, clip(row, BLOCK_ROWS, p.m), p.n);
 }

@@ -71,13 +71,7 @@ enum {
     WM_GEMM_SCRATCH = 48 * 384, /**< floats: one packed block of A */
 };
 
-/** Floats of scratch for wm_gemm_here with at most this n and k. */
-size_t wm_gemm_here_floats(size_t n, size_t k);
-
 /** The product by the whole team. */
 void wm_gemm(const struct wm_workshop *shop, const struct wm_gemm *product);
-
-/** A small product by the calling thread alone; `scratch` holds wm_gemm_here_floats(n, k). */
-void wm_gemm_here(const struct wm_kernels *kernels, float *scratch, const struct wm_gemm *product);
 
 #endif /* WETMILL_TRAINER_GEMM_H */

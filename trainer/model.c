@@ -253,12 +253,6 @@ uint64_t wm_model_memory(const struct wm_model_config *config,
     return bytes;
 }
 
-uint64_t wm_model_bytes(const struct wm_model_config *config, uint32_t max_batch, bool training)
-{
-    const struct wm_model_options usual = {.max_batch = max_batch, .training = training};
-    return wm_model_memory(config, &usual, wm_processors());
-}
-
 const char *wm_model_kernels(const struct wm_model *model)
 {
     return model->acts->shop.kernels->name;

@@ -62,8 +62,6 @@ struct wm_model_options {
 /** Anonymous bytes a model takes with a team of `n_threads`; 0 if its sizes are refused. */
 uint64_t wm_model_memory(const struct wm_model_config *config,
                          const struct wm_model_options *options, unsigned n_threads);
-/** As above for the usual options and wm_processors() threads. */
-uint64_t wm_model_bytes(const struct wm_model_config *config, uint32_t max_batch, bool training);
 
 /** Floating-point operations of the matrix products for one token of a sequence of n_ctx, forward
  *  and backward: 6 × weights of the maps + 6 × layers × H × D × T. */

@@ -86,6 +86,18 @@ static void negate(void *arg, size_t row, size_t n_rows, size_t col, size_t n_co
 
 static float *a, *b, *bias, *before, *want, *got, *shared, *scratch;
 
+static struct wm_team *one; /* a team of one thread */
+
+static struct wm_workshop alone(const struct wm_kernels *kernels)
+{
+    return (struct wm_workshop){.kernels = kernels,
+                                .team = one,
+                                .shared = shared,
+                                .shared_floats = (size_t)WM_GEMM_MIN_SHARED * 4,
+                                .scratch = scratch,
+                                .scratch_floats = WM_GEMM_SCRATCH};
+}
+
 static bool is_native(const struct wm_gemm *g, const struct wm_kernels *kernels)
 {
     return g->type == WM_GEMM_BF16 && kernels->bf16->native && kernels->bf16->k_step > 1;
@@ -94,10 +106,6 @@ static bool is_native(const struct wm_gemm *g, const struct wm_kernels *kernels)
 static void multiply(struct wm_gemm *g, const struct wm_workshop *shop, float *c)
 {
     g->c = c;
-    if (!shop->team) {
-        wm_gemm_here(shop->kernels, shop->scratch, g);
-        return;
-    }
     struct finished f = {g, c};
     g->finish = negate; /* twice is nothing, unless an element is left out */
     g->finish_arg = &f;
@@ -114,9 +122,8 @@ static void compare(struct wm_gemm *g, const struct wm_workshop *shop, const cha
     memcpy(want, before, size);
     memcpy(got, before, size);
     if (is_native(g, shop->kernels)) {
-        struct wm_workshop alone = *shop;
-        alone.team = NULL;
-        multiply(g, &alone, want);
+        const struct wm_workshop by_one = alone(shop->kernels);
+        multiply(g, &by_one, want);
         CHECK_U64(n_beyond_rounding(g, before, want), 0);
     } else {
         naive(g, want);
@@ -156,7 +163,7 @@ static void rounding(void)
                  {0x00012345, 0x00000000}, {0x80012345, 0x80000000}, {0x00800000, 0x00800000},
                  {0x7F800001, 0x7FC00000}, {0xFFC01234, 0xFFC00000}, {0x80000000, 0x80000000}};
     enum { N = sizeof pairs / sizeof *pairs };
-    float x[N], one[N] = {0};
+    float x[N], factor[N] = {0};
     for (size_t i = 0; i < N; i++) {
         memcpy(&x[i], &pairs[i].from, sizeof *x);
         const float rounded = wm_bf16_round(x[i]);
@@ -165,7 +172,7 @@ static void rounding(void)
         CHECK_(bits == pairs[i].to, "%08x gives %08x", pairs[i].from, bits);
     }
     /* the same by packing, seen through x × 1 */
-    one[0] = 1;
+    factor[0] = 1;
     for (const struct wm_kernels *const *k = wm_kernels_available(); *k; k++) {
         float c[N] = {0};
         const struct wm_gemm g = {.m = N,
@@ -173,10 +180,11 @@ static void rounding(void)
                                   .k = 1,
                                   .type = WM_GEMM_BF16,
                                   .a = {x, 1, false},
-                                  .b = {one, 1, false},
+                                  .b = {factor, 1, false},
                                   .c = c,
                                   .ldc = 1};
-        wm_gemm_here(*k, scratch, &g);
+        const struct wm_workshop shop = alone(*k);
+        wm_gemm(&shop, &g);
         for (size_t i = 0; i < N; i++) {
             const float want_c = wm_bf16_round(x[i]);
             CHECK_(isnan(want_c) ? isnan(c[i]) : c[i] == want_c, "%s: %08x", (*k)->name,
@@ -237,26 +245,26 @@ int main(void)
     fill(a, MOST);
     fill(b, MOST);
     fill(bias, 1 << 16);
-    rounding();
     struct wm_error error;
     struct wm_team *two = NULL;
+    CHECK_OK(wm_team_new(1, &one, &error), error);
+    rounding();
     CHECK_OK(wm_team_new(2, &two, &error), error);
     wm_team_session(two, flushed, two);
     wm_team_free(two);
     for (const struct wm_kernels *const *k = wm_kernels_available(); *k; k++) {
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
             const struct shape *s = &shapes[i];
-            struct wm_workshop shop = {.kernels = *k, .shared = shared, .scratch = scratch};
-            run_shape(s, &shop, "here");
-            struct wm_error err;
-            CHECK_OK(wm_team_new(threads[i % 4], &shop.team, &err), err);
-            shop.scratch_floats = WM_GEMM_SCRATCH;
+            struct wm_workshop shop = alone(*k);
+            run_shape(s, &shop, "alone");
+            CHECK_OK(wm_team_new(threads[i % 4], &shop.team, &error), error);
             /* less memory for the packed factor makes more, smaller parts */
             shop.shared_floats = (size_t)WM_GEMM_MIN_SHARED * (i % 2 ? 1 : 4);
             run_shape(s, &shop, "team");
             wm_team_free(shop.team);
         }
     }
+    wm_team_free(one);
     free(a);
     free(b);
     free(before);

@@ -178,6 +178,12 @@ static void accumulates(void)
     free_model(model);
 }
 
+static uint64_t bytes_of(const struct wm_model_config *config, uint32_t max_batch, bool training)
+{
+    const struct wm_model_options options = {.max_batch = max_batch, .training = training};
+    return wm_model_memory(config, &options, 2);
+}
+
 static void refuses(void)
 {
     struct wm_model *model = new_model(&odd, 2, 1, false);
@@ -214,9 +220,9 @@ static void refuses(void)
     CHECK_FAILS(wm_model_new(&odd, UINT32_MAX, true, model->team, &none, &err), WM_E_CONFIG, err,
                 "batch");
     CHECK(none == NULL);
-    CHECK_U64(wm_model_bytes(&bad, 1, true), 0);
-    CHECK(wm_model_bytes(&odd, 2, true) > wm_model_bytes(&odd, 1, true));
-    CHECK(wm_model_bytes(&odd, 2, true) > wm_model_bytes(&odd, 2, false));
+    CHECK_U64(bytes_of(&bad, 1, true), 0);
+    CHECK(bytes_of(&odd, 2, true) > bytes_of(&odd, 1, true));
+    CHECK(bytes_of(&odd, 2, true) > bytes_of(&odd, 2, false));
     wm_model_free(NULL);
     free(s);
     free_model(model);
@@ -230,7 +236,7 @@ static void too_large(void)
     struct wm_team *team = NULL;
     struct wm_model *model = NULL;
     CHECK_OK(wm_team_new(1, &team, &err), err);
-    CHECK(wm_model_bytes(&huge, 16, true) > UINT64_C(1) << 49);
+    CHECK(bytes_of(&huge, 16, true) > UINT64_C(1) << 49);
     CHECK_FAILS(wm_model_new(&huge, 16, true, team, &model, &err), WM_E_NOMEM, err, "memory");
     wm_team_free(team);
 }

@@ -41,9 +41,12 @@ static void run(const struct wm_kernels *k, const struct outputs *in, struct out
     k->scale(x[7], 0.3f, N);
 }
 
+static struct wm_team *team; /* of one thread */
+
 /* Factors about 2^-65, so that the sums are about 2^-130. */
 static void multiply(const struct wm_kernels *k, const struct outputs *in, struct outputs *out)
 {
+    static float shared[WM_GEMM_MIN_SHARED], scratch[WM_GEMM_SCRATCH];
     float a[ROWS * DEPTH], b[COLUMNS * DEPTH];
     for (size_t i = 0; i < ROWS * DEPTH; i++)
         a[i] = in->x[i / N][i % N] * 0x1p60f;
@@ -56,11 +59,13 @@ static void multiply(const struct wm_kernels *k, const struct outputs *in, struc
                                     .b = {b, DEPTH, false},
                                     .c = out->product,
                                     .ldc = COLUMNS};
-    float *scratch = malloc(wm_gemm_here_floats(COLUMNS, DEPTH) * sizeof *scratch);
-    if (!scratch)
-        exit(1);
-    wm_gemm_here(k, scratch, &product);
-    free(scratch);
+    const struct wm_workshop shop = {.kernels = k,
+                                     .team = team,
+                                     .shared = shared,
+                                     .shared_floats = WM_GEMM_MIN_SHARED,
+                                     .scratch = scratch,
+                                     .scratch_floats = WM_GEMM_SCRATCH};
+    wm_gemm(&shop, &product);
 }
 
 static void same_bits(const struct wm_kernels *k)
@@ -97,7 +102,6 @@ static void in_session(void *arg)
 int main(void)
 {
     struct wm_error err;
-    struct wm_team *team = NULL;
     CHECK_OK(wm_team_new(1, &team, &err), err);
     wm_team_session(team, in_session, NULL);
     wm_team_free(team);
