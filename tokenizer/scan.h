@@ -18,17 +18,13 @@
 #include "wetmill/str.h"
 #include "wetmill/ucd.h"
 
-/** QWEN2 is cl100k with single digits; the last three are what bpe_digits_pattern makes of others. */
-enum bpe_scan_kind {
-    BPE_SCAN_R50K,
-    BPE_SCAN_CL100K,
-    BPE_SCAN_O200K,
-    BPE_SCAN_QWEN2,
-    BPE_SCAN_R50K_SINGLE,
-    BPE_SCAN_R50K_THREE,
-    BPE_SCAN_O200K_SINGLE,
-    BPE_SCAN_KINDS
-};
+/** The kinds, for what is written once for each. QWEN2 is cl100k with single digits; the last three
+ *  are what bpe_digits_pattern makes of others. */
+#define BPE_SCAN_EACH(item)                                                            \
+    item(R50K) item(CL100K) item(O200K) item(QWEN2) item(R50K_SINGLE) item(R50K_THREE) \
+        item(O200K_SINGLE)
+#define BPE_SCAN_NAME_(kind) BPE_SCAN_##kind,
+enum bpe_scan_kind { BPE_SCAN_EACH(BPE_SCAN_NAME_) BPE_SCAN_KINDS };
 
 /** Class of a character: one of the first four, and more. */
 enum {

@@ -13,47 +13,13 @@ static inline size_t scan(enum bpe_scan_kind kind, const struct bpe_classes *cla
     return n;
 }
 
-static size_t r50k(const struct bpe_classes *classes, struct wm_str text, size_t *at,
-                   uint32_t *ends, size_t max)
-{
-    return scan(BPE_SCAN_R50K, classes, text, at, ends, max);
-}
+#define SCAN_KIND(kind)                                                                          \
+    static size_t scan_##kind(const struct bpe_classes *classes, struct wm_str text, size_t *at, \
+                              uint32_t *ends, size_t max)                                        \
+    {                                                                                            \
+        return scan(BPE_SCAN_##kind, classes, text, at, ends, max);                              \
+    }
+BPE_SCAN_EACH(SCAN_KIND)
 
-static size_t cl100k(const struct bpe_classes *classes, struct wm_str text, size_t *at,
-                     uint32_t *ends, size_t max)
-{
-    return scan(BPE_SCAN_CL100K, classes, text, at, ends, max);
-}
-
-static size_t o200k(const struct bpe_classes *classes, struct wm_str text, size_t *at,
-                    uint32_t *ends, size_t max)
-{
-    return scan(BPE_SCAN_O200K, classes, text, at, ends, max);
-}
-
-static size_t qwen2(const struct bpe_classes *classes, struct wm_str text, size_t *at,
-                    uint32_t *ends, size_t max)
-{
-    return scan(BPE_SCAN_QWEN2, classes, text, at, ends, max);
-}
-
-static size_t r50k_single(const struct bpe_classes *classes, struct wm_str text, size_t *at,
-                          uint32_t *ends, size_t max)
-{
-    return scan(BPE_SCAN_R50K_SINGLE, classes, text, at, ends, max);
-}
-
-static size_t r50k_three(const struct bpe_classes *classes, struct wm_str text, size_t *at,
-                         uint32_t *ends, size_t max)
-{
-    return scan(BPE_SCAN_R50K_THREE, classes, text, at, ends, max);
-}
-
-static size_t o200k_single(const struct bpe_classes *classes, struct wm_str text, size_t *at,
-                           uint32_t *ends, size_t max)
-{
-    return scan(BPE_SCAN_O200K_SINGLE, classes, text, at, ends, max);
-}
-
-const struct bpe_scan_path bpe_scan_plain = {
-    "portable", {r50k, cl100k, o200k, qwen2, r50k_single, r50k_three, o200k_single}};
+#define SCAN_ENTRY(kind) [BPE_SCAN_##kind] = scan_##kind,
+const struct bpe_scan_path bpe_scan_plain = {"portable", {BPE_SCAN_EACH(SCAN_ENTRY)}};
