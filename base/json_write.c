@@ -164,3 +164,30 @@ void wm_json_put_members(struct wm_json_out *w, struct wm_str members)
     if (members.len)
         wm_json_put_raw(w, members);
 }
+
+void wm_json_member_text(struct wm_json_out *w, const char *key, const char *value)
+{
+    wm_json_put_key(w, key);
+    if (value)
+        wm_json_put_str(w, wm_str_of(value));
+    else
+        wm_json_put_null(w);
+}
+
+void wm_json_member_str(struct wm_json_out *w, const char *key, struct wm_str value)
+{
+    wm_json_put_key(w, key);
+    wm_json_put_str(w, value);
+}
+
+void wm_json_member_u64(struct wm_json_out *w, const char *key, uint64_t value)
+{
+    wm_json_put_key(w, key);
+    wm_json_put_u64(w, value);
+}
+
+void wm_json_member_bool(struct wm_json_out *w, const char *key, bool value)
+{
+    wm_json_put_key(w, key);
+    wm_json_put_bool(w, value);
+}

@@ -28,12 +28,6 @@ static size_t bind(struct cli *cli, struct cli_binding bindings[CLI_TABLES_MAX])
     return 4;
 }
 
-static void put_count(struct wm_json_out *w, const char *key, uint64_t value)
-{
-    wm_json_put_key(w, key);
-    wm_json_put_u64(w, value);
-}
-
 static void put_real(struct wm_json_out *w, const char *key, double value)
 {
     wm_json_put_key(w, key);
@@ -52,12 +46,12 @@ static int put_evaluation(struct wm_buf *out, const struct wm_evaluation *e, str
     struct wm_json_out w;
     wm_json_out_open(&w, out, err);
     wm_json_put_open(&w, '{');
-    put_count(&w, "documents", e->documents);
-    put_count(&w, "bytes", e->bytes);
-    put_count(&w, "tokens", e->tokens);
-    put_count(&w, "windows", e->windows);
-    put_count(&w, "context", e->context);
-    put_count(&w, "stride", e->stride);
+    wm_json_member_u64(&w, "documents", e->documents);
+    wm_json_member_u64(&w, "bytes", e->bytes);
+    wm_json_member_u64(&w, "tokens", e->tokens);
+    wm_json_member_u64(&w, "windows", e->windows);
+    wm_json_member_u64(&w, "context", e->context);
+    wm_json_member_u64(&w, "stride", e->stride);
     put_real(&w, "nats", e->nats);
     put_real(&w, "nats_per_token", e->tokens ? e->nats / (double)e->tokens : (double)NAN);
     put_real(&w, "perplexity", wm_evaluation_perplexity(e));
@@ -118,10 +112,10 @@ static int put_row(void *arg, const struct wm_choice_result *row, struct wm_erro
     wm_buf_init(&out, REPORT_MAX);
     wm_json_out_open(&w, &out, err);
     wm_json_put_open(&w, '{');
-    put_count(&w, "line", row->line);
-    put_count(&w, "label", row->label);
-    put_count(&w, "chosen", row->chosen);
-    put_count(&w, "chosen_normalised", row->chosen_normalised);
+    wm_json_member_u64(&w, "line", row->line);
+    wm_json_member_u64(&w, "label", row->label);
+    wm_json_member_u64(&w, "chosen", row->chosen);
+    wm_json_member_u64(&w, "chosen_normalised", row->chosen_normalised);
     wm_json_put_key(&w, "log_p");
     wm_json_put_open(&w, '[');
     for (size_t i = 0; i < row->n; i++)
@@ -158,9 +152,9 @@ static int put_summary(struct wm_buf *out, const struct wm_choice_summary *s, st
     struct wm_json_out w;
     wm_json_out_open(&w, out, err);
     wm_json_put_open(&w, '{');
-    put_count(&w, "rows", s->rows);
-    put_count(&w, "right", s->right);
-    put_count(&w, "right_normalised", s->right_normalised);
+    wm_json_member_u64(&w, "rows", s->rows);
+    wm_json_member_u64(&w, "right", s->right);
+    wm_json_member_u64(&w, "right_normalised", s->right_normalised);
     put_real(&w, "accuracy", plain);
     put_real(&w, "accuracy_error", standard_error(plain, s->rows));
     put_real(&w, "accuracy_normalised", normalised);

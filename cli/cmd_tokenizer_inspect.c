@@ -290,38 +290,26 @@ static int put_text(struct wm_buf *out, const struct report *r, struct wm_error 
 
 /* ---- for machines ---- */
 
-static void put_number(struct wm_json_out *w, const char *key, uint64_t value)
-{
-    wm_json_put_key(w, key);
-    wm_json_put_u64(w, value);
-}
-
-static void put_string(struct wm_json_out *w, const char *key, struct wm_str value)
-{
-    wm_json_put_key(w, key);
-    wm_json_put_str(w, value);
-}
-
 static void put_side(struct wm_json_out *w, const struct side *side)
 {
     char identity[WM_HEX128];
     wm_hex128(wm_tokenizer_identity(side->tok), identity);
     wm_json_put_open(w, '{');
-    put_string(w, "path", wm_str_of(side->path));
-    put_string(w, "identity", wm_str_of(identity));
-    put_string(w, "split", wm_str_of(wm_tokenizer_split_name(side->tok)));
-    put_number(w, "ids", wm_tokenizer_size(side->tok));
-    put_number(w, "tokens", side->n_tokens);
-    put_number(w, "special_tokens", side->n_specials);
-    put_number(w, "token_bytes", side->bytes);
+    wm_json_member_str(w, "path", wm_str_of(side->path));
+    wm_json_member_str(w, "identity", wm_str_of(identity));
+    wm_json_member_str(w, "split", wm_str_of(wm_tokenizer_split_name(side->tok)));
+    wm_json_member_u64(w, "ids", wm_tokenizer_size(side->tok));
+    wm_json_member_u64(w, "tokens", side->n_tokens);
+    wm_json_member_u64(w, "special_tokens", side->n_specials);
+    wm_json_member_u64(w, "token_bytes", side->bytes);
     wm_json_put_key(w, "longest");
     wm_json_put_open(w, '[');
     for (uint32_t i = 0; i < side->n_longest; i++) {
         struct wm_str bytes = wm_token_bytes(side->tok, side->longest[i]);
         wm_json_put_open(w, '{');
-        put_number(w, "id", side->longest[i]);
-        put_number(w, "bytes", bytes.len);
-        put_string(w, "text", bytes);
+        wm_json_member_u64(w, "id", side->longest[i]);
+        wm_json_member_u64(w, "bytes", bytes.len);
+        wm_json_member_str(w, "text", bytes);
         wm_json_put_close(w, '}');
     }
     wm_json_put_close(w, ']');
@@ -341,10 +329,10 @@ static void put_language(struct wm_json_out *w, const struct report *r, size_t k
     size_t n;
     const struct wm_usage_language *first = &wm_usage_languages(r->sides[0].usage, &n)[k];
     wm_json_put_open(w, '{');
-    put_string(w, "language", wm_str_of(first->name));
-    put_number(w, "documents", first->documents);
-    put_number(w, "bytes", first->bytes);
-    put_number(w, "words", first->words);
+    wm_json_member_str(w, "language", wm_str_of(first->name));
+    wm_json_member_u64(w, "documents", first->documents);
+    wm_json_member_u64(w, "bytes", first->bytes);
+    wm_json_member_u64(w, "words", first->words);
     wm_json_put_key(w, "tokens");
     wm_json_put_open(w, '[');
     for (size_t i = 0; i < r->n; i++)

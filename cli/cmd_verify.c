@@ -37,26 +37,16 @@ static void on_finding(void *arg, const struct wm_finding *finding)
         return;
     }
     wm_json_put_open(&f->json, '{');
-    wm_json_put_key(&f->json, "step");
-    wm_json_put_str(&f->json, wm_str_of(finding->step));
-    wm_json_put_key(&f->json, "file");
-    wm_json_put_str(&f->json, wm_str_of(finding->file));
-    wm_json_put_key(&f->json, "what");
-    wm_json_put_str(&f->json, wm_str_of(finding->what));
+    wm_json_member_text(&f->json, "step", finding->step);
+    wm_json_member_text(&f->json, "file", finding->file);
+    wm_json_member_text(&f->json, "what", finding->what);
     wm_json_put_close(&f->json, '}');
-}
-
-static void put_count(struct wm_json_out *json, const char *key, uint64_t n)
-{
-    wm_json_put_key(json, key);
-    wm_json_put_u64(json, n);
 }
 
 static void begin_json(struct findings *f)
 {
     wm_json_put_open(&f->json, '{');
-    wm_json_put_key(&f->json, "directory");
-    wm_json_put_str(&f->json, wm_str_of(f->cli->operands[0]));
+    wm_json_member_text(&f->json, "directory", f->cli->operands[0]);
     wm_json_put_key(&f->json, "findings");
     wm_json_put_open(&f->json, '[');
 }
@@ -64,9 +54,9 @@ static void begin_json(struct findings *f)
 static int end_json(struct findings *f, const struct wm_verify_result *result)
 {
     wm_json_put_close(&f->json, ']');
-    put_count(&f->json, "steps", result->n_steps);
-    put_count(&f->json, "files", result->n_files);
-    put_count(&f->json, "bytes", result->n_bytes);
+    wm_json_member_u64(&f->json, "steps", result->n_steps);
+    wm_json_member_u64(&f->json, "files", result->n_files);
+    wm_json_member_u64(&f->json, "bytes", result->n_bytes);
     wm_json_put_key(&f->json, "repair");
     if (*result->repair)
         wm_json_put_str(&f->json, wm_str_of(result->repair));

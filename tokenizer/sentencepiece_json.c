@@ -109,21 +109,6 @@ static int make_pairs(const struct wm_sp *model, struct pair **ret, size_t *ret_
 
 /* ---- writing ---- */
 
-static void put_text(struct wm_json_out *w, const char *key, const char *value)
-{
-    wm_json_put_key(w, key);
-    if (value)
-        wm_json_put_str(w, wm_str_of(value));
-    else
-        wm_json_put_null(w);
-}
-
-static void put_flag(struct wm_json_out *w, const char *key, bool value)
-{
-    wm_json_put_key(w, key);
-    wm_json_put_bool(w, value);
-}
-
 static void put_piece_member(struct wm_json_out *w, const char *key, const struct wm_sp *model,
                              uint32_t id)
 {
@@ -138,14 +123,13 @@ static void put_added(struct wm_json_out *w, const struct wm_tokenizer *tok)
     for (uint32_t i = 0; i < tok->n_added; i++) {
         uint32_t id = tok->added[i].id;
         wm_json_put_open(w, '{');
-        wm_json_put_key(w, "id");
-        wm_json_put_u64(w, id);
+        wm_json_member_u64(w, "id", id);
         put_piece_member(w, "content", tok->pieces, id);
-        put_flag(w, "single_word", false);
-        put_flag(w, "lstrip", false);
-        put_flag(w, "rstrip", false);
-        put_flag(w, "normalized", false);
-        put_flag(w, "special", true);
+        wm_json_member_bool(w, "single_word", false);
+        wm_json_member_bool(w, "lstrip", false);
+        wm_json_member_bool(w, "rstrip", false);
+        wm_json_member_bool(w, "normalized", false);
+        wm_json_member_bool(w, "special", true);
         wm_json_put_close(w, '}');
     }
     wm_json_put_close(w, ']');
@@ -182,14 +166,14 @@ static void put_model(struct wm_json_out *w, const struct wm_sp *model, const st
 {
     wm_json_put_key(w, "model");
     wm_json_put_open(w, '{');
-    put_text(w, "type", "BPE");
-    put_text(w, "dropout", NULL);
+    wm_json_member_text(w, "type", "BPE");
+    wm_json_member_text(w, "dropout", NULL);
     put_piece_member(w, "unk_token", model, wm_sp_unknown(model));
-    put_text(w, "continuing_subword_prefix", NULL);
-    put_text(w, "end_of_word_suffix", NULL);
-    put_flag(w, "fuse_unk", true);
-    put_flag(w, "byte_fallback", wm_sp_rules(model).byte_fallback);
-    put_flag(w, "ignore_merges", false);
+    wm_json_member_text(w, "continuing_subword_prefix", NULL);
+    wm_json_member_text(w, "end_of_word_suffix", NULL);
+    wm_json_member_bool(w, "fuse_unk", true);
+    wm_json_member_bool(w, "byte_fallback", wm_sp_rules(model).byte_fallback);
+    wm_json_member_bool(w, "ignore_merges", false);
     put_vocab(w, model);
     wm_json_put_key(w, "merges");
     wm_json_put_open(w, '[');
@@ -217,14 +201,14 @@ int sp_format_json(const struct wm_tokenizer *tok, struct wm_buf *out, struct wm
     bool prefix = wm_sp_rules(tok->pieces).adds_space;
     wm_json_out_open(&w, out, err);
     wm_json_put_open(&w, '{');
-    put_text(&w, "version", "1.0");
-    put_text(&w, "truncation", NULL);
-    put_text(&w, "padding", NULL);
+    wm_json_member_text(&w, "version", "1.0");
+    wm_json_member_text(&w, "truncation", NULL);
+    wm_json_member_text(&w, "padding", NULL);
     put_added(&w, tok);
     wm_json_put_key(&w, "normalizer");
     wm_json_put_raw(&w, wm_str_of(normalizer[prefix]));
-    put_text(&w, "pre_tokenizer", NULL);
-    put_text(&w, "post_processor", NULL);
+    wm_json_member_text(&w, "pre_tokenizer", NULL);
+    wm_json_member_text(&w, "post_processor", NULL);
     wm_json_put_key(&w, "decoder");
     wm_json_put_raw(&w, wm_str_of(decoder[prefix]));
     put_model(&w, tok->pieces, pairs, n);
@@ -241,9 +225,9 @@ int sp_format_config(const struct wm_tokenizer *tok, struct wm_buf *out, struct 
     sp_roles(tok, roles);
     wm_json_out_open(&w, out, err);
     wm_json_put_open(&w, '{');
-    put_flag(&w, "add_bos_token", false);
-    put_flag(&w, "add_eos_token", false);
-    put_flag(&w, "clean_up_tokenization_spaces", false);
+    wm_json_member_bool(&w, "add_bos_token", false);
+    wm_json_member_bool(&w, "add_eos_token", false);
+    wm_json_member_bool(&w, "clean_up_tokenization_spaces", false);
     for (size_t i = 0; i < 4; i++)
         if (roles[i] != WM_SP_NONE)
             put_piece_member(&w, names[i], tok->pieces, roles[i]);

@@ -5,21 +5,6 @@
 #include "tokenizer/formats.h"
 #include "wetmill/json.h"
 
-static void put_text(struct wm_json_out *w, const char *key, const char *value)
-{
-    wm_json_put_key(w, key);
-    if (value)
-        wm_json_put_str(w, wm_str_of(value));
-    else
-        wm_json_put_null(w);
-}
-
-static void put_flag(struct wm_json_out *w, const char *key, bool value)
-{
-    wm_json_put_key(w, key);
-    wm_json_put_bool(w, value);
-}
-
 static void put_name(struct wm_json_out *w, const struct wm_tokenizer *tok, uint32_t id,
                      struct wm_buf *name)
 {
@@ -36,15 +21,13 @@ static void put_added(struct wm_json_out *w, const struct wm_tokenizer *tok)
     for (uint32_t i = 0; i < tok->n_added; i++) {
         uint32_t id = tok->added[i].id;
         wm_json_put_open(w, '{');
-        wm_json_put_key(w, "id");
-        wm_json_put_u64(w, id);
-        wm_json_put_key(w, "content");
-        wm_json_put_str(w, wm_token_bytes(tok, id));
-        put_flag(w, "single_word", false);
-        put_flag(w, "lstrip", false);
-        put_flag(w, "rstrip", false);
-        put_flag(w, "normalized", tok->added[i].normalized);
-        put_flag(w, "special", wm_token_is_special(tok, id));
+        wm_json_member_u64(w, "id", id);
+        wm_json_member_str(w, "content", wm_token_bytes(tok, id));
+        wm_json_member_bool(w, "single_word", false);
+        wm_json_member_bool(w, "lstrip", false);
+        wm_json_member_bool(w, "rstrip", false);
+        wm_json_member_bool(w, "normalized", tok->added[i].normalized);
+        wm_json_member_bool(w, "special", wm_token_is_special(tok, id));
         wm_json_put_close(w, '}');
     }
     wm_json_put_close(w, ']');
@@ -53,22 +36,22 @@ static void put_added(struct wm_json_out *w, const struct wm_tokenizer *tok)
 static void put_byte_level(struct wm_json_out *w, bool prefix_space, bool use_regex)
 {
     wm_json_put_open(w, '{');
-    put_text(w, "type", "ByteLevel");
-    put_flag(w, "add_prefix_space", prefix_space);
-    put_flag(w, "trim_offsets", true);
-    put_flag(w, "use_regex", use_regex);
+    wm_json_member_text(w, "type", "ByteLevel");
+    wm_json_member_bool(w, "add_prefix_space", prefix_space);
+    wm_json_member_bool(w, "trim_offsets", true);
+    wm_json_member_bool(w, "use_regex", use_regex);
     wm_json_put_close(w, '}');
 }
 
 static void put_normalizer(struct wm_json_out *w, const struct wm_tokenizer *tok)
 {
     if (!tok->nfc) {
-        put_text(w, "normalizer", NULL);
+        wm_json_member_text(w, "normalizer", NULL);
         return;
     }
     wm_json_put_key(w, "normalizer");
     wm_json_put_open(w, '{');
-    put_text(w, "type", "NFC");
+    wm_json_member_text(w, "type", "NFC");
     wm_json_put_close(w, '}');
 }
 
@@ -78,18 +61,17 @@ static void put_pre_tokenizer(struct wm_json_out *w, struct wm_str pattern)
 {
     wm_json_put_key(w, "pre_tokenizer");
     wm_json_put_open(w, '{');
-    put_text(w, "type", "Sequence");
+    wm_json_member_text(w, "type", "Sequence");
     wm_json_put_key(w, "pretokenizers");
     wm_json_put_open(w, '[');
     wm_json_put_open(w, '{');
-    put_text(w, "type", "Split");
+    wm_json_member_text(w, "type", "Split");
     wm_json_put_key(w, "pattern");
     wm_json_put_open(w, '{');
-    wm_json_put_key(w, "Regex");
-    wm_json_put_str(w, pattern);
+    wm_json_member_str(w, "Regex", pattern);
     wm_json_put_close(w, '}');
-    put_text(w, "behavior", "Isolated");
-    put_flag(w, "invert", false);
+    wm_json_member_text(w, "behavior", "Isolated");
+    wm_json_member_bool(w, "invert", false);
     wm_json_put_close(w, '}');
     put_byte_level(w, false, false);
     wm_json_put_close(w, ']');
@@ -100,14 +82,14 @@ static void put_model(struct wm_json_out *w, const struct wm_tokenizer *tok, str
 {
     wm_json_put_key(w, "model");
     wm_json_put_open(w, '{');
-    put_text(w, "type", "BPE");
-    put_text(w, "dropout", NULL);
-    put_text(w, "unk_token", NULL);
-    put_text(w, "continuing_subword_prefix", NULL);
-    put_text(w, "end_of_word_suffix", NULL);
-    put_flag(w, "fuse_unk", false);
-    put_flag(w, "byte_fallback", false);
-    put_flag(w, "ignore_merges", tok->ignore_merges);
+    wm_json_member_text(w, "type", "BPE");
+    wm_json_member_text(w, "dropout", NULL);
+    wm_json_member_text(w, "unk_token", NULL);
+    wm_json_member_text(w, "continuing_subword_prefix", NULL);
+    wm_json_member_text(w, "end_of_word_suffix", NULL);
+    wm_json_member_bool(w, "fuse_unk", false);
+    wm_json_member_bool(w, "byte_fallback", false);
+    wm_json_member_bool(w, "ignore_merges", tok->ignore_merges);
     wm_json_put_key(w, "vocab");
     wm_json_put_open(w, '{');
     for (uint32_t id = 0; id < tok->n_ids && !w->status; id++) {
@@ -139,9 +121,9 @@ int bpe_format_json(const struct wm_tokenizer *tok, struct wm_buf *out, struct w
     bpe_mapped_init(&name);
     wm_json_out_open(&w, out, err);
     wm_json_put_open(&w, '{');
-    put_text(&w, "version", "1.0");
-    put_text(&w, "truncation", NULL);
-    put_text(&w, "padding", NULL);
+    wm_json_member_text(&w, "version", "1.0");
+    wm_json_member_text(&w, "truncation", NULL);
+    wm_json_member_text(&w, "padding", NULL);
     put_added(&w, tok);
     put_normalizer(&w, tok);
     put_pre_tokenizer(&w, bpe_pattern_text(tok->pattern));
@@ -160,15 +142,13 @@ int bpe_format_config(const struct wm_tokenizer *tok, struct wm_buf *out, struct
     uint32_t eod;
     wm_json_out_open(&w, out, err);
     wm_json_put_open(&w, '{');
-    put_text(&w, "tokenizer_class", "PreTrainedTokenizerFast");
-    put_flag(&w, "add_prefix_space", false);
-    put_flag(&w, "clean_up_tokenization_spaces", false);
+    wm_json_member_text(&w, "tokenizer_class", "PreTrainedTokenizerFast");
+    wm_json_member_bool(&w, "add_prefix_space", false);
+    wm_json_member_bool(&w, "clean_up_tokenization_spaces", false);
     if (wm_tokenizer_eod(tok, &eod)) {
         const struct bpe_template *t = &tok->template;
-        wm_json_put_key(&w, "bos_token");
-        wm_json_put_str(&w, wm_token_bytes(tok, t->n_before ? t->before[0] : eod));
-        wm_json_put_key(&w, "eos_token");
-        wm_json_put_str(&w, wm_token_bytes(tok, t->n_after ? t->after[0] : eod));
+        wm_json_member_str(&w, "bos_token", wm_token_bytes(tok, t->n_before ? t->before[0] : eod));
+        wm_json_member_str(&w, "eos_token", wm_token_bytes(tok, t->n_after ? t->after[0] : eod));
     }
     wm_json_put_close(&w, '}');
     return w.status ? w.status : wm_buf_add(out, "\n", 1, err);

@@ -89,6 +89,11 @@ void wm_json_put_real(struct wm_json_out *w, double v, int decimals);
 void wm_json_put_bool(struct wm_json_out *w, bool v);
 void wm_json_put_null(struct wm_json_out *w);
 void wm_json_put_raw(struct wm_json_out *w, struct wm_str json); /**< Verbatim value. */
+/** Key and value: a C string (null if NULL), bytes, a number, a flag. */
+void wm_json_member_text(struct wm_json_out *w, const char *key, const char *value);
+void wm_json_member_str(struct wm_json_out *w, const char *key, struct wm_str value);
+void wm_json_member_u64(struct wm_json_out *w, const char *key, uint64_t value);
+void wm_json_member_bool(struct wm_json_out *w, const char *key, bool value);
 /** Verbatim members `"a":1,"b":2` inside an object; nothing if empty. */
 void wm_json_put_members(struct wm_json_out *w, struct wm_str members);
 

@@ -220,6 +220,11 @@ static void test_writer(void)
     wm_json_put_close(&w, ']');
     wm_json_put_u64(&w, 0);
     wm_json_put_close(&w, ']');
+    wm_json_member_text(&w, "none", NULL);
+    wm_json_member_text(&w, "some", "\"");
+    wm_json_member_str(&w, "bytes", WM_STR("a"));
+    wm_json_member_u64(&w, "many", 7);
+    wm_json_member_bool(&w, "flag", true);
     wm_json_put_members(&w, WM_STR(""));
     wm_json_put_members(&w, WM_STR("\"x\":1,\"y\":2"));
     wm_json_put_key(&w, "");
@@ -229,7 +234,8 @@ static void test_writer(void)
     CHECK_STR(wm_buf_str(&buf),
               WM_STR("{\"text\":\"a\\\"\\\\\\n\\r\\t\\b\\f\\u0001\\u001f\x7F/\xC3\xA9\xEF\xBF\xBD"
                      "\xEF\xBF\xBD|\\u0000\",\"n\":18446744073709551615,\"list\":[0.500,0.1,null,"
-                     "null,true,false,[],0],\"x\":1,\"y\":2,\"\":{}}"));
+                     "null,true,false,[],0],\"none\":null,\"some\":\"\\\"\",\"bytes\":\"a\","
+                     "\"many\":7,\"flag\":true,\"x\":1,\"y\":2,\"\":{}}"));
     CHECK_OK(read_all(wm_buf_str(&buf)), err);
     wm_buf_done(&buf);
 
