@@ -3,7 +3,7 @@
 # what goes wrong is named.
 . "${BASH_SOURCE%/*}/model.sh"
 . "${BASH_SOURCE%/*}/lib.sh"
-command -v jq >/dev/null || { echo "no jq: skipped"; exit 77; }
+command -v jq >/dev/null || { echo "skipped: jq is not here"; exit 77; }
 train_model
 w=$WETMILL
 figures() { jq -c '[.documents, .bytes, .tokens, .nats]' "$1"; }

@@ -3,7 +3,7 @@
 # any number of threads and of texts side by side; each is what it would be alone.
 . "${BASH_SOURCE%/*}/model.sh"
 . "${BASH_SOURCE%/*}/lib.sh"
-command -v jq >/dev/null || { echo "no jq: skipped"; exit 77; }
+command -v jq >/dev/null || { echo "skipped: jq is not here"; exit 77; }
 train_model
 w=$WETMILL
 

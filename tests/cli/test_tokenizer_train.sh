@@ -2,7 +2,7 @@
 # tokenizer train: from every kind of text the same tokenizer, whatever the order of files; weights,
 # samples, digits and the other options, from the command line and from YAML.
 . "${BASH_SOURCE%/*}/lib.sh"
-command -v jq >/dev/null || { echo "no jq: skipped"; exit 77; }
+command -v jq >/dev/null || { echo "skipped: jq is not here"; exit 77; }
 train() { # OUT OPTION…
     local out=$1
     shift

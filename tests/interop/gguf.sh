@@ -2,40 +2,16 @@
 # Models of ours in the programs of others, beside ours and an independent reader in double arithmetic
 # (reference_model.mjs): GGUF in llama.cpp and in Hugging Face's parser, safetensors, llama2.c's file.
 # gguf.sh WETMILL, of a build whose tests/interop_logits is built
-# Packages are looked for in $WETMILL_NPM (a directory with node_modules), else installed in a scratch
-# directory; what is not there is skipped with a message. Vectors: $WETMILL_VECTORS, default
-# ../shared/vectors.
+# Packages: npm.sh. Vectors: $WETMILL_VECTORS, default ../shared/vectors.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 wetmill=$(realpath "$1")
 logits=$(dirname "$wetmill")/tests/interop_logits
 vectors=${WETMILL_VECTORS:-$here/../../../shared/vectors}/transformer
-if ! command -v npm >/dev/null || ! command -v node >/dev/null; then
-    echo "skipped: npm is not here"
-    exit 77
-fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-npm_dir=${WETMILL_NPM:-}
-if [ -z "$npm_dir" ]; then
-    npm_dir=$work/npm
-    mkdir "$npm_dir"
-    (
-        cd "$npm_dir"
-        npm init -y >/dev/null
-        for package in "node-llama-cpp @node-llama-cpp/linux-x64" @huggingface/gguf; do
-            # shellcheck disable=SC2086
-            npm install --no-audit --no-fund --silent --ignore-scripts $package >/dev/null 2>&1 || echo "skipped: cannot install $package"
-        done
-    )
-fi
-
-failures=0
-peer() { # SCRIPT ARGUMENT…: 77 is a skip
-    local code=0
-    (cd "$npm_dir" && timeout 600 node "$here/$1" "${@:2}") || code=$?
-    [ $code = 0 ] || [ $code = 77 ] || failures=$((failures + 1))
-}
+. "$here/npm.sh"
+npm_setup "$work/npm" "node-llama-cpp @node-llama-cpp/linux-x64" @huggingface/gguf
 
 # compare DIR IDS DIFFERENCE [TYPE LIMIT]…: f32 by the next id's log-probability; q8_0 and other types
 # by mean KL. IDS: a file, or "random".

