@@ -185,6 +185,20 @@ static uint64_t unused_of(const struct side *s)
     return s->n_unused;
 }
 
+static int put_splits(struct wm_buf *out, const struct report *r, struct wm_error *err)
+{
+    int status = wm_buf_printf(out, err, "\n%-22s", "split");
+    for (size_t i = 0; i < r->n && !status; i++)
+        status = wm_buf_printf(out, err, "%24s", wm_tokenizer_split_name(r->sides[i].tok));
+    status = status ? status : wm_buf_printf(out, err, "\n%-22s", "Unicode of the split");
+    for (size_t i = 0; i < r->n && !status; i++) {
+        char unicode[WM_UNICODE_NAME];
+        wm_tokenizer_unicode(r->sides[i].tok, unicode);
+        status = wm_buf_printf(out, err, "%24s", unicode[0] ? unicode : "-");
+    }
+    return status ? status : wm_buf_add(out, "\n", 1, err);
+}
+
 static int put_sizes(struct wm_buf *out, const struct report *r, struct wm_error *err)
 {
     int status = wm_buf_printf(out, err, "%-22s", "");
@@ -194,10 +208,8 @@ static int put_sizes(struct wm_buf *out, const struct report *r, struct wm_error
         wm_escape(path, sizeof path, r->sides[i].path + from, len - from);
         status = wm_buf_printf(out, err, "%24s", path);
     }
-    status = status ? status : wm_buf_printf(out, err, "\n%-22s", "split");
-    for (size_t i = 0; i < r->n && !status; i++)
-        status = wm_buf_printf(out, err, "%24s", wm_tokenizer_split_name(r->sides[i].tok));
-    status = status ? status : wm_buf_add(out, "\n", 1, err);
+    if (!status)
+        status = put_splits(out, r, err);
     if (!status)
         status = put_row(out, r, "ids", ids_of, err);
     if (!status)
@@ -292,12 +304,14 @@ static int put_text(struct wm_buf *out, const struct report *r, struct wm_error 
 
 static void put_side(struct wm_json_out *w, const struct side *side)
 {
-    char identity[WM_HEX128];
+    char identity[WM_HEX128], unicode[WM_UNICODE_NAME];
+    wm_tokenizer_unicode(side->tok, unicode);
     wm_hex128(wm_tokenizer_identity(side->tok), identity);
     wm_json_put_open(w, '{');
     wm_json_member_str(w, "path", wm_str_of(side->path));
     wm_json_member_str(w, "identity", wm_str_of(identity));
     wm_json_member_str(w, "split", wm_str_of(wm_tokenizer_split_name(side->tok)));
+    wm_json_member_text(w, "split_unicode_version", unicode[0] ? unicode : NULL);
     wm_json_member_u64(w, "ids", wm_tokenizer_size(side->tok));
     wm_json_member_u64(w, "tokens", side->n_tokens);
     wm_json_member_u64(w, "special_tokens", side->n_specials);

@@ -313,7 +313,7 @@ static void hash_template(struct identity *all, const struct bpe_template *templ
 
 XXH128_hash_t bpe_identity(const struct wm_tokenizer *tok)
 {
-    char unicode[16];
+    char unicode[WM_UNICODE_NAME];
     XXH3_state_t state;
     struct identity collected = {.state = &state}, *all = &collected;
     (void)XXH3_128bits_reset(all->state);

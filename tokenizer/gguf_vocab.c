@@ -16,6 +16,7 @@ enum token_type { NORMAL = 1, UNKNOWN = 2, CONTROL = 3, USER_DEFINED = 4, UNUSED
 #define ADD_EOS "tokenizer.ggml.add_eos_token"
 #define NORMALIZED "wetmill.tokenizer.normalized"
 #define NORMALIZER "wetmill.tokenizer.normalizer"
+#define UNICODE "wetmill.tokenizer.unicode"
 
 /* ---- writing ---- */
 
@@ -103,10 +104,12 @@ static void put_ends(struct wm_gguf_out *w, const struct wm_tokenizer *tok)
 
 static void put_own(struct wm_gguf_out *w, const struct wm_tokenizer *tok)
 {
-    char hex[WM_HEX128];
+    char hex[WM_HEX128], unicode[WM_UNICODE_NAME];
     uint32_t n = 0;
     wm_hex128(wm_tokenizer_identity(tok), hex);
+    wm_tokenizer_unicode(tok, unicode);
     wm_gguf_put_str(w, IDENTITY, wm_str_of(hex));
+    wm_gguf_put_str(w, UNICODE, wm_str_of(unicode));
     wm_gguf_put_bool(w, IGNORE_MERGES, tok->ignore_merges);
     if (tok->nfc)
         wm_gguf_put_str(w, NORMALIZER, WM_STR("NFC"));
@@ -155,7 +158,7 @@ int bpe_format_gguf(const struct wm_tokenizer *tok, struct wm_buf *out, struct w
 
 struct parts {
     struct wm_gguf_pair tokens, types, merges, normalized; /* key empty: absent */
-    struct wm_str model, pre, identity, normalizer;
+    struct wm_str model, pre, identity, unicode, normalizer;
     bool has_ignore_merges, ignore_merges;
     uint64_t bos, eos;
     bool add_bos, add_eos;
@@ -193,6 +196,8 @@ static int take_pair(const struct wm_gguf_pair *pair, struct parts *parts, struc
         return wm_gguf_bool(pair, &parts->add_eos, err);
     if (wm_str_eq(pair->key, WM_STR(IDENTITY)))
         return wm_gguf_str(pair, &parts->identity, err);
+    if (wm_str_eq(pair->key, WM_STR(UNICODE)))
+        return wm_gguf_str(pair, &parts->unicode, err);
     if (wm_str_eq(pair->key, WM_STR(NORMALIZER)))
         return wm_gguf_str(pair, &parts->normalizer, err);
     if (wm_str_eq(pair->key, WM_STR(IGNORE_MERGES))) {
@@ -348,12 +353,18 @@ static int take_split(struct wm_tokenizer *tok, const struct parts *parts, struc
                    bpe_shown(parts->pre), parts->pre.ptr);
 }
 
-static int check_identity(const struct wm_tokenizer *tok, struct wm_str said, struct wm_error *err)
+static int check_identity(const struct wm_tokenizer *tok, const struct parts *parts,
+                          struct wm_error *err)
 {
-    char hex[WM_HEX128];
+    char hex[WM_HEX128], unicode[WM_UNICODE_NAME];
+    struct wm_str said = parts->identity;
     wm_hex128(wm_tokenizer_identity(tok), hex);
     if (!said.ptr || wm_str_eq(said, wm_str_of(hex)))
         return 0;
+    wm_tokenizer_unicode(tok, unicode);
+    if (parts->unicode.ptr && !wm_str_eq(parts->unicode, wm_str_of(unicode)))
+        return wm_fail(err, WM_E_MISMATCH, "the file's split is of Unicode %.*s, here it is of %s",
+                       bpe_shown(parts->unicode), parts->unicode.ptr, unicode);
     return wm_fail(err, WM_E_MISMATCH, "the file says it holds tokenizer %.*s, but it holds %s",
                    bpe_shown(said), said.ptr, hex);
 }
@@ -380,7 +391,7 @@ int bpe_parse_gguf(struct wm_str file, struct wm_tokenizer **ret, struct wm_erro
     if (!status)
         status = bpe_finish(tok, err);
     if (!status)
-        status = check_identity(tok, parts.identity, err);
+        status = check_identity(tok, &parts, err);
     if (status) {
         wm_tokenizer_free(tok);
         return status;

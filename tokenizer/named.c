@@ -63,3 +63,10 @@ const char *wm_tokenizer_split_name(const struct wm_tokenizer *tok)
     const struct bpe_named_split *split = bpe_split_by_pattern(bpe_pattern_text(tok->pattern));
     return split ? split->name : "pattern";
 }
+
+void wm_tokenizer_unicode(const struct wm_tokenizer *tok, char ret[WM_UNICODE_NAME])
+{
+    ret[0] = '\0';
+    if (!tok->pieces)
+        bpe_pattern_unicode(tok->pattern, ret);
+}

@@ -113,12 +113,12 @@ struct wm_str bpe_pattern_text(const struct bpe_pattern *pattern)
     return pattern->text;
 }
 
-void bpe_pattern_unicode(const struct bpe_pattern *pattern, char ret[BPE_UNICODE_NAME])
+void bpe_pattern_unicode(const struct bpe_pattern *pattern, char ret[WM_UNICODE_NAME])
 {
     if (pattern->pcre)
         bpe_pcre_unicode(ret);
     else
-        (void)snprintf(ret, BPE_UNICODE_NAME, "%s", wm_unicode_version_name(BPE_SPLIT_UNICODE));
+        (void)snprintf(ret, WM_UNICODE_NAME, "%s", wm_unicode_version_name(BPE_SPLIT_UNICODE));
 }
 
 int bpe_splitter_new(const struct bpe_pattern *pattern, struct bpe_splitter **ret,

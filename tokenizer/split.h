@@ -64,7 +64,7 @@ struct wm_str bpe_pattern_text(const struct bpe_pattern *pattern);
 /** Whether it is scanned: a named split, or one with another way to cut numbers. */
 bool bpe_pattern_is_scanned(const struct bpe_pattern *pattern);
 /** Version of Unicode its classes are of: BPE_SPLIT_UNICODE, or PCRE2's own. */
-void bpe_pattern_unicode(const struct bpe_pattern *pattern, char ret[16]);
+void bpe_pattern_unicode(const struct bpe_pattern *pattern, char ret[WM_UNICODE_NAME]);
 
 struct bpe_splitter;
 int bpe_splitter_new(const struct bpe_pattern *pattern, struct bpe_splitter **ret,

@@ -322,7 +322,7 @@ int bpe_matcher_next(struct bpe_matcher *m, size_t *ret_end, struct wm_error *er
     return m->done < m->text.len ? give(m, m->text.len, ret_end) : 0;
 }
 
-void bpe_pcre_unicode(char ret[BPE_UNICODE_NAME])
+void bpe_pcre_unicode(char ret[WM_UNICODE_NAME])
 {
     char version[64] = "";
     int len = pcre2_config(PCRE2_CONFIG_UNICODE_VERSION, NULL); /* with the NUL */
@@ -331,5 +331,5 @@ void bpe_pcre_unicode(char ret[BPE_UNICODE_NAME])
     size_t n = strlen(version);
     if (n > 2 && strcmp(version + n - 2, ".0") == 0 && strchr(version, '.') != version + n - 2)
         version[n - 2] = '\0'; /* 14.0.0 is what we call 14.0 */
-    (void)snprintf(ret, BPE_UNICODE_NAME, "%.*s", BPE_UNICODE_NAME - 1, version);
+    (void)snprintf(ret, WM_UNICODE_NAME, "%.*s", WM_UNICODE_NAME - 1, version);
 }

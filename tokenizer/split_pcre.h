@@ -9,10 +9,10 @@
 
 #include "wetmill/error.h"
 #include "wetmill/str.h"
+#include "wetmill/ucd.h"
 
-enum { BPE_UNICODE_NAME = 16 };
 /** Version of Unicode that PCRE2's classes are of, "14.0", as it says itself. */
-void bpe_pcre_unicode(char ret[BPE_UNICODE_NAME]);
+void bpe_pcre_unicode(char ret[WM_UNICODE_NAME]);
 
 struct bpe_pcre;
 /** `pattern` must stay. WM_E_CONFIG. */

@@ -139,12 +139,15 @@ int bpe_format_json(const struct wm_tokenizer *tok, struct wm_buf *out, struct w
 int bpe_format_config(const struct wm_tokenizer *tok, struct wm_buf *out, struct wm_error *err)
 {
     struct wm_json_out w;
+    char unicode[WM_UNICODE_NAME];
     uint32_t eod;
     wm_json_out_open(&w, out, err);
     wm_json_put_open(&w, '{');
     wm_json_member_text(&w, "tokenizer_class", "PreTrainedTokenizerFast");
     wm_json_member_bool(&w, "add_prefix_space", false);
     wm_json_member_bool(&w, "clean_up_tokenization_spaces", false);
+    wm_tokenizer_unicode(tok, unicode);
+    wm_json_member_text(&w, "split_unicode_version", unicode);
     if (wm_tokenizer_eod(tok, &eod)) {
         const struct bpe_template *t = &tok->template;
         wm_json_member_str(&w, "bos_token", wm_token_bytes(tok, t->n_before ? t->before[0] : eod));

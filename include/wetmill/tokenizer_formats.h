@@ -26,6 +26,7 @@
 
 #include "wetmill/gguf.h"
 #include "wetmill/tokenizer.h"
+#include "wetmill/ucd.h"
 
 enum wm_tokenizer_format {
     WM_TOKENIZER_AUTO, /**< Reading: whatever it is. Writing: by the name, see below. */
@@ -73,5 +74,9 @@ int wm_tokenizer_put_gguf(const struct wm_tokenizer *tok, uint32_t n_ids, struct
 /** Name of the tokenizer's split: r50k, cl100k, …, or "pattern"; of a SentencePiece model
  *  "sentencepiece-bpe" or "sentencepiece-unigram". */
 const char *wm_tokenizer_split_name(const struct wm_tokenizer *tok);
+
+/** Version of Unicode that the split's classes of characters are of, "14.0"; "" where there is none to
+ *  say (SentencePiece). Other versions may cut other pieces: it is part of the identity. */
+void wm_tokenizer_unicode(const struct wm_tokenizer *tok, char ret[WM_UNICODE_NAME]);
 
 #endif /* WETMILL_TOKENIZER_FORMATS_H */

@@ -18,7 +18,10 @@
 #include "wetmill/str.h"
 
 enum wm_unicode_version { WM_UNICODE_14_0, WM_UNICODE_15_0 };
-enum { WM_UNICODE_VERSIONS = 2 };
+enum {
+    WM_UNICODE_VERSIONS = 2,
+    WM_UNICODE_NAME = 16 /**< Room for a version's name. */
+};
 
 /** General categories, numbered as in ICU. */
 enum wm_ucd_category {

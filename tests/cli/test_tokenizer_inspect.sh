@@ -10,6 +10,7 @@ printf '%s\n' '{"text":"the mat","language":"en"}' '{"text":"le chat est là","l
 expect 0 '^ids +262$' "$WETMILL" tokenizer inspect tok
 expect 0 '^special tokens +1$' "$WETMILL" tokenizer inspect tok
 expect 0 '^split +cl100k$' "$WETMILL" tokenizer inspect tok
+expect 0 '^Unicode of the split +14\.0$' "$WETMILL" tokenizer inspect tok
 expect 0 '^ids +262 +257$' "$WETMILL" tokenizer inspect tok --against bytes
 # fr: 15 bytes, 4 words; with bytes alone 15 tokens
 expect 0 '^fr +1 +15 +4 +1\.000 +3\.750$' "$WETMILL" tokenizer inspect bytes --corpus corpus.jsonl
@@ -33,6 +34,9 @@ for j in 1 2 5; do
     "$WETMILL" tokenizer inspect -j $j tok --json --corpus corpus.jsonl --against bytes >out.$j
     same out.$j report.json
 done
+checks=$((checks + 1))
+grep -q '"split_unicode_version":"14.0"' report.json || fail "no version of Unicode in the JSON"
+holds "it stands with the tokenizer" grep -q '"split_unicode_version":"14.0"' tok/tokenizer_config.json
 expect 1 'cannot' "$WETMILL" tokenizer inspect absent
 expect 1 'cannot' "$WETMILL" tokenizer inspect tok --against absent
 expect 2 . "$WETMILL" tokenizer inspect

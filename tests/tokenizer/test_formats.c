@@ -377,6 +377,14 @@ static void check_gguf_identity(void)
     CHECK_FAILS(bpe_parse_gguf(wm_buf_str(&file), &back, &err), WM_E_MISMATCH, err, hex);
     CHECK(strstr(err.what, other) != NULL);
     CHECK(back == NULL);
+
+    static const char key[] = "wetmill.tokenizer.unicode"; /* then type and length */
+    for (size_t i = 0; i + sizeof key + 16 <= file.len; i++)
+        if (memcmp(file.ptr + i, key, sizeof key - 1) == 0)
+            memcpy(file.ptr + i + sizeof key - 1 + 12, "15.0", 4);
+    CHECK_FAILS(bpe_parse_gguf(wm_buf_str(&file), &back, &err), WM_E_MISMATCH, err,
+                "split is of Unicode 15.0, here it is of 14.0");
+    CHECK(back == NULL);
     wm_buf_done(&file);
     wm_tokenizer_free(tok);
 }
