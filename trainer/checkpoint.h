@@ -7,7 +7,7 @@
  *                configuration and counts (struct wm_checkpoint_head, in its order) · u64 lengths of
  *                options and state · u64 arrays
  *     options    JSON text: what shapes the result
- *     state      JSON text: what the training has found out on its way
+ *     state      JSON lines: the texts of samples.jsonl (text_samples.h)
  *     history    step × 3 doubles
  *     directory  arrays × {64 bytes tensor's name, 16 bytes slot, u64 floats, u64 offset}
  *     arrays     floats; each begins at a multiple of 64 bytes of the file
@@ -33,7 +33,7 @@
 enum {
     WM_CHECKPOINT_VERSION = 2,
     WM_CHECKPOINT_OPTIONS = 64 << 10, /**< Longest options text, bytes. */
-    WM_CHECKPOINT_STATE = 1 << 20,    /**< Longest state text, bytes. */
+    WM_CHECKPOINT_STATE = 64 << 20,   /**< Longest state text, bytes. */
 };
 
 /** What a checkpoint belongs to and where it stands. */

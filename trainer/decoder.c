@@ -42,10 +42,9 @@ static uint64_t kv_width(const struct wm_model_config *c)
 }
 
 /* Activations that share memory in the model's plan could share here too; a few rows take little. */
-static uint64_t plan(const struct wm_model *model, uint32_t n_sequences, struct wm_decoder *d)
+static uint64_t plan(const struct wm_model_config *c, const struct wm_ops *ops, unsigned n_threads,
+                     uint32_t n_sequences, struct wm_decoder *d)
 {
-    const struct wm_model_config *c = &model->config;
-    const struct wm_ops *ops = &model->acts->ops;
     const uint64_t cache = (uint64_t)c->n_layer * n_sequences * c->n_ctx * kv_width(c);
     float *base = d ? d->pages.ptr : NULL;
     uint64_t used = 0;
@@ -59,13 +58,36 @@ static uint64_t plan(const struct wm_model *model, uint32_t n_sequences, struct 
     used += (uint64_t)n_sequences * c->vocabulary;
     if (d)
         d->scores = base + used;
-    used += (uint64_t)wm_team_size(model->team) * c->n_ctx;
+    used += (uint64_t)n_threads * c->n_ctx;
     used = (used + 15) / 16 * 16;
     if (d) {
         d->keys = base + used;
         d->values = d->keys + cache;
     }
     return (used + 2 * cache) * sizeof(float);
+}
+
+static uint64_t plan_of(const struct wm_model *model, uint32_t n_sequences, struct wm_decoder *d)
+{
+    return plan(&model->config, &model->acts->ops, wm_team_size(model->team), n_sequences, d);
+}
+
+uint64_t wm_decoder_memory(const struct wm_model_config *config, bool training,
+                           uint32_t n_sequences, unsigned n_threads)
+{
+    struct wm_params params;
+    struct wm_ops ops;
+    struct wm_error ignored;
+    uint64_t bytes = 0;
+    if (wm_params_new(config, &params, &ignored))
+        return 0;
+    if (!wm_ops_new(config, &params, training, &ops, &ignored)) {
+        bytes = wm_pages_size(plan(config, &ops, n_threads, n_sequences, NULL)) +
+                sizeof(struct wm_decoder) + ops.n_activations * sizeof(float *);
+        wm_ops_free(&ops);
+    }
+    wm_params_free(&params);
+    return bytes;
 }
 
 int wm_decoder_new(struct wm_model *model, uint32_t n_sequences, struct wm_decoder **ret,
@@ -82,12 +104,12 @@ int wm_decoder_new(struct wm_model *model, uint32_t n_sequences, struct wm_decod
     d->activations = calloc(model->acts->ops.n_activations, sizeof *d->activations);
     int status = d->activations ? 0 : wm_fail_nomem(err, sizeof *d, "key/value cache");
     if (!status)
-        status = wm_pages_map(plan(model, n_sequences, NULL), "key/value cache", &d->pages, err);
+        status = wm_pages_map(plan_of(model, n_sequences, NULL), "key/value cache", &d->pages, err);
     if (status) {
         wm_decoder_free(d);
         return status;
     }
-    (void)plan(model, n_sequences, d);
+    (void)plan_of(model, n_sequences, d);
     *ret = d;
     return 0;
 }

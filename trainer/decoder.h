@@ -21,6 +21,9 @@ enum {
 
 struct wm_decoder;
 
+/** Bytes of a decoder of such a model (made for `training` or not); 0: no memory to find out. */
+uint64_t wm_decoder_memory(const struct wm_model_config *config, bool training,
+                           uint32_t n_sequences, unsigned n_threads);
 /** Room for `n_sequences` of n_ctx tokens each. Borrows the model, which must outlive it; one thread
  *  drives both. WM_E_CONFIG, WM_E_NOMEM. */
 int wm_decoder_new(struct wm_model *model, uint32_t n_sequences, struct wm_decoder **ret,

@@ -51,25 +51,24 @@ static int restart(struct writing *w, uint32_t n, const float **ret_logits, stru
                              err);
 }
 
-static int encode_prompt(struct writing *w, struct wm_str prompt, struct wm_error *err)
+int wm_generator_prompt(const struct wm_tokenizer *tok, struct wm_encoder *encoder,
+                        struct wm_str prompt, struct wm_ids *ids, struct wm_error *err)
 {
     uint32_t eod;
-    int status = wm_encode(w->g->encoder, prompt, 0, &w->ids, err);
-    if (status || w->ids.n)
+    int status = wm_encode(encoder, prompt, 0, ids, err);
+    if (status || ids->n)
         return status;
-    if (!wm_tokenizer_eod(w->g->tokenizer, &eod))
+    if (!wm_tokenizer_eod(tok, &eod))
         return wm_fail(err, WM_E_CONFIG,
                        "an empty prompt needs a tokenizer with an end-of-document token");
-    return add_token(&w->ids, eod, err);
+    return add_token(ids, eod, err);
 }
 
-/* End with end_writing in any case. */
-static int begin_writing(struct writing *w, struct wm_str prompt, wm_generate_fn *on_text,
-                         void *arg, const float **ret_logits, struct wm_error *err)
+/* The prompt stands in ids. End with end_writing in any case. */
+static int begin_writing(struct writing *w, wm_generate_fn *on_text, void *arg,
+                         const float **ret_logits, struct wm_error *err)
 {
     int status = wm_stop_filter_init(&w->filter, &w->options->stop, on_text, arg, err);
-    if (!status)
-        status = encode_prompt(w, prompt, err);
     if (status)
         return status;
     w->stream = (struct wm_text_stream){.on_text = wm_stop_filter_add, .arg = &w->filter};
@@ -127,17 +126,17 @@ static bool is_full(const struct writing *w)
     return wm_decoder_length(w->decoder, w->sequence) == w->g->model->config.n_ctx;
 }
 
-int wm_generate(struct wm_generator *generator, struct wm_str prompt,
-                const struct wm_generate_options *options, wm_generate_fn *on_text, void *arg,
-                struct wm_generate_result *ret, struct wm_error *err)
+int wm_generator_write(struct wm_generator *generator, struct wm_ids *prompt,
+                       const struct wm_generate_options *options, wm_generate_fn *on_text,
+                       void *arg, struct wm_generate_result *ret, struct wm_error *err)
 {
-    struct writing w = {.g = generator, .options = options, .seed = options->seed};
+    struct writing w = {.g = generator, .options = options, .seed = options->seed, .ids = *prompt};
     const float *logits = NULL;
-    const double begin = wm_seconds();
     bool done = false;
+    *prompt = (struct wm_ids){0};
     int status = wm_decoder_new(generator->model, 1, &w.decoder, err);
     if (!status)
-        status = begin_writing(&w, prompt, on_text, arg, &logits, err);
+        status = begin_writing(&w, on_text, arg, &logits, err);
     while (!status && !done) {
         status = draw(&w, logits, &done, err);
         if (status || done)
@@ -146,11 +145,25 @@ int wm_generate(struct wm_generator *generator, struct wm_str prompt,
         status = is_full(&w) ? restart(&w, half(generator), &logits, err)
                              : wm_decoder_step(w.decoder, 1, &sequence, last, &logits, err);
     }
-    w.result.seconds = wm_seconds() - begin;
     end_writing(&w);
     wm_decoder_free(w.decoder);
     if (!status && ret)
         *ret = w.result;
+    return status;
+}
+
+int wm_generate(struct wm_generator *generator, struct wm_str prompt,
+                const struct wm_generate_options *options, wm_generate_fn *on_text, void *arg,
+                struct wm_generate_result *ret, struct wm_error *err)
+{
+    const double begin = wm_seconds();
+    struct wm_ids ids = {0};
+    int status = wm_generator_prompt(generator->tokenizer, generator->encoder, prompt, &ids, err);
+    if (!status)
+        status = wm_generator_write(generator, &ids, options, on_text, arg, ret, err);
+    wm_ids_done(&ids);
+    if (!status && ret)
+        ret->seconds = wm_seconds() - begin;
     return status;
 }
 
@@ -199,7 +212,10 @@ static int fill_slot(struct many *m, uint32_t i, struct wm_error *err)
                             .sequence = i,
                             .options = m->options,
                             .seed = m->options->seed + s->index};
-    int status = begin_writing(&s->w, m->prompts[s->index], keep_text, &s->text, &logits, err);
+    int status =
+        wm_generator_prompt(m->g->tokenizer, m->g->encoder, m->prompts[s->index], &s->w.ids, err);
+    if (!status)
+        status = begin_writing(&s->w, keep_text, &s->text, &logits, err);
     if (!status)
         keep_logits(m, s, logits);
     return status;

@@ -24,4 +24,14 @@ struct wm_generator {
 int wm_generator_load(const char *dir, unsigned threads, uint32_t max_batch,
                       struct wm_generator **ret, struct wm_error *err);
 
+/** Append the ids of a prompt; of an empty one the token that ends documents. WM_E_CONFIG: it has
+ *  none. */
+int wm_generator_prompt(const struct wm_tokenizer *tok, struct wm_encoder *encoder,
+                        struct wm_str prompt, struct wm_ids *ids, struct wm_error *err);
+/** wm_generate behind such ids, which it takes over (`prompt` is empty then). It needs neither
+ *  encoder nor team of the generator. ret->seconds is left 0. */
+int wm_generator_write(struct wm_generator *generator, struct wm_ids *prompt,
+                       const struct wm_generate_options *options, wm_generate_fn *on_text,
+                       void *arg, struct wm_generate_result *ret, struct wm_error *err);
+
 #endif /* WETMILL_TRAINER_GENERATOR_H */

@@ -23,6 +23,12 @@ double wm_exp_negative(double x)
     return ldexp(sum, k);
 }
 
+uint64_t wm_sampler_bytes(uint32_t vocabulary)
+{
+    const struct wm_sampler *s = NULL;
+    return (uint64_t)vocabulary * (sizeof *s->heap + sizeof *s->weights + sizeof *s->logits);
+}
+
 int wm_sampler_init(struct wm_sampler *sampler, uint32_t vocabulary, struct wm_error *err)
 {
     *sampler = (struct wm_sampler){.vocabulary = vocabulary};
@@ -32,9 +38,7 @@ int wm_sampler_init(struct wm_sampler *sampler, uint32_t vocabulary, struct wm_e
     if (sampler->heap && sampler->weights && sampler->logits)
         return 0;
     wm_sampler_done(sampler);
-    return wm_fail_nomem(err,
-                         (size_t)vocabulary * (sizeof *sampler->heap + sizeof *sampler->weights),
-                         "choosing tokens");
+    return wm_fail_nomem(err, (size_t)wm_sampler_bytes(vocabulary), "choosing tokens");
 }
 
 void wm_sampler_done(struct wm_sampler *sampler)

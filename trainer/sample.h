@@ -20,6 +20,7 @@ struct wm_sampler {
     float *logits;   /**< [vocabulary] with the repetition penalty */
 };
 int wm_sampler_init(struct wm_sampler *sampler, uint32_t vocabulary, struct wm_error *err);
+uint64_t wm_sampler_bytes(uint32_t vocabulary); /**< That it takes. */
 void wm_sampler_done(struct wm_sampler *sampler);
 
 /** Draw number `n` from `logits` [vocabulary], behind the tokens `text` [n_text]. A logit that is not finite is never drawn;

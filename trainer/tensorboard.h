@@ -5,16 +5,19 @@
  *
  * A file of TFRecords (u64 length, masked CRC-32C of it, protobuf Event, masked CRC-32C of that),
  * with the scalars train/loss, train/learning_rate, train/grad_norm, validation/loss and
- * validation/bits_per_byte. Events carry the step as their time, so that the same training gives
+ * validation/bits_per_byte, and the texts samples/0, samples/1 … of
+ * its prompts. Events carry the step as their time, so that the same training gives
  * the same file. Format: tensorflow/core/lib/io/record_writer and util/event.proto.
  */
 #ifndef WETMILL_TRAINER_TENSORBOARD_H
 #define WETMILL_TRAINER_TENSORBOARD_H
 
 #include "trainer/metrics.h"
+#include "trainer/text_samples.h"
 
 /** Write the file, all or nothing. */
 int wm_tensorboard_write(const char *dir, const struct wm_history *history,
+                         const struct wm_text_samples *samples,
                          const struct wm_metrics_scale *scale, struct wm_error *err);
 
 /** CRC-32C (Castagnoli) of `n` bytes. */

@@ -7,7 +7,6 @@
 
 #include "trainer/export.h"
 #include "trainer/schedule.h"
-#include "trainer/tensorboard.h"
 #include "trainer/train_plan.h"
 #include "trainer/training.h"
 
@@ -53,7 +52,8 @@ static int loop(struct wm_training *t, struct wm_error *err)
         bool last = step == t->head.n_steps || wm_training_stops_early(t);
         if (step > t->first_step)
             wm_training_say_step(t);
-        if (save_due(t, last))
+        status = wm_training_sample(t, last, err);
+        if (!status && save_due(t, last))
             status = wm_training_save(t, err);
         if (status || last)
             return status;
@@ -132,9 +132,7 @@ int wm_train(const struct wm_train_job *job, struct wm_train_result *ret, struct
     wm_optimizer_swap_average(t.optimizer);
     status = wm_export_write(t.model, t.tokenizer, job->out, err);
     if (!status)
-        status = wm_metrics_write(job->out, &t.history, &t.scale, err);
-    if (!status)
-        status = wm_tensorboard_write(job->out, &t.history, &t.scale, err);
+        status = wm_training_write_metrics(&t, job->out, err);
     if (!status)
         wm_progress_finish(job->progress);
 out:

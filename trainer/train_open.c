@@ -52,6 +52,8 @@ static int open_data(struct wm_training *t, struct wm_error *err)
         status = check_tokenizer(t, err);
     if (!status)
         status = find_eod(t, err);
+    if (!status)
+        status = wm_training_plan_samples(t, err);
     return status ? status : wm_training_plan_validation(t, err);
 }
 
@@ -182,6 +184,7 @@ void wm_training_close(struct wm_training *t)
     wm_model_free(t->model);
     wm_team_free(t->team);
     wm_history_done(&t->history);
+    wm_training_close_samples(t);
     free(t->inputs);
     free(t->targets);
     free(t->positions);

@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "trainer/checkpoint.h"
+#include "trainer/decoder.h"
 #include "trainer/init_from.h"
 #include "trainer/metrics.h"
 #include "trainer/mixture.h"
+#include "trainer/sample.h"
 #include "trainer/schedule.h"
 #include "wetmill/number.h"
 #include "wetmill/progress.h"
@@ -47,6 +49,25 @@ static int check_mix(const struct wm_train_options *options, struct wm_error *er
     return status;
 }
 
+static size_t prompt_bytes(const struct wm_list *prompts)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < prompts->n; i++)
+        bytes += strlen(prompts->items[i]);
+    return bytes;
+}
+
+static int check_samples(const struct wm_train_options *options, struct wm_error *err)
+{
+    const struct wm_list *prompts = &options->sample_prompt;
+    const size_t bytes = prompt_bytes(prompts);
+    if (prompts->n <= WM_SAMPLE_PROMPTS && bytes <= WM_SAMPLE_BYTES)
+        return 0;
+    return wm_fail(err, WM_E_CONFIG,
+                   "%zu values of sample_prompt with %zu bytes are over the limits of %d and %d",
+                   prompts->n, bytes, WM_SAMPLE_PROMPTS, WM_SAMPLE_BYTES);
+}
+
 int wm_train_options_check(const struct wm_train_options *given, struct wm_error *err)
 {
     const struct wm_train_options resolved = wm_train_options_resolve(given), *options = &resolved;
@@ -75,6 +96,8 @@ int wm_train_options_check(const struct wm_train_options *given, struct wm_error
     int status = check_parts(options, err);
     if (!status)
         status = check_mix(options, err);
+    if (!status)
+        status = check_samples(options, err);
     if (status)
         return status;
     const struct wm_model_config config = wm_train_config(options, 256);
@@ -135,9 +158,27 @@ struct wm_model_options wm_train_model(const struct wm_train_options *options)
     };
 }
 
+/* What writes texts, and those that are kept, for words of a usual length; 0: none are wanted. */
+static uint64_t memory_of_samples(const struct wm_train_options *options,
+                                  const struct wm_model_config *config, uint64_t n_steps,
+                                  unsigned n_threads)
+{
+    enum { BYTES_A_TOKEN = 6, BYTES_A_LINE = 64, COPIES = 2 };
+    const uint64_t n_prompts = options->sample_prompt.n ? options->sample_prompt.n : 1;
+    if (!options->sample_every)
+        return 0;
+    const uint64_t each = options->sample_tokens * BYTES_A_TOKEN + BYTES_A_LINE;
+    const uint64_t at_once = n_prompts * each + prompt_bytes(&options->sample_prompt);
+    const uint64_t n = n_steps / options->sample_every + 1;
+    const uint64_t texts = n < WM_CHECKPOINT_STATE / at_once ? n * at_once : WM_CHECKPOINT_STATE;
+    return wm_decoder_memory(config, true, 1, n_threads) + wm_sampler_bytes(config->vocabulary) +
+           COPIES * texts;
+}
+
 /* All but the model; 0: no memory to find out. */
 static uint64_t memory_besides(const struct wm_train_options *options,
-                               const struct wm_model_config *config, uint64_t n_steps)
+                               const struct wm_model_config *config, uint64_t n_steps,
+                               unsigned n_threads)
 {
     const uint64_t rows = (uint64_t)wm_train_micro_batch(options) * config->n_ctx;
     const struct wm_optimizer_config optimizer = wm_train_optimizer(options);
@@ -149,6 +190,7 @@ static uint64_t memory_besides(const struct wm_train_options *options,
     wm_params_free(&params);
     sum += rows * (options->document_reset ? 4 : 2) * sizeof(uint32_t);
     sum += n_steps * sizeof(struct wm_step_metrics);
+    sum += memory_of_samples(options, config, n_steps, n_threads);
     return sum + (uint64_t)config->vocabulary * WM_TRAIN_TOKEN_BYTES;
 }
 
@@ -156,10 +198,11 @@ uint64_t wm_train_memory(const struct wm_train_options *options,
                          const struct wm_model_config *config, uint64_t n_steps, unsigned threads,
                          uint64_t limit, uint64_t *ret_model)
 {
-    const uint64_t besides = memory_besides(options, config, n_steps);
+    const unsigned n_threads = threads ? threads : wm_processors();
+    const uint64_t besides = memory_besides(options, config, n_steps, n_threads);
     struct wm_model_options how = wm_train_model(options);
     how.memory = !limit ? 0 : limit > besides ? limit - besides : 1;
-    const uint64_t model = wm_model_memory(config, &how, threads ? threads : wm_processors());
+    const uint64_t model = wm_model_memory(config, &how, n_threads);
     *ret_model = how.memory;
     return besides && model ? model + besides : 0;
 }
@@ -213,15 +256,17 @@ int wm_train_explain(const struct wm_train_options *given, uint32_t vocabulary, 
     const unsigned n_threads = threads ? threads : wm_processors();
     const uint64_t all =
         wm_train_memory(&options, &config, options.steps, n_threads, memory, &how.memory);
-    const uint64_t besides = memory_besides(&options, &config, options.steps);
-    char what[32], whole[32];
+    const uint64_t samples = memory_of_samples(&options, &config, options.steps, n_threads);
+    const uint64_t besides = memory_besides(&options, &config, options.steps, n_threads) - samples;
+    char what[32], texts[32], whole[32];
     if (!status)
         status = wm_model_explain(&config, &how, n_threads, out, err);
     if (!status)
-        status = wm_buf_printf(out, err, "  %-40s %10s\n  %-40s %10s\n",
-                               "optimiser's state, batch, tokenizer",
-                               wm_format_bytes(besides, what, sizeof what), "the whole training",
-                               wm_format_bytes(all, whole, sizeof whole));
+        status = wm_buf_printf(
+            out, err, "  %-40s %10s\n  %-40s %10s\n  %-40s %10s\n",
+            "optimiser's state, batch, tokenizer", wm_format_bytes(besides, what, sizeof what),
+            "to write texts on the way", wm_format_bytes(samples, texts, sizeof texts),
+            "the whole training", wm_format_bytes(all, whole, sizeof whole));
     return status;
 }
 

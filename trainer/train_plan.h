@@ -16,6 +16,9 @@
 
 enum {
     WM_TRAIN_TOKEN_BYTES = 256, /**< Of a loaded tokenizer, for each id, generously. */
+    WM_SAMPLE_TOKENS = 4096,    /**< Most of a text that is written on the way. */
+    WM_SAMPLE_PROMPTS = 64,     /**< Most of them, */
+    WM_SAMPLE_BYTES = 16 << 10, /**< … and bytes of all together. */
     WM_TRAIN_NAMES =
         WM_MIXTURE_MAX * 2 * WM_PATH_MAX, /**< Of the directories of a mixture, bytes. */
 };

@@ -10,7 +10,8 @@ static struct wm_checkpoint_content content_of(struct wm_training *t)
     return (struct wm_checkpoint_content){.model = t->model,
                                           .optimizer = t->optimizer,
                                           .history = &t->history,
-                                          .options = wm_buf_str(&t->options_text)};
+                                          .options = wm_buf_str(&t->options_text),
+                                          .state = wm_buf_str(&t->samples.lines)};
 }
 
 int wm_training_read(struct wm_training *t, const struct wm_checkpoint *c, struct wm_error *err)
@@ -55,6 +56,10 @@ static int try_checkpoint(struct wm_training *t, uint64_t step, struct wm_error 
         (void)wm_error_hint(err, "remove it to train anew, or give another work directory");
     } else {
         status = wm_training_read(t, &c, err);
+        if (!status)
+            status = wm_text_samples_restore(&t->samples, c.state, c.head.step, err);
+        if (status)
+            (void)wm_error_where(err, "%s", path);
         t->saved = c.head.step;
     }
     wm_checkpoint_close(&c);
@@ -83,6 +88,16 @@ int wm_training_resume(struct wm_training *t, struct wm_error *err)
     return 0;
 }
 
+int wm_training_write_metrics(const struct wm_training *t, const char *dir, struct wm_error *err)
+{
+    int status = wm_text_samples_write(dir, &t->samples, err);
+    if (!status)
+        status = wm_metrics_write(dir, &t->history, &t->scale, err);
+    if (!status)
+        status = wm_tensorboard_write(dir, &t->history, &t->samples, &t->scale, err);
+    return status;
+}
+
 int wm_training_save(struct wm_training *t, struct wm_error *err)
 {
     if (t->history.n == 0)
@@ -95,7 +110,5 @@ int wm_training_save(struct wm_training *t, struct wm_error *err)
         return status;
     t->saved = t->history.n;
     status = wm_checkpoint_prune(t->job->work, t->options->keep_checkpoints, err);
-    if (!status)
-        status = wm_metrics_write(t->job->work, &t->history, &t->scale, err);
-    return status ? status : wm_tensorboard_write(t->job->work, &t->history, &t->scale, err);
+    return status ? status : wm_training_write_metrics(t, t->job->work, err);
 }

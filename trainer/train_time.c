@@ -70,18 +70,26 @@ static int measure_steps(struct wm_training *t, double *ret_seconds, struct wm_e
 
 static int measure(struct wm_training *t, uint64_t *ret_steps, struct wm_error *err)
 {
-    double step = 0, validation = 0, nats;
+    double step = 0, validation = 0, samples = 0, nats;
     int status = measure_steps(t, &step, err);
     if (!status && t->scored) {
         const double from = wm_seconds();
         status = wm_training_validate(t, &nats, err);
         validation = wm_seconds() - from;
     }
+    if (!status && t->n_prompts) {
+        const double from = wm_seconds();
+        status = wm_training_write_samples(t, err);
+        samples = wm_seconds() - from;
+    }
     if (status)
         return status;
     if (t->options->validate_every)
         step += validation / (double)t->options->validate_every;
-    const double left = t->options->time * (1 - reserve) - (wm_seconds() - t->start) - validation;
+    if (t->options->sample_every)
+        step += samples / (double)t->options->sample_every;
+    const double spent = wm_seconds() - t->start + validation + samples;
+    const double left = t->options->time * (1 - reserve) - spent;
     const double steps = left / step;
     *ret_steps = steps < 1 ? 1 : steps > WM_TRAIN_STEPS_MAX ? WM_TRAIN_STEPS_MAX : (uint64_t)steps;
     wm_training_say(t, "%.3f s a step: %" PRIu64 " steps fit", step, *ret_steps);
@@ -94,6 +102,7 @@ static int forget(struct wm_training *t, struct wm_error *err)
     t->history.n = 0;
     t->head.sample = 0;
     wm_history_done(&t->history);
+    wm_text_samples_done(&t->samples);
     return wm_training_begin(t, err);
 }
 

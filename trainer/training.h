@@ -10,6 +10,7 @@
  *     train_resume.c    checkpoints found and saved
  *     train_lines.c     what a person reads
  *     train_best.c      the best validation, and stopping early
+ *     train_samples.c   texts that the model writes on its way
  *     train_time.c      the number of steps that fit a given time
  */
 #ifndef WETMILL_TRAINER_TRAINING_H
@@ -21,6 +22,7 @@
 #include "trainer/mixture.h"
 #include "trainer/model.h"
 #include "trainer/optimizer.h"
+#include "trainer/text_samples.h"
 #include "wetmill/cancel.h"
 #include "wetmill/progress.h"
 #include "wetmill/tokenizer.h"
@@ -47,7 +49,10 @@ struct wm_training {
     uint32_t eod;                    /**< Ends documents; set with document_reset. */
     uint64_t scored;                 /**< Tokens of each validation; 0: there is none. */
     struct wm_metrics_scale scale;
-    struct wm_history history;         /**< history.n = steps done */
+    struct wm_history history; /**< history.n = steps done */
+    struct wm_text_samples samples;
+    struct wm_ids *prompts; /**< [n_prompts] to go on from; none: no texts are wanted. */
+    size_t n_prompts;
     struct wm_checkpoint_head head;    /**< head.sample: sequences read so far. */
     struct wm_buf options_text;        /**< What shapes the result, as JSON. */
     uint64_t saved;                    /**< Step of the newest checkpoint, 0 = none. */
@@ -69,6 +74,8 @@ int wm_training_plan_time(struct wm_training *t, struct wm_error *err);
 int wm_training_resume(struct wm_training *t, struct wm_error *err);
 /** Save a checkpoint and metrics of the steps done; does nothing before the first. */
 int wm_training_save(struct wm_training *t, struct wm_error *err);
+/** What the steps came to, as files of `dir`: metrics.jsonl, samples.jsonl, TensorBoard's events. */
+int wm_training_write_metrics(const struct wm_training *t, const char *dir, struct wm_error *err);
 
 /** The state as it is into a file; from one into weights, optimiser and history. */
 int wm_training_write(struct wm_training *t, const char *path, struct wm_error *err);
@@ -95,6 +102,15 @@ struct wm_lm_batch wm_training_rows(const struct wm_training *t, uint32_t b, uin
 int wm_training_plan_validation(struct wm_training *t, struct wm_error *err);
 /** Mean nats per token of the validation text. */
 int wm_training_validate(struct wm_training *t, double *ret_nats, struct wm_error *err);
+
+/** Encode the prompts; say why, if no texts can be written. End with close in any case. */
+int wm_training_plan_samples(struct wm_training *t, struct wm_error *err);
+void wm_training_close_samples(struct wm_training *t);
+/** Write texts with the weights as they are, one behind each prompt, into `samples`. Those that find
+ *  no room are left out. */
+int wm_training_write_samples(struct wm_training *t, struct wm_error *err);
+/** Do so if it is time to, and show them. `last`: this is the last step. */
+int wm_training_sample(struct wm_training *t, bool last, struct wm_error *err);
 
 /* ---- train_lines.c ---- */
 

@@ -14,6 +14,7 @@
  *     WORK/time.json                  with `time`: the number of steps
  *     WORK/metrics.jsonl              a line a step, as far as the run has come; also as
  *                                     events.out.tfevents.0.wetmill
+ *     WORK/samples.jsonl              what the model wrote on its way
  *     OUT/metrics.jsonl …             the same, complete
  *
  * One thread calls; a team of threads works inside. Nothing is printed: what people should know
@@ -93,9 +94,13 @@ struct wm_train_options {
     uint64_t validation_tokens; /**< Most tokens scored each time; 0 = all. */
     bool best;                  /**< The result is of the step that validated best, not the last. */
     uint64_t early_stop;        /**< Validations without a better one that end it; 0 = none do. */
-    bool overfit_batch;         /**< Every step has the first step's samples. */
-    uint64_t checkpoint_every;  /**< Steps; 0 = only when interrupted. Cannot change bytes. */
-    uint64_t keep_checkpoints;  /**< Newest ones kept. Cannot change bytes. */
+    uint64_t sample_every;      /**< Steps between texts that the model writes, and some at the end;
+                                     0 = none. */
+    uint64_t sample_tokens;     /**< Tokens of such a text, at most. */
+    struct wm_list sample_prompt; /**< To go on from, each time all; none = a new document. */
+    bool overfit_batch;           /**< Every step has the first step's samples. */
+    uint64_t checkpoint_every;    /**< Steps; 0 = only when interrupted. Cannot change bytes. */
+    uint64_t keep_checkpoints;    /**< Newest ones kept. Cannot change bytes. */
 };
 extern const struct wm_option wm_train_option_table[];
 

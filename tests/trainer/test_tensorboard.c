@@ -8,6 +8,9 @@
 #include "test.h"
 #include "trainer/floats.h"
 
+#define TEN "0123456789"
+#define long_text TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
 static uint32_t masked(const void *bytes, size_t n)
 {
     const uint32_t crc = wm_crc32c(bytes, n);
@@ -53,6 +56,45 @@ static float scalar_of(struct wm_str event, const char *tag)
     return NAN;
 }
 
+/* A message's lengths are right to the last byte: walk the members of each message on the way. */
+static struct wm_str member(struct wm_str message, unsigned field)
+{
+    struct wm_str found = {NULL, 0};
+    for (size_t at = 0; at < message.len;) {
+        const unsigned char tag = (unsigned char)message.ptr[at++];
+        uint64_t value = 0;
+        if ((tag & 7) == 1 || (tag & 7) == 5) {
+            at += (tag & 7) == 1 ? 8 : 4;
+            continue;
+        }
+        for (unsigned shift = 0; at < message.len; shift += 7) {
+            const unsigned char byte = (unsigned char)message.ptr[at++];
+            value |= (uint64_t)(byte & 127) << shift;
+            if (byte < 128)
+                break;
+        }
+        if ((tag & 7) != 2)
+            continue;
+        CHECK(value <= message.len - at);
+        if (value > message.len - at)
+            return (struct wm_str){NULL, 0};
+        if (tag >> 3 == field)
+            found = (struct wm_str){message.ptr + at, (size_t)value};
+        at += (size_t)value;
+    }
+    return found;
+}
+
+static void check_text(struct wm_str event, int step, const char *tag, const char *text)
+{
+    CHECK(event.len > 11 && event.ptr[10] == step);
+    const struct wm_str value = member(member(event, 5), 1);
+    CHECK_STR(member(value, 1), wm_str_of(tag));
+    CHECK_STR(member(member(member(value, 9), 1), 1), WM_STR("text"));
+    CHECK_STR(member(member(value, 8), 8), wm_str_of(text));
+    CHECK_STR(member(member(value, 8), 2), WM_STR("\x12\x02\x08\x01")); /* one string */
+}
+
 int main(void)
 {
     CHECK_U64(wm_crc32c("123456789", 9), 0xE3069283u); /* the catalogue's check value */
@@ -62,9 +104,16 @@ int main(void)
     const struct wm_history history = {steps, 3, 3};
     const struct wm_metrics_scale scale = {
         .options = &options, .n_steps = 3, .tokens_per_byte = 0.25};
+    const struct wm_text_sample texts[] = {{2, WM_STR("Once"), WM_STR(" upon\na time")},
+                                           {2, WM_STR(""), WM_STR(long_text)},
+                                           {3, WM_STR("\""), WM_STR("")}};
+    struct wm_text_samples samples;
+    wm_text_samples_init(&samples);
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(wm_text_samples_add(&samples, &texts[i], &err), err);
     struct wm_buf buf;
     wm_buf_init(&buf, 1 << 20);
-    CHECK_OK(wm_tensorboard_write(in_top("."), &history, &scale, &err), err);
+    CHECK_OK(wm_tensorboard_write(in_top("."), &history, &samples, &scale, &err), err);
     CHECK_OK(wm_file_load(in_top("events.out.tfevents.0.wetmill"), &buf, &err), err);
     struct wm_str file = wm_buf_str(&buf), event = {"", 0};
     CHECK(next_record(&file, &event));
@@ -81,8 +130,18 @@ int main(void)
             CHECK(scalar_of(event, "validation/bits_per_byte") ==
                   (float)(2.75 * 0.25 / 0.69314718055994530942));
         }
+        if (i == 1) {
+            CHECK(next_record(&file, &event));
+            check_text(event, 2, "samples/0", "Once upon\na time");
+            CHECK(next_record(&file, &event));
+            check_text(event, 2, "samples/1", long_text);
+        } else if (i == 2) {
+            CHECK(next_record(&file, &event));
+            check_text(event, 3, "samples/0", "\"");
+        }
     }
     CHECK(file.len == 0);
+    wm_text_samples_done(&samples);
     wm_buf_done(&buf);
     CHECK_OK(wm_remove_tree(top, &err), err);
     return test_summary();

@@ -130,7 +130,8 @@ static inline void make_shards(const char *dir, uint64_t n_docs, uint64_t vocabu
 
 /* ---- trainings ---- */
 
-/* 12 steps of 5 sequences, accumulated as 2 + 2 + 1; validation after every third. */
+/* 12 steps of 5 sequences, accumulated as 2 + 2 + 1; validation after every third, a text after every
+ * second. */
 static inline struct wm_train_options small_options(void)
 {
     struct wm_train_options o;
@@ -146,6 +147,8 @@ static inline struct wm_train_options small_options(void)
     o.validate_every = 3;
     o.validation_tokens = 0;
     o.checkpoint_every = 4;
+    o.sample_every = 2;
+    o.sample_tokens = 9;
     return o;
 }
 
@@ -165,8 +168,8 @@ static inline bool same_files(const char *a, const char *b)
 /* Are two model directories of the same bytes? */
 static inline bool same_models(const char *a, const char *b)
 {
-    static const char *const names[] = {"model.safetensors", "config.json", "tokenizer.json",
-                                        "tokenizer_config.json", "metrics.jsonl"};
+    static const char *const names[] = {"model.safetensors",     "config.json",   "tokenizer.json",
+                                        "tokenizer_config.json", "metrics.jsonl", "samples.jsonl"};
     char x[WM_PATH_MAX], y[WM_PATH_MAX];
     bool same = true;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
