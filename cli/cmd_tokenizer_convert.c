@@ -10,7 +10,7 @@ static const struct wm_option options[] = {
     WM_TEXT(T, split, NULL,
             "how IN splits text if it does not say: r50k, cl100k, llama3, o200k, qwen2"),
     WM_TEXT(T, pattern, NULL, "instead of a split by name: a PCRE2 pattern"),
-    WM_LIST(T, special, "a special token of IN if it does not say; ids go on behind the last"),
+    WM_LIST(T, special, "one more special token of a .tiktoken file; ids go on behind the last"),
     {0},
 };
 #undef T
@@ -96,11 +96,12 @@ const struct cli_command cli_command_tokenizer_convert = {
     .notes =
         "IN: tokenizer.json, .tiktoken, vocab.json with merges.txt, GGUF, a SentencePiece .model,\n"
         "or a directory; found out by content. OUT: NAME.tiktoken, NAME.gguf, NAME.model,\n"
-        "NAME/vocab.json (gpt2), else a directory for tokenizer.json. What the format cannot\n"
-        "express is refused: of SentencePiece models, tokenizer.json and GGUF take BPE without a\n"
-        "character map (--normalization_rule_name=identity) and without\n"
-        "remove_extra_whitespaces. A .tiktoken file never holds the split and the special\n"
-        "tokens; what is missing is said.",
+        "NAME/vocab.json (gpt2), NAME.json (tokenizer.json alone), else a directory for\n"
+        "tokenizer.json and tokenizer_config.json. What the format cannot express is\n"
+        "refused: of SentencePiece models, tokenizer.json and GGUF take BPE without a character map\n"
+        "(--normalization_rule_name=identity) and without remove_extra_whitespaces. A .tiktoken file\n"
+        "never holds the split and the special tokens; what is missing is said. One with a published\n"
+        "name (cl100k_base.tiktoken) is read with what was published; --special adds to that.",
     .min_operands = 2,
     .max_operands = 2,
     .bind = bind,

@@ -98,23 +98,61 @@ static int load_json(const char *path, const struct wm_tokenizer_hints *hints, s
     return status ? status : bpe_parse_json(bytes, ret, err);
 }
 
+/* Published special tokens first, then those of the hints that are not among them. */
+static int collect_specials(const struct bpe_published *known, const struct wm_list *more,
+                            struct bpe_named_id **ret, size_t *ret_n, struct wm_error *err)
+{
+    const size_t n_known = known ? known->n_specials : 0, n_more = more ? more->n : 0;
+    struct bpe_named_id *all = calloc(n_known + n_more + 1, sizeof *all);
+    if (!all)
+        return wm_fail_nomem(err, (n_known + n_more) * sizeof *all, "special tokens");
+    if (n_known)
+        memcpy(all, known->specials, n_known * sizeof *all);
+    size_t n = n_known;
+    for (size_t i = 0; i < n_more; i++) {
+        bool published = false;
+        for (size_t k = 0; k < n_known && !published; k++)
+            published = strcmp(all[k].name, more->items[i]) == 0;
+        if (!published)
+            all[n++] = (struct bpe_named_id){more->items[i], BPE_NONE};
+    }
+    *ret = all;
+    *ret_n = n;
+    return 0;
+}
+
+/* What was trained and written as ranks is, read again, what it was: where merges alone give every
+ * token, nothing else is claimed, but for a split that goes with it. Frees `*tok` on failure. */
+static int drop_needless(const struct wm_tokenizer_hints *hints, struct wm_tokenizer **tok,
+                         struct wm_error *err)
+{
+    const struct bpe_named_split *split =
+        hints->split && !hints->pattern ? bpe_split_by_name(wm_str_of(hints->split)) : NULL;
+    bool needed = true;
+    int status = split && split->ignore_merges ? 0 : bpe_needs_ignore_merges(*tok, &needed, err);
+    (*tok)->ignore_merges = needed;
+    if (status) {
+        wm_tokenizer_free(*tok);
+        *tok = NULL;
+    }
+    return status;
+}
+
 static int load_ranks(const char *path, const struct wm_tokenizer_hints *hints, struct wm_str bytes,
                       struct wm_tokenizer **ret, struct wm_error *err)
 {
     const struct bpe_published *known = bpe_published_by_file(path);
-    const struct wm_list *more = hints->specials;
-    struct bpe_named_id *own = calloc(more && more->n ? more->n : 1, sizeof *own);
+    struct bpe_named_id *specials = NULL;
     struct wm_str pattern;
-    if (!own)
-        return wm_fail_nomem(err, more ? more->n * sizeof *own : 0, "special tokens");
-    for (size_t i = 0; more && i < more->n; i++)
-        own[i] = (struct bpe_named_id){more->items[i], BPE_NONE};
+    size_t n = 0;
     int status = split_of(hints, known ? known->split : NULL, &pattern, err);
-    if (!status && known && !more)
-        status = bpe_parse_ranks(bytes, pattern, known->specials, known->n_specials, ret, err);
-    else if (!status)
-        status = bpe_parse_ranks(bytes, pattern, own, more ? more->n : 0, ret, err);
-    free(own);
+    if (!status)
+        status = collect_specials(known, hints->specials, &specials, &n, err);
+    if (!status)
+        status = bpe_parse_ranks(bytes, pattern, specials, n, ret, err);
+    free(specials);
+    if (!status && !known)
+        status = drop_needless(hints, ret, err);
     return status ? status : add_normaliser(hints, ret, err);
 }
 

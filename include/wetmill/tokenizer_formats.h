@@ -5,7 +5,8 @@
  * (WM_E_CONFIG), never left out in silence, but for two that are ranks or merges alone:
  *
  *     format      written as                                  leaves out
- *     json        DIR/tokenizer.json, tokenizer_config.json   nothing
+ *     json        DIR/tokenizer.json, tokenizer_config.json,  nothing
+ *                 or FILE.json
  *     tiktoken    FILE: "base64(bytes) rank" a line           split, special tokens
  *     gpt2        DIR/vocab.json, merges.txt,                 split (GPT-2's only)
  *                 special_tokens_map.json
@@ -18,8 +19,8 @@
  *
  * Reading tells them apart by content, then by name. A `.tiktoken` file called cl100k_base,
  * o200k_base, p50k_base, p50k_edit, r50k_base or gpt2 gets its published split and special tokens;
- * any other wants both said. Limits as in tokenizer/bpe.h; errors name file, and line or key.
- * Threads: none of these shares state.
+ * any other wants both said, and hints add special tokens. Limits as in tokenizer/bpe.h; errors
+ * name file, and line or key. Threads: none of these shares state.
  */
 #ifndef WETMILL_TOKENIZER_FORMATS_H
 #define WETMILL_TOKENIZER_FORMATS_H
@@ -45,7 +46,7 @@ extern const char *const wm_tokenizer_format_names[WM_TOKENIZER_FORMATS + 1];
 struct wm_tokenizer_hints {
     const char *split;              /**< r50k, cl100k, o200k, llama3, qwen2, or NULL. */
     const char *pattern;            /**< PCRE2, instead of a named split. */
-    const struct wm_list *specials; /**< They get the ids behind the last; NULL: as published. */
+    const struct wm_list *specials; /**< Further ones, with the ids behind the last. */
 };
 
 /** As wm_tokenizer_load, with hints. WM_E_CONFIG if `split` is unknown, or hints are given for a
@@ -59,8 +60,9 @@ enum wm_tokenizer_format wm_tokenizer_format_of(const char *path);
 
 /**
  * Write `tok` in `format`, each file all or nothing. For json and gpt2 `path` is a directory, or a
- * file called tokenizer.json, vocab.json, merges.txt or tokenizer.model in it. WM_E_CONFIG if the
- * format cannot express this tokenizer: says what.
+ * file called tokenizer.json, vocab.json, merges.txt or tokenizer.model in it; "gpt2-vocab.json" also
+ * makes gpt2-merges.txt. Any other *.json that is no directory gets what tokenizer.json would, alone.
+ * WM_E_CONFIG if the format cannot express this tokenizer: says what.
  */
 int wm_tokenizer_write(const struct wm_tokenizer *tok, enum wm_tokenizer_format format,
                        const char *path, struct wm_error *err);

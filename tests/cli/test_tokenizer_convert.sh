@@ -33,6 +33,27 @@ expect 0 'json: 270 ids' "$WETMILL" tokenizer convert --split cl100k --special '
 ids cl100k want
 ids g got
 same want got
+same cl100k/tokenizer.json g/tokenizer.json
+# One with a published name has its special tokens; --special adds to them.
+cp my.tiktoken p50k_edit.tiktoken
+expect 2 '.' "$WETMILL" tokenizer convert --special '<|end|>' cl100k i
+expect 0 'json: 50285 ids' "$WETMILL" tokenizer convert --special '<|endoftext|>' --special '<|end|>' p50k_edit.tiktoken published
+holds 'what was published' grep -q '"id":50281,"content":"<|fim_prefix|>"' published/tokenizer.json
+holds 'what was added' grep -q '"id":50284,"content":"<|end|>"' published/tokenizer.json
+
+# Names of files.
+expect 0 'json: 270 ids' "$WETMILL" tokenizer convert cl100k alone.json
+same cl100k/tokenizer.json alone.json
+ids alone.json got
+same want got
+expect 0 'gpt2: 270 ids' "$WETMILL" tokenizer convert r50k gpt2-vocab.json
+holds 'the merges have the same prefix' test -s gpt2-merges.txt -a -s gpt2-special_tokens_map.json
+ids r50k want
+ids gpt2-merges.txt got
+same want got
+mkdir old.json
+expect 0 'json: 270 ids' "$WETMILL" tokenizer convert cl100k old.json
+same cl100k/tokenizer.json old.json/tokenizer.json
 expect 2 'says itself' "$WETMILL" tokenizer convert --split r50k cl100k h
 
 # A place in a file comes with the file's name.
