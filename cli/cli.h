@@ -43,7 +43,7 @@ struct cli_options {
     uint64_t count, seed, memory;
     /* tokenizer encode */
     int unit; /**< 0 file, 1 lines, 2 json */
-    bool offsets, stream, refuse_specials;
+    bool offsets, stream, refuse_specials, skip_special_tokens;
     struct wm_list allowed_special;
     /* tokenizer convert, inspect */
     int format; /**< enum wm_tokenizer_format */

@@ -141,6 +141,18 @@ static int encode_one(struct cli *cli, struct wm_encoder *encoder, struct wm_str
     return status;
 }
 
+static const char *input_path(const struct cli *cli)
+{
+    return cli->n_operands ? cli->operands[0] : "-";
+}
+
+/* For messages. */
+static const char *input_name(const struct cli *cli)
+{
+    const char *path = input_path(cli);
+    return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
 /* Each line by itself: as it is, or the JSON string it holds. */
 static int encode_lines(struct cli *cli, struct wm_encoder *encoder, struct wm_str text,
                         struct wm_ids *ids, struct wm_buf *out, struct wm_error *err)
@@ -161,7 +173,7 @@ static int encode_lines(struct cli *cli, struct wm_encoder *encoder, struct wm_s
         if (!status)
             status = encode_one(cli, encoder, line, ids, out, err);
         if (status)
-            (void)wm_error_where(err, "line %llu", (unsigned long long)n);
+            (void)wm_error_where(err, "%s: line %llu", input_name(cli), (unsigned long long)n);
     }
     wm_arena_done(&arena);
     return status;
@@ -196,7 +208,7 @@ static int encode_stream(struct cli *cli, struct wm_encoder *encoder, struct wm_
     size_t n = 1;
     int status = wm_encode_stream_new(encoder, encode_flags(cli), &stream, err);
     if (!status)
-        status = wm_file_open(cli->n_operands ? cli->operands[0] : "-", &file, err);
+        status = wm_file_open(input_path(cli), &file, err);
     while (!status && n) {
         status = wm_file_read_some(file, bytes, sizeof bytes, &n, err);
         if (!status && n)
@@ -223,13 +235,16 @@ static int run_encode(struct cli *cli)
     int status = cli_open_tokenizer(cli, &tok, &err);
     if (!status)
         status = open_encoder(cli, tok, &encoder, &err);
-    if (!status && cli->options.stream)
-        status = encode_stream(cli, encoder, &ids, &out, &err);
-    else if (!status)
-        status = wm_file_load(cli->n_operands ? cli->operands[0] : "-", &text, &err);
     if (!status && !cli->options.stream)
-        status = cli->options.unit ? encode_lines(cli, encoder, wm_buf_str(&text), &ids, &out, &err)
-                                   : encode_one(cli, encoder, wm_buf_str(&text), &ids, &out, &err);
+        status = wm_file_load(input_path(cli), &text, &err);
+    if (!status) {
+        status = cli->options.stream ? encode_stream(cli, encoder, &ids, &out, &err)
+                 : cli->options.unit
+                     ? encode_lines(cli, encoder, wm_buf_str(&text), &ids, &out, &err)
+                     : encode_one(cli, encoder, wm_buf_str(&text), &ids, &out, &err);
+        if (status)
+            (void)wm_error_where(&err, "%s", input_name(cli));
+    }
     wm_ids_done(&ids);
     wm_buf_done(&text);
     wm_buf_done(&out);

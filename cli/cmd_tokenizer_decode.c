@@ -20,6 +20,7 @@ static const struct wm_option options[] = {
     WM_PATH(T, tokenizer, NULL, CLI_TOKENIZER_HELP),
     WM_CHOICE(T, unit, units, 0,
               "the whole input is one text, each line is, or each is and becomes a JSON string"),
+    WM_BOOL(T, skip_special_tokens, 0, "leave special tokens out"),
     {0},
 };
 #undef T
@@ -63,12 +64,13 @@ static int add_id(struct decoding *d, struct wm_error *err)
 static int decode_some(struct decoding *d, bool at_end, struct wm_error *err)
 {
     int status = 0;
+    const bool skip = d->cli->options.skip_special_tokens;
     if (d->whole && !at_end)
         return 0;
     if (wm_tokenizer_decodes_in_parts(d->tok))
-        status = wm_decode_text(d->tok, &d->state, d->ids.ids, d->ids.n, false, &d->out, err);
+        status = wm_decode_text(d->tok, &d->state, d->ids.ids, d->ids.n, skip, &d->out, err);
     else
-        status = wm_decode(d->tok, d->ids.ids, d->ids.n, false, &d->out, err);
+        status = wm_decode(d->tok, d->ids.ids, d->ids.n, skip, &d->out, err);
     d->ids.n = 0;
     return status || !at_end ? status : wm_decode_end(&d->state, &d->out, err);
 }

@@ -116,7 +116,8 @@ static int take_batch(void *arg, const struct wm_batch *batch, struct wm_error *
         status = wm_fail_nomem(err, batch->n_docs * sizeof *documents, "documents");
     for (size_t i = 0; documents && i < batch->n_docs; i++)
         documents[i] = (struct wm_usage_document){.text = batch->docs[i].text,
-                                                  .language = language_of(&batch->docs[i], &arena)};
+                                                  .language = language_of(&batch->docs[i], &arena),
+                                                  .path = batch->docs[i].path};
     for (size_t i = 0; i < report->n && !status; i++)
         status = wm_usage_add(report->sides[i].usage, documents, batch->n_docs, err);
     wm_arena_done(&arena);

@@ -63,6 +63,13 @@ static int fold(const struct wm_count_sink *shared, struct local *local, struct 
     return status;
 }
 
+/* Byte of the file at which the record begins, or the compressed member that holds it. */
+static uint64_t start_of(const struct wm_location *location)
+{
+    return location->member_length || location->member_offset ? location->member_offset
+                                                              : location->offset;
+}
+
 static int prepare(const void *state, void *local_state, struct wm_batch *batch,
                    struct wm_error *err)
 {
@@ -77,6 +84,9 @@ static int prepare(const void *state, void *local_state, struct wm_batch *batch,
         if (shared->weights)
             wm_counter_weigh(local->counter, shared->weights[doc->row]);
         status = wm_counter_add(local->counter, doc->text, err);
+        if (status == WM_E_LIMIT)
+            (void)wm_error_where(err, "%.*s: record at byte %llu", (int)doc->path.len,
+                                 doc->path.ptr, (unsigned long long)start_of(&doc->location));
         local->bytes += doc->text.len;
         if (!status && wm_counter_is_full(local->counter))
             status = fold(shared, local, err);

@@ -148,6 +148,10 @@ static int feed(struct wm_encode_stream *s, struct wm_str slice, struct wm_ids *
                 struct wm_error *err)
 {
     size_t cut = 0;
+    if (slice.len > BPE_MAX_TEXT - s->text.len)
+        return wm_fail(err, WM_E_LIMIT,
+                       "from byte %llu on, %d bytes give no place where the text can be cut",
+                       (unsigned long long)s->done, BPE_MAX_TEXT);
     int status = wm_buf_add(&s->text, slice.ptr, slice.len, err);
     if (!status)
         status = check_refused(s, err);

@@ -158,8 +158,12 @@ static int first_error(struct wm_usage *usage, struct wm_error *err)
             first = w;
     }
     int status = first ? first->status : 0;
-    if (first)
+    if (first) {
+        const struct wm_str path = usage->documents[first->failed].path;
         *err = first->err;
+        if (path.len)
+            (void)wm_error_where(err, "%.*s", (int)path.len, path.ptr);
+    }
     for (size_t i = 0; i < usage->n_workers; i++)
         usage->workers[i].status = 0;
     return status;

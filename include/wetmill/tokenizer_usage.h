@@ -34,6 +34,7 @@ void wm_usage_free(struct wm_usage *usage); /**< NULL is fine. */
 
 struct wm_usage_document {
     struct wm_str text, language; /**< An empty language is "unknown". */
+    struct wm_str path;           /**< For errors. */
 };
 
 /** Count `n` documents, side by side: some MiB of text at a time are enough. Errors as wm_encode, the

@@ -47,4 +47,26 @@ holds 'decode | head' grep -qx 0 code
 "${encode[@]}" --specials --count-only long.txt >want
 "${encode[@]}" --specials --count-only --stream - <long.txt >got
 same want got
+
+# decoding leaves special tokens out on request
+"${encode[@]}" --specials probe.txt >ids
+"$WETMILL" tokenizer decode -t tok ids >got
+same got probe.txt
+printf 'the cat' >want
+"$WETMILL" tokenizer decode -t tok --skip-special-tokens ids >got
+same got want
+"$WETMILL" tokenizer decode -t tok --skip-special-tokens --unit json ids >got
+printf '"the cat"\n' >want
+same got want
+
+# what a pattern cannot do in its steps is named with the file
+head -c 40000 /dev/zero | tr '\0' a >steps.txt
+echo b >>steps.txt
+pattern=(--split pattern --pattern '(a+)+$|.')
+expect 0 . "$WETMILL" tokenizer train -o steps --vocabulary 257 "${pattern[@]}" --format text text.txt
+expect 1 'steps.txt: record at byte 0: split pattern fails' "$WETMILL" tokenizer train -o x --vocabulary 257 "${pattern[@]}" --format text steps.txt
+expect 1 'steps.txt: split pattern fails' "$WETMILL" tokenizer encode -t steps steps.txt
+expect 1 'steps.txt: split pattern fails' "$WETMILL" tokenizer encode -t steps --stream steps.txt
+expect 1 'steps.txt: line 1: split pattern fails' "$WETMILL" tokenizer encode -t steps --unit lines steps.txt
+expect 1 'steps.txt: split pattern fails' "$WETMILL" tokenizer inspect steps --corpus steps.txt
 summary
