@@ -172,12 +172,15 @@ static int put_directory(struct writer *w, const struct wm_checkpoint_content *c
         offset = (offset + ALIGN - 1) / ALIGN * ALIGN;
         (void)snprintf((char *)entry, WM_CHECKPOINT_NAME, "%s", array.tensor);
         (void)snprintf((char *)entry + WM_CHECKPOINT_NAME, WM_CHECKPOINT_SLOT, "%s", array.slot);
-        wm_copy_le(entry + WM_CHECKPOINT_NAME + WM_CHECKPOINT_SLOT, &array.n, 1, 8);
-        wm_copy_le(entry + WM_CHECKPOINT_NAME + WM_CHECKPOINT_SLOT + 8, &offset, 1, 8);
+        const uint32_t dtype = array.dtype;
+        unsigned char *numbers = entry + WM_CHECKPOINT_NAME + WM_CHECKPOINT_SLOT;
+        wm_copy_le(numbers, &dtype, 1, 4);
+        wm_copy_le(numbers + 8, &array.n, 1, 8);
+        wm_copy_le(numbers + 16, &offset, 1, 8);
         int status = put(w, entry, sizeof entry, err);
         if (status)
             return status;
-        offset += array.n * sizeof(float);
+        offset += wm_weight_bytes(array.dtype, array.n);
     }
     return 0;
 }
@@ -192,7 +195,8 @@ static int put_arrays(struct writer *w, const struct wm_checkpoint_content *cont
                                          content, &cursor, &array)) {
         status = put_padding(w, ALIGN, err);
         if (!status)
-            status = put_numbers(w, array.at, array.n, sizeof(float), err);
+            status =
+                put_numbers(w, array.at, array.n, (size_t)wm_weight_bytes(array.dtype, 1), err);
     }
     return status;
 }

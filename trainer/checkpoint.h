@@ -9,11 +9,12 @@
  *     options    JSON text: what shapes the result
  *     state      JSON lines: the texts of samples.jsonl (text_samples.h)
  *     history    step × 3 doubles
- *     directory  arrays × {64 bytes tensor's name, 16 bytes slot, u64 floats, u64 offset}
- *     arrays     floats; each begins at a multiple of 64 bytes of the file
+ *     directory  arrays × {64 bytes tensor's name, 16 bytes slot, u32 dtype, u32 0, u64 numbers,
+ *                u64 offset}
+ *     arrays     numbers; each begins at a multiple of 64 bytes of the file
  *     16 bytes   XXH3-128 (canonical) of all before
  *
- * Little-endian; texts are padded to 8 bytes with zeros. Slot "weight" is the tensor itself, the
+ * dtype: enum wm_weight_type, 0 = float32. Little-endian; texts are padded to 8 bytes with zeros. Slot "weight" is the tensor itself, the
  * others are the optimiser's. Everything is found by name, so a model may know its tensors in
  * another order. Files are all or nothing. Data order, schedule and random numbers are functions of
  * step and seed and need no place here.
@@ -31,7 +32,7 @@
 #include "wetmill/file.h"
 
 enum {
-    WM_CHECKPOINT_VERSION = 2,
+    WM_CHECKPOINT_VERSION = 3,
     WM_CHECKPOINT_OPTIONS = 64 << 10, /**< Longest options text, bytes. */
     WM_CHECKPOINT_STATE = 64 << 20,   /**< Longest state text, bytes. */
 };
@@ -108,7 +109,8 @@ int wm_checkpoint_prune(const char *dir, uint64_t keep, struct wm_error *err);
 /** One array on its way to or from a file. */
 struct wm_checkpoint_array {
     const char *tensor, *slot;
-    float *at; /**< NULL when only counting. */
+    enum wm_weight_type dtype; /**< The weight's as the table has it; all else is F32. */
+    void *at;                  /**< NULL when only counting. */
     uint64_t n;
 };
 /** Array `index` of a model with this optimiser, in the order they are written: each tensor's
@@ -121,7 +123,7 @@ struct wm_checkpoint_cursor {
 bool wm_checkpoint_next(const struct wm_params *params, const struct wm_optimizer_config *config,
                         const struct wm_checkpoint_content *content,
                         struct wm_checkpoint_cursor *cursor, struct wm_checkpoint_array *ret);
-enum { WM_CHECKPOINT_ENTRY = 96, WM_CHECKPOINT_NAME = 64, WM_CHECKPOINT_SLOT = 16 };
+enum { WM_CHECKPOINT_ENTRY = 104, WM_CHECKPOINT_NAME = 64, WM_CHECKPOINT_SLOT = 16 };
 /** Bytes of [offset, …) of the arrays behind `at`, and their number. */
 uint64_t wm_checkpoint_arrays_end(const struct wm_params *params,
                                   const struct wm_optimizer_config *config, uint64_t at,

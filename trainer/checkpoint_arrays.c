@@ -19,9 +19,10 @@ bool wm_checkpoint_next(const struct wm_params *params, const struct wm_optimize
     const enum wm_optimizer_method method = wm_optimizer_method_of(config, p);
     const unsigned n_slots = wm_optimizer_n_slots(method);
     const struct wm_optimizer *o = content ? content->optimizer : NULL;
-    *ret = (struct wm_checkpoint_array){.tensor = p->name, .n = p->n};
+    *ret = (struct wm_checkpoint_array){.tensor = p->name, .dtype = WM_WEIGHT_F32, .n = p->n};
     if (at == 0) {
         ret->slot = weight_slot;
+        ret->dtype = p->dtype;
         ret->at = content ? content->model->params + p->offset : NULL;
     } else if (at <= n_slots) {
         ret->slot = wm_optimizer_slot_name(method, at - 1);
@@ -43,7 +44,7 @@ uint64_t wm_checkpoint_arrays_end(const struct wm_params *params,
     struct wm_checkpoint_array array;
     *ret_n = 0;
     while (wm_checkpoint_next(params, config, NULL, &cursor, &array)) {
-        at = (at + 63) / 64 * 64 + array.n * sizeof(float);
+        at = (at + 63) / 64 * 64 + wm_weight_bytes(array.dtype, array.n);
         ++*ret_n;
     }
     return at;
@@ -51,6 +52,7 @@ uint64_t wm_checkpoint_arrays_end(const struct wm_params *params,
 
 struct entry {
     struct wm_str tensor, slot;
+    uint32_t dtype;
     uint64_t n, offset;
 };
 
@@ -60,8 +62,10 @@ static struct entry entry_at(const struct wm_checkpoint *c, uint64_t index)
     struct entry e = {.tensor = {at, strnlen(at, WM_CHECKPOINT_NAME)}};
     e.slot.ptr = at + WM_CHECKPOINT_NAME;
     e.slot.len = strnlen(e.slot.ptr, WM_CHECKPOINT_SLOT);
-    wm_copy_le(&e.n, at + WM_CHECKPOINT_NAME + WM_CHECKPOINT_SLOT, 1, 8);
-    wm_copy_le(&e.offset, at + WM_CHECKPOINT_NAME + WM_CHECKPOINT_SLOT + 8, 1, 8);
+    at += WM_CHECKPOINT_NAME + WM_CHECKPOINT_SLOT;
+    wm_copy_le(&e.dtype, at, 1, 4);
+    wm_copy_le(&e.n, at + 8, 1, 8);
+    wm_copy_le(&e.offset, at + 16, 1, 8);
     return e;
 }
 
@@ -70,7 +74,8 @@ bool wm_checkpoint_directory_sane(const struct wm_checkpoint *c)
     for (uint64_t i = 0; i < c->n_arrays; i++) {
         const struct entry e = entry_at(c, i);
         if (e.tensor.len == WM_CHECKPOINT_NAME || e.slot.len == WM_CHECKPOINT_SLOT ||
-            e.offset > c->file.len || e.n > (c->file.len - e.offset) / sizeof(float))
+            e.dtype > WM_WEIGHT_BF16 || e.offset > c->file.len ||
+            e.n > (c->file.len - e.offset) / wm_weight_bytes((enum wm_weight_type)e.dtype, 1))
             return false;
     }
     return true;
@@ -104,12 +109,17 @@ int wm_checkpoint_read_arrays(const struct wm_checkpoint *c,
         if (!find(c, &array, &hint, &e))
             return wm_fail(err, WM_E_MISMATCH, "the checkpoint lacks the %s of %s", array.slot,
                            array.tensor);
+        if (e.dtype != array.dtype)
+            return wm_fail(err, WM_E_MISMATCH, "the checkpoint's %s of %s is %s, the model's is %s",
+                           array.slot, array.tensor, wm_weight_type_names[e.dtype],
+                           wm_weight_type_names[array.dtype]);
         if (e.n != array.n)
             return wm_fail(err, WM_E_MISMATCH,
                            "the checkpoint's %s of %s has %llu numbers, the model's has %llu",
                            array.slot, array.tensor, (unsigned long long)e.n,
                            (unsigned long long)array.n);
-        wm_copy_le(array.at, c->file.ptr + e.offset, (size_t)e.n, sizeof(float));
+        wm_copy_le(array.at, c->file.ptr + e.offset, (size_t)e.n,
+                   (size_t)wm_weight_bytes(array.dtype, 1));
     }
     return 0;
 }

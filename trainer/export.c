@@ -55,6 +55,7 @@ static int write_tensors(struct source *source, const struct wm_tokenizer *token
             .name = p->name,
             .n_dims = p->shape[1] ? 2 : 1,
             .shape = {p->shape[turned], p->shape[!turned]},
+            .type = p->dtype,
         };
     }
     if (tokenizer)
@@ -83,7 +84,7 @@ int wm_export_params(const struct wm_hf_config *hf, const struct wm_params *para
     if (!status && tokenizer)
         status = wm_tokenizer_save(tokenizer, dir, err);
     if (!status)
-        status = wm_hf_config_write(dir, &config, "float32", err);
+        status = wm_hf_config_write(dir, &config, params->table[0].dtype, err);
     return status;
 }
 

@@ -85,10 +85,7 @@ int wm_export_write_safetensors(struct wm_export *export, struct wm_error *err)
                                         "generation_config.json",
                                         "vocab.json",
                                         "merges.txt"};
-    static const char *const dtypes[WM_WEIGHT_TYPES] = {
-        [WM_WEIGHT_F32] = "float32", [WM_WEIGHT_F16] = "float16", [WM_WEIGHT_BF16] = "bfloat16"};
-    const char *dtype = dtypes[export->job->type];
-    if (!dtype)
+    if (wm_weight_is_quantised(export->job->type))
         return wm_fail(err, WM_E_CONFIG, "safetensors holds f32, f16 or bf16, not %s",
                        wm_weight_type_names[export->job->type]);
     int status = wm_mkdirs(export->job->out, err);
@@ -100,5 +97,5 @@ int wm_export_write_safetensors(struct wm_export *export, struct wm_error *err)
         status = copy(export, files[i], err);
     if (status)
         return status;
-    return wm_hf_config_write(export->job->out, &export->weights.config, dtype, err);
+    return wm_hf_config_write(export->job->out, &export->weights.config, export->job->type, err);
 }

@@ -12,6 +12,7 @@
 #define WETMILL_TRAINER_HF_CONFIG_H
 
 #include "trainer/config.h"
+#include "trainer/weight_types.h"
 #include "wetmill/str.h"
 
 struct wm_hf_config {
@@ -24,8 +25,8 @@ struct wm_hf_config {
 int wm_hf_config_parse(struct wm_str text, struct wm_hf_config *ret, struct wm_error *err);
 /** DIR/config.json, at most 1 MiB. */
 int wm_hf_config_read(const char *dir, struct wm_hf_config *ret, struct wm_error *err);
-/** Write DIR/config.json, all or nothing. `dtype`: of the weights, as PyTorch calls it. */
-int wm_hf_config_write(const char *dir, const struct wm_hf_config *config, const char *dtype,
-                       struct wm_error *err);
+/** Write DIR/config.json, all or nothing. `dtype`: of the weights, F32, F16 or BF16. */
+int wm_hf_config_write(const char *dir, const struct wm_hf_config *config,
+                       enum wm_weight_type dtype, struct wm_error *err);
 
 #endif /* WETMILL_TRAINER_HF_CONFIG_H */

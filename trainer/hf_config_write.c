@@ -68,7 +68,11 @@ static json_t *id_json(bool has, uint32_t id)
     return has ? json_integer((json_int_t)id) : json_null();
 }
 
-static json_t *config_json(const struct wm_hf_config *config, const char *dtype)
+/* As PyTorch calls them. */
+static const char *const dtypes[WM_WEIGHT_TYPES] = {
+    [WM_WEIGHT_F32] = "float32", [WM_WEIGHT_F16] = "float16", [WM_WEIGHT_BF16] = "bfloat16"};
+
+static json_t *config_json(const struct wm_hf_config *config, enum wm_weight_type dtype)
 {
     const struct wm_model_config *c = &config->model;
     const struct wm_architecture_info *parts = wm_model_parts(c);
@@ -80,7 +84,7 @@ static json_t *config_json(const struct wm_hf_config *config, const char *dtype)
         !json_object_set_new(json, "bos_token_id", id_json(config->has_bos, config->bos)) &&
         !json_object_set_new(json, "eos_token_id", id_json(config->has_eos, config->eos)) &&
         !json_object_set_new(json, "use_cache", json_true()) &&
-        !json_object_set_new(json, "torch_dtype", json_string(dtype))) {
+        !json_object_set_new(json, "torch_dtype", json_string(dtypes[dtype]))) {
         json_decref(sizes);
         return json;
     }
@@ -89,8 +93,8 @@ static json_t *config_json(const struct wm_hf_config *config, const char *dtype)
     return NULL;
 }
 
-int wm_hf_config_write(const char *dir, const struct wm_hf_config *config, const char *dtype,
-                       struct wm_error *err)
+int wm_hf_config_write(const char *dir, const struct wm_hf_config *config,
+                       enum wm_weight_type dtype, struct wm_error *err)
 {
     char path[WM_PATH_MAX];
     int status = wm_path_join(path, dir, "config.json", err);

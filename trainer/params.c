@@ -36,6 +36,7 @@ static void put(struct builder *b, enum wm_param_place place, enum wm_param_role
         .n_stacked = place == WM_P_QKV ? 3 : 1,
         .offset = all->n_floats,
         .n = (uint64_t)rows * (columns ? columns : 1),
+        .dtype = WM_WEIGHT_F32,
         .residual = place == WM_P_MIX || place == WM_P_DOWN,
         .trainable = true,
         .lr_multiplier = 1,
@@ -157,4 +158,12 @@ void wm_params_free(struct wm_params *params)
     free(params->table);
     free(params->places);
     *params = (struct wm_params){0};
+}
+
+uint64_t wm_params_bytes(const struct wm_params *params)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < params->n; i++)
+        bytes += wm_weight_bytes(params->table[i].dtype, params->table[i].n);
+    return bytes;
 }

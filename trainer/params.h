@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "trainer/config.h"
+#include "trainer/weight_types.h"
 
 enum wm_param_role {
     WM_PARAM_EMBEDDING, /**< Tokens, [V, C]; the output head too, if tied. */
@@ -64,13 +65,15 @@ struct wm_param {
     enum wm_param_role role;
     enum wm_param_place place;
     enum wm_param_group group;
-    uint32_t layer;     /**< 0 outside of layers */
-    uint32_t shape[2];  /**< [rows = out, columns = in], or [n, 0] for one dimension */
-    uint32_t fan_in;    /**< Inputs of each output; 0 where that means nothing. */
-    uint32_t n_stacked; /**< Matrices on top of each other in it: 3 in gpt2's QKV, else 1. */
-    uint64_t offset, n; /**< Place in the flat buffers, and floats. */
-    bool residual;      /**< Its output is added to the residual stream. */
-    bool trainable;     /**< Gets a gradient and optimiser state. True at first. */
+    uint32_t layer;            /**< 0 outside of layers */
+    uint32_t shape[2];         /**< [rows = out, columns = in], or [n, 0] for one dimension */
+    uint32_t fan_in;           /**< Inputs of each output; 0 where that means nothing. */
+    uint32_t n_stacked;        /**< Matrices on top of each other in it: 3 in gpt2's QKV, else 1. */
+    uint64_t offset, n;        /**< Place in the flat buffers, and numbers. */
+    enum wm_weight_type dtype; /**< Of its numbers where the table's owner has them: F32 in a model
+                                    and its checkpoints; weights.h: the file's. */
+    bool residual;             /**< Its output is added to the residual stream. */
+    bool trainable;            /**< Gets a gradient and optimiser state. True at first. */
     float lr_multiplier, decay_multiplier; /**< 1 and 1; vectors: 1 and 0. */
 };
 
@@ -88,6 +91,9 @@ struct wm_params {
 int wm_params_new(const struct wm_model_config *config, struct wm_params *ret,
                   struct wm_error *err);
 void wm_params_free(struct wm_params *params); /**< Safe on {0}; leaves {0}. */
+
+/** Bytes of all numbers, without gaps. */
+uint64_t wm_params_bytes(const struct wm_params *params);
 
 /** Index of a tensor, −1 if the model has none such. `layer` is not read outside of layers. */
 static inline int32_t wm_params_at(const struct wm_params *p, enum wm_param_place place,

@@ -236,7 +236,7 @@ int wm_train_estimate(const struct wm_train_options *given, uint32_t vocabulary,
     const struct wm_optimizer_config optimizer = wm_train_optimizer(options);
     e.n_params = params.n_numbers;
     e.n_tokens = wm_schedule_samples(options, e.n_steps) * options->context;
-    e.model_bytes = e.n_params * sizeof(float) + params.n * 128;
+    e.model_bytes = wm_params_bytes(&params) + params.n * 128;
     e.checkpoint_bytes =
         (options->keep_checkpoints + 1) * wm_checkpoint_bytes(&params, &optimizer, e.n_steps);
     wm_params_free(&params);

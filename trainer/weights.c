@@ -111,7 +111,7 @@ static int assign(struct wm_weights *w, struct wm_error *err)
     if (!w->tensors)
         return wm_fail_nomem(err, w->params.n * sizeof(const struct wm_safetensor *), "tensors");
     for (size_t i = 0; i < w->params.n; i++) {
-        const struct wm_param *p = &w->params.table[i];
+        struct wm_param *p = &w->params.table[i];
         const char *name = p->place == WM_P_HEAD ? p->name : p->name + skip;
         w->tensors[i] = find(w, wm_str_of(name));
         if (!w->tensors[i])
@@ -119,6 +119,7 @@ static int assign(struct wm_weights *w, struct wm_error *err)
         int status = check_tensor(w, w->tensors[i], p, err);
         if (status)
             return status;
+        p->dtype = (enum wm_weight_type)type_of(w->tensors[i]);
     }
     return check_others(w, err);
 }
@@ -223,9 +224,9 @@ void wm_weights_close(struct wm_weights *weights)
 void wm_weights_numbers(const struct wm_weights *weights, size_t i, uint64_t first, uint64_t n,
                         float *dst)
 {
-    const struct wm_safetensor *t = weights->tensors[i];
-    const enum wm_weight_type type = (enum wm_weight_type)type_of(t);
-    wm_weight_decode(type, t->bytes + wm_weight_bytes(type, first), (size_t)n, dst);
+    const enum wm_weight_type dtype = weights->params.table[i].dtype;
+    const unsigned char *bytes = weights->tensors[i]->bytes + wm_weight_bytes(dtype, first);
+    wm_weight_decode(dtype, bytes, (size_t)n, dst);
 }
 
 /* Some columns of the file's [in, out], a tile of them at a time. */

@@ -51,7 +51,7 @@ static struct wm_checkpoint_content new_content(struct wm_team *team, enum wm_op
     while (wm_checkpoint_next(&c.model->layout, &how, &c, &cursor, &array))
         for (uint64_t i = 0; i < array.n; i++) {
             uint32_t bits = (uint32_t)(i + ++salt) * 2654435761u;
-            memcpy(&array.at[i], &bits, sizeof bits);
+            memcpy((float *)array.at + i, &bits, sizeof bits);
         }
     for (int i = 0; i < STEPS; i++)
         history->steps[i] =
@@ -75,7 +75,8 @@ static void same_arrays(const struct wm_checkpoint_content *a,
     unsigned n = 0;
     while (wm_checkpoint_next(&a->model->layout, &a->optimizer->config, a, &at_a, &x)) {
         CHECK(wm_checkpoint_next(&b->model->layout, &b->optimizer->config, b, &at_b, &y));
-        CHECK_(memcmp(x.at, y.at, x.n * sizeof *x.at) == 0, "%s of %s", x.slot, x.tensor);
+        CHECK_(x.dtype == y.dtype && !memcmp(x.at, y.at, wm_weight_bytes(x.dtype, x.n)), "%s of %s",
+               x.slot, x.tensor);
         n++;
     }
     CHECK(n > 4 * 20);
@@ -138,12 +139,44 @@ static void check_damage(void)
         passed += wm_checkpoint_parse((struct wm_str){file.ptr, len}, &c, &err) == 0;
     CHECK_U64(passed, 0);
     CHECK_OK(wm_checkpoint_parse(wm_buf_str(&file), &c, &err), err);
-    file.ptr[8] = 3;
-    CHECK_FAILS(wm_checkpoint_parse(wm_buf_str(&file), &c, &err), WM_E_MISMATCH, err, "version 3");
+    file.ptr[8] = 4;
+    CHECK_FAILS(wm_checkpoint_parse(wm_buf_str(&file), &c, &err), WM_E_MISMATCH, err, "version 4");
     file.ptr[0] = 'w';
     CHECK_FAILS(wm_checkpoint_parse(wm_buf_str(&file), &c, &err), WM_E_FORMAT, err,
                 "not a checkpoint");
     wm_buf_done(&file);
+}
+
+/* An array's type is part of what must fit. */
+static void check_dtypes(struct wm_team *team)
+{
+    enum { DTYPE = WM_CHECKPOINT_NAME + WM_CHECKPOINT_SLOT };
+    struct wm_checkpoint_content other = new_content(team, WM_OPTIMIZER_MUON, 77);
+    char path[WM_PATH_MAX];
+    struct wm_buf file;
+    struct wm_checkpoint c;
+    XXH128_canonical_t hash;
+    wm_buf_init(&file, 1 << 20);
+    CHECK_OK(wm_checkpoint_path(path, dir, STEPS, &err), err);
+    CHECK_OK(wm_file_load(path, &file, &err), err);
+    CHECK_OK(wm_checkpoint_parse(wm_buf_str(&file), &c, &err), err);
+    char *dtype = file.ptr + (c.directory.ptr - file.ptr) + DTYPE;
+    for (char value = 0; value < 4; value++) {
+        *dtype = value;
+        XXH128_canonicalFromHash(&hash, XXH3_128bits(file.ptr, file.len - sizeof hash));
+        memcpy(file.ptr + file.len - sizeof hash, &hash, sizeof hash);
+        const int status = wm_checkpoint_parse(wm_buf_str(&file), &c, &err);
+        if (value > WM_WEIGHT_BF16)
+            CHECK_FAILS(status, WM_E_FORMAT, err, "directory");
+        else if (value == WM_WEIGHT_F32)
+            CHECK_OK(wm_checkpoint_restore(&c, &other, &err), err);
+        else
+            CHECK_FAILS(wm_checkpoint_restore(&c, &other, &err), WM_E_MISMATCH, err,
+                        value == WM_WEIGHT_F16 ? "is f16, the model's is f32"
+                                               : "is bf16, the model's is f32");
+    }
+    wm_buf_done(&file);
+    free_content(&other);
 }
 
 static void check_match(void)
@@ -209,6 +242,7 @@ int main(void)
     struct wm_checkpoint_content content = new_content(team, WM_OPTIMIZER_MUON, 1);
     check_round_trip(team, &content);
     check_damage();
+    check_dtypes(team);
     check_match();
     check_list(&content);
     free_content(&content);

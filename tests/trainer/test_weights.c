@@ -116,7 +116,7 @@ static void write_hub(const struct wm_weights *w, const char *dir)
     entries[n] =
         (struct wm_safetensors_entry){.name = "h.0.attn.bias", .n_dims = 2, .shape = {32, 32}};
     CHECK_OK(wm_mkdirs(dir, &err), err);
-    CHECK_OK(wm_hf_config_write(dir, &w->config, "float32", &err), err);
+    CHECK_OK(wm_hf_config_write(dir, &w->config, WM_WEIGHT_F32, &err), err);
     CHECK_OK(wm_path_join(path, dir, "model.safetensors", &err), err);
     CHECK_OK(wm_safetensors_write(path, entries, n + 1, NULL, 0, fill, &layout, NULL, &err), err);
 }
@@ -128,7 +128,7 @@ static void write_sharded(const struct wm_weights *w, const char *dir)
     char path[WM_PATH_MAX];
     json_t *map = json_object();
     CHECK_OK(wm_mkdirs(dir, &err), err);
-    CHECK_OK(wm_hf_config_write(dir, &w->config, "float16", &err), err);
+    CHECK_OK(wm_hf_config_write(dir, &w->config, WM_WEIGHT_F16, &err), err);
     for (size_t f = 0; f < 2; f++) {
         struct layout layout = {w, f * half};
         const size_t n = f ? w->params.n - half : half;
@@ -166,9 +166,13 @@ static void check_sharded(const struct ref_set *set)
     write_sharded(&w, in_top("sharded"));
     CHECK_OK(wm_weights_open(in_top("sharded"), &again, &err), err);
     CHECK_U64(again.n_files, 2);
+    CHECK_U64(wm_params_bytes(&w.params), 4 * w.params.n_numbers);
+    CHECK_U64(wm_params_bytes(&again.params), 2 * w.params.n_numbers);
     float *a = filled(&w), *b = filled(&again);
     for (size_t i = 0; i < w.params.n; i++) {
         const struct wm_param *p = &w.params.table[i];
+        CHECK_U64(p->dtype, WM_WEIGHT_F32);
+        CHECK_U64(again.params.table[i].dtype, i < w.params.n / 2 ? WM_WEIGHT_F16 : WM_WEIGHT_BF16);
         const double most = i < w.params.n / 2 ? 0x1p-11 : 0x1p-8;
         double worst = 0;
         for (uint64_t k = p->offset; k < p->offset + p->n; k++)
@@ -253,7 +257,7 @@ static void check_tokenizer(const struct ref_set *set)
     for (size_t i = 0; i < w.params.n; i++)
         entries[i] = entry_of(&w, i, 0, WM_WEIGHT_F32);
     CHECK_OK(wm_mkdirs(in_top("known"), &err), err);
-    CHECK_OK(wm_hf_config_write(in_top("known"), &w.config, "float32", &err), err);
+    CHECK_OK(wm_hf_config_write(in_top("known"), &w.config, WM_WEIGHT_F32, &err), err);
     CHECK_OK(wm_safetensors_write(in_top("known/model.safetensors"), entries, w.params.n, &note, 1,
                                   fill, &layout, NULL, &err),
              err);
