@@ -25,10 +25,35 @@ int wm_path_join(char out[WM_PATH_MAX], const char *dir, const char *name, struc
     return 0;
 }
 
+/* Some network file systems cannot sync a directory and say EINVAL; what was done stands anyway. */
+int wm_sync_dir(const char *dir, struct wm_error *err)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return wm_fail_errno(err, "open", dir);
+    int status = 0;
+    if (fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP)
+        status = wm_fail_errno(err, "sync", dir);
+    (void)close(fd);
+    return status;
+}
+
+/* Synced files are lost all the same if the name of a directory above them is. One that may be
+ * written but not read cannot be synced. */
+static int sync_above(const char *path, struct wm_error *err)
+{
+    char dir[WM_PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    (void)snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    if (access(*dir ? dir : "/", R_OK) != 0)
+        return 0;
+    return wm_sync_dir(*dir ? dir : "/", err);
+}
+
 static int make_one(const char *path, struct wm_error *err)
 {
     if (mkdir(path, 0777) == 0)
-        return 0;
+        return sync_above(path, err);
     int code = errno;
     struct stat st;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))

@@ -227,20 +227,11 @@ static int rehash(struct wm_out *out, struct wm_error *err)
     return 0;
 }
 
-/* Some network file systems cannot sync a directory and say EINVAL; the rename stands anyway. */
 static int sync_parent(const char *path, struct wm_error *err)
 {
     char dir[WM_PATH_MAX];
     int status = parent_of(dir, path, err);
-    if (status)
-        return status;
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return wm_fail_errno(err, "open", dir);
-    if (fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP)
-        status = wm_fail_errno(err, "sync", dir);
-    (void)close(fd);
-    return status;
+    return status ? status : wm_sync_dir(dir, err);
 }
 
 static int put_in_place(struct wm_out *out, struct wm_error *err)
@@ -326,12 +317,18 @@ bool wm_unhex128(const char *hex, XXH128_hash_t *ret)
     return true;
 }
 
+/* Not removed where it stands: a stop would leave half of a result in its place. */
 int wm_replace_dir(const char *from, const char *to, struct wm_error *err)
 {
-    int status = wm_remove_tree(to, err);
+    char old[WM_PATH_MAX];
+    int n = snprintf(old, sizeof old, "%s.old", from);
+    if (n < 0 || (size_t)n >= sizeof old)
+        return wm_fail(err, WM_E_LIMIT, "the path is longer than %d bytes", WM_PATH_MAX - 1);
+    int status = wm_remove_tree(old, err);
     if (status)
         return status;
-    if (rename(from, to) != 0)
+    if ((rename(to, old) != 0 && errno != ENOENT) || rename(from, to) != 0)
         return wm_fail_errno(err, "put in place", to);
-    return sync_parent(to, err);
+    status = sync_parent(to, err);
+    return status ? status : wm_remove_tree(old, err);
 }

@@ -156,18 +156,24 @@ static int is_whole(struct wm_step_context *ctx, const struct wm_step *step, con
     return status;
 }
 
+static bool is_identity(const char *path, const char *identity)
+{
+    struct wm_error none = {0};
+    struct wm_buf buf;
+    wm_buf_init(&buf, 4096);
+    bool same = wm_exists(path) && !wm_file_load(path, &buf, &none) &&
+                wm_str_eq(wm_buf_str(&buf), wm_str_of(identity));
+    wm_buf_done(&buf);
+    return same;
+}
+
 /* Working state of another identity is of no use: it goes before the step starts. */
 static int prepare_work(struct wm_step_context *ctx, const struct wm_step *step,
                         struct wm_error *err)
 {
     char path[WM_PATH_MAX];
-    struct wm_buf buf;
-    wm_buf_init(&buf, 4096);
     int status = wm_path_join(path, ctx->work_dir, "identity", err);
-    bool same = !status && wm_exists(path) && !wm_file_load(path, &buf, err) &&
-                wm_str_eq(wm_buf_str(&buf), wm_str_of(ctx->identity)) &&
-                !wm_step_reads_pipe(ctx->run, step);
-    wm_buf_done(&buf);
+    bool same = !status && is_identity(path, ctx->identity) && !wm_step_reads_pipe(ctx->run, step);
     if (!status && !same)
         status = wm_remove_tree(ctx->work_dir, err);
     if (!status)
@@ -246,6 +252,19 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
     return status ? status : publish(ctx, err);
 }
 
+/* What is left in the work directory of a step that is done: a stop came while it was removed. Work
+ * on another identity is no remainder. */
+static int remove_rest(const struct wm_step_context *ctx, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    if (!ctx->run->lock || !wm_exists(ctx->work_dir))
+        return 0; /* nothing may be written, or nothing is there */
+    int status = wm_path_join(path, ctx->work_dir, "identity", err);
+    if (!status && (!wm_exists(path) || is_identity(path, ctx->identity)))
+        status = wm_remove_tree(ctx->work_dir, err);
+    return status;
+}
+
 /* Too small a limit is said before anything is touched. */
 static int check_memory(struct wm_step_context *ctx, const struct wm_step *step,
                         struct wm_error *err)
@@ -280,6 +299,8 @@ static int do_step(struct wm_run *run, const struct wm_step *step, const struct 
         status = is_fresh(&ctx, step, record, &stands, err);
     if (!status && stands && run->options.verify)
         status = is_whole(&ctx, step, record, &stands, err);
+    if (!status && stands)
+        status = remove_rest(&ctx, err);
     if (status || stands) {
         tell_state(hooks, step, status ? "failed" : "up to date");
         result->steps[step->id] = record;

@@ -130,8 +130,10 @@ int wm_file_digest(const char *path, struct wm_digest *ret, struct wm_error *err
 /** "dir/name" into `out`; WM_E_LIMIT if longer than WM_PATH_MAX. An absolute `name` stands alone.
  */
 int wm_path_join(char out[WM_PATH_MAX], const char *dir, const char *name, struct wm_error *err);
-/** Make a directory and its parents; there already is fine. */
+/** Make a directory and its parents, and fsync what each is made in; there already is fine. */
 int wm_mkdirs(const char *path, struct wm_error *err);
+/** fsync a directory: the names in it are on the disk. */
+int wm_sync_dir(const char *dir, struct wm_error *err);
 /** Remove the temporary files that crashed writers left in `dir`; absent is fine. The caller must
  *  know that no writer is at work there (it holds the run's lock). */
 int wm_remove_leftovers(const char *dir, struct wm_error *err);
@@ -140,8 +142,8 @@ int wm_remove(const char *path, struct wm_error *err);
 /** Remove a directory and all in it; symbolic links are removed, not followed; absent is fine.
  *  WM_E_LIMIT deeper than WM_TREE_DEPTH. */
 int wm_remove_tree(const char *path, struct wm_error *err);
-/** Remove the tree at `to`, rename the directory `from` to it, fsync the parent. An interruption
- *  leaves `from` whole, or the result in place. */
+/** Put the directory `from` in the place of `to`, fsync what holds it, and remove what was at `to`
+ *  before (until then it is FROM.old). An interruption leaves `from` whole, or the result in place. */
 int wm_replace_dir(const char *from, const char *to, struct wm_error *err);
 /** Names in a directory (not . and ..), sorted by bytes, in `arena`. WM_E_LIMIT over WM_NAMES_MAX.
  */
