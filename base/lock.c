@@ -17,7 +17,9 @@
 #include "base/lock_holder.h"
 
 enum {
-    PATIENCE = 5,        /* seconds for another that is just taking the lock */
+    /* Seconds for another that is just taking the lock: it takes moments, but one that was killed
+     * then has left no name, and only time tells. */
+    PATIENCE = WM_LOCK_STALE + 5,
     PAUSE_NS = 20000000, /* between tries */
 };
 
@@ -244,6 +246,8 @@ static int take(struct wm_lock *lock, bool *ret_closed, char note[WM_LOCK_TEXT],
         int status = clear_dead(lock, &verdict, note, err);
         if (verdict == BUSY || (verdict == WAIT && monotonic() > until))
             return status;
+        if (verdict == WAIT && wm_cancel_check(lock->cancel, err))
+            return err->status;
         if (verdict == WAIT)
             sleep_ns(PAUSE_NS);
     }

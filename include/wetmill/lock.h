@@ -30,9 +30,9 @@
 #include "wetmill/error.h"
 
 enum {
-    WM_LOCK_BEAT = 10,     /**< Seconds between signs of life. */
-    WM_LOCK_STALE = 60,    /**< Seconds without one after which a holder elsewhere is dead. */
-    WM_LOCK_TEXT = 512,    /**< Bytes of a sentence about a lock, with NUL. */
+    WM_LOCK_BEAT = 10,  /**< Seconds between signs of life. */
+    WM_LOCK_STALE = 60, /**< Seconds without one after which a holder elsewhere is dead. */
+    WM_LOCK_TEXT = 512, /**< Bytes of a sentence about a lock, with NUL. */
 };
 
 struct wm_lock;
@@ -40,7 +40,9 @@ struct wm_lock;
 /**
  * Take the lock file `path`; missing parent directories are made. `cancel` (may be NULL) is raised
  * with SIGTERM if the lock is lost later. `note` is a sentence for people if a dead lock was taken
- * over, else empty. WM_E_BUSY if somebody alive holds it: says who, since when, and what to do.
+ * over, else empty. WM_E_BUSY if somebody alive holds it: says who, since when, and what to do. What
+ * was left by somebody killed in the moment of taking it has no name to be judged by: then this waits
+ * up to WM_LOCK_STALE seconds, or until `cancel`.
  *
  * `*ret` is NULL, with 0, where the directory may not be written: then nobody can change it.
  */
