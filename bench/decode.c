@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "bench/common/arguments.h"
 #include "trainer/activations.h"
 #include "trainer/decoder.h"
 #include "trainer/scalar.h"
@@ -164,6 +165,7 @@ static int run(const char *name, const struct wm_model_config *config, struct wm
 
 int main(int argc, char **argv)
 {
+    arguments_help(argc, argv, "[threads [tokens [kernels]]]");
     const unsigned threads = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 0;
     const unsigned tokens = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 101;
     const char *kernels = argc > 3 ? argv[3] : NULL;

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "bench/common/arguments.h"
 #include "bench/common/peak.h"
 #include "trainer/gemm.h"
 
@@ -200,21 +201,25 @@ static void measure(const struct wm_workshop *shop, const struct layer *l, enum 
     }
 }
 
-static void run(const struct wm_kernels *kernels, unsigned n_threads, unsigned rounds,
-                const char *model, const struct memory *mem)
+/* 0, or 1 after a message. */
+static int run(const struct wm_kernels *kernels, unsigned n_threads, unsigned rounds,
+               const char *model, const struct memory *mem)
 {
     struct wm_error err;
     struct wm_workshop shop = {.kernels = kernels};
     shop.shared_floats = wm_gemm_shared_floats(50257, 50257);
     shop.shared = take(shop.shared_floats);
     shop.scratch_floats = WM_GEMM_SCRATCH;
-    if (!shop.shared || wm_team_new(n_threads, &shop.team, &err)) {
-        (void)fprintf(stderr, "no memory or no threads\n");
+    if (wm_team_new(n_threads, &shop.team, &err)) {
+        (void)fprintf(stderr, "%s: %s\n", err.where, err.what);
         free(shop.shared);
-        return;
+        return 1;
     }
     shop.scratch = take((size_t)wm_team_size(shop.team) * WM_GEMM_SCRATCH);
-    for (int type = WM_GEMM_F32; shop.scratch && type <= WM_GEMM_BF16; type++) {
+    const bool enough = shop.shared && shop.scratch;
+    if (!enough)
+        (void)fprintf(stderr, "no memory\n");
+    for (int type = WM_GEMM_F32; enough && type <= WM_GEMM_BF16; type++) {
         if (type == WM_GEMM_BF16 && !kernels->bf16->native)
             continue;
         for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
@@ -225,10 +230,12 @@ static void run(const struct wm_kernels *kernels, unsigned n_threads, unsigned r
     wm_team_free(shop.team);
     free(shop.scratch);
     free(shop.shared);
+    return !enough;
 }
 
 int main(int argc, char **argv)
 {
+    arguments_help(argc, argv, "[kernels [threads [rounds [14M | 124M]]]]");
     const struct wm_kernels *const *kernels = wm_kernels_available();
     if (argc > 1 && strcmp(argv[1], "best") != 0)
         while (*kernels && strcmp((*kernels)->name, argv[1]) != 0)
@@ -236,21 +243,23 @@ int main(int argc, char **argv)
     const unsigned threads = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
     unsigned rounds = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 7;
     rounds = rounds < 1 ? 1 : rounds > ROUNDS_MOST ? ROUNDS_MOST : rounds;
+    if (!*kernels) {
+        (void)fprintf(stderr, "this CPU has no kernels \"%s\"\n", argv[1]);
+        return 1;
+    }
     const size_t most = (size_t)50257 * 768;
     const struct memory mem = {take(most), take(most), take(most), take(50257)};
-    if (*kernels && mem.x && mem.w && mem.y && mem.bias) {
-        if (threads != 0) {
-            run(*kernels, threads, rounds, argc > 4 ? argv[4] : "", &mem);
-        } else {
-            run(*kernels, 1, rounds, argc > 4 ? argv[4] : "", &mem);
-            run(*kernels, 0, rounds, argc > 4 ? argv[4] : "", &mem);
-        }
-    } else {
-        (void)fprintf(stderr, "no such kernels or no memory\n");
-    }
+    const char *model = argc > 4 ? argv[4] : "";
+    int status = !mem.x || !mem.w || !mem.y || !mem.bias;
+    if (status)
+        (void)fprintf(stderr, "no memory\n");
+    else if (threads != 0)
+        status = run(*kernels, threads, rounds, model, &mem);
+    else
+        status = run(*kernels, 1, rounds, model, &mem) || run(*kernels, 0, rounds, model, &mem);
     free(mem.x);
     free(mem.w);
     free(mem.y);
     free(mem.bias);
-    return *kernels ? 0 : 1;
+    return status;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "bench/common/arguments.h"
 #include "trainer/attention.h"
 
 enum {
@@ -324,6 +325,7 @@ static const struct wm_kernels *choose(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    arguments_help(argc, argv, "[kernels]");
     struct wm_error err = {0};
     struct wm_workshop shop = {.kernels = choose(argc, argv)};
     if (!shop.kernels || wm_team_new(1, &shop.team, &err)) {

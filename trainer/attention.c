@@ -27,10 +27,9 @@ struct rows {
 static void soften_row(const struct wm_patch *patch, size_t i, struct rows *rows)
 {
     const struct wm_head *h = patch->head;
-    const struct wm_keys keys = wm_attention_row(patch, i);
+    const struct wm_keys keys = patch->keys[i];
     float *s = h->memory.scores + i * WM_ATTENTION_KEYS;
-    memset(s, 0, keys.first * sizeof *s);
-    memset(s + keys.end, 0, (patch->n_keys - keys.end) * sizeof *s);
+    wm_attention_clear(patch, i, s);
     rows->shrink[i] = 1;
     if (keys.first == keys.end)
         return;
@@ -50,19 +49,7 @@ static void mix(const struct wm_patch *patch, const struct rows *rows, size_t re
 {
     const struct wm_head *h = patch->head;
     const struct wm_attention *a = h->a;
-    const size_t n_keys = patch->n_keys;
-    wm_attention_pack_left(h, h->memory.left, h->memory.scores, WM_ATTENTION_KEYS, false,
-                           patch->n_rows, n_keys);
-    const struct wm_small_product p = {.m = patch->n_rows,
-                                       .n = a->head_dim,
-                                       .k = n_keys,
-                                       .left = h->memory.left,
-                                       .right = h->memory.v,
-                                       .depth = reach,
-                                       .first_k = patch->offset,
-                                       .c = h->memory.block,
-                                       .ldc = h->ld_block};
-    wm_attention_multiply(h, &p);
+    wm_attention_over_keys(patch, h->memory.scores, h->memory.v, reach, h->memory.block);
     for (size_t i = 0; i < patch->n_rows; i++) {
         float *out = h->out + (patch->row + i) * a->ld_out;
         const float *more = h->memory.block + i * h->ld_block;
@@ -99,8 +86,8 @@ static void finish_rows(const struct wm_patch *patch, struct rows *rows)
 static void meet(const struct wm_patch *patch, struct rows *rows, size_t reach, bool first)
 {
     const struct wm_head *h = patch->head;
-    wm_attention_pack_left(h, h->memory.rows, h->q + patch->row * h->a->ld_q, h->a->ld_q, false,
-                           patch->n_rows, h->a->head_dim);
+    wm_attention_pack_rows(h, h->memory.rows, h->q + patch->row * h->a->ld_q, h->a->ld_q,
+                           patch->n_rows);
     wm_attention_products(patch, h->memory.rows, h->memory.k_turned, h->memory.scores);
     for (size_t i = 0; i < patch->n_rows; i++)
         soften_row(patch, i, rows);

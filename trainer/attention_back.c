@@ -66,8 +66,8 @@ static void pack_rows(const struct head *head, const struct wm_patch *patch, uns
     const size_t ld_q = h->a->ld_q, ld_d = head->b->ld_d_out, depth = h->a->head_dim;
     const float *q = h->q + patch->row * ld_q, *d_out = head->d_out + patch->row * ld_d;
     const float *out = h->out + patch->row * h->a->ld_out;
-    wm_attention_pack_left(h, m->rows, q, ld_q, false, patch->n_rows, depth);
-    wm_attention_pack_left(h, m->d_rows, d_out, ld_d, false, patch->n_rows, depth);
+    wm_attention_pack_rows(h, m->rows, q, ld_q, patch->n_rows);
+    wm_attention_pack_rows(h, m->d_rows, d_out, ld_d, patch->n_rows);
     if (parts & TO_KV) {
         wm_attention_pack(h, m->q, q, ld_q, true, depth, patch->n_rows);
         wm_attention_pack(h, m->d_out, d_out, ld_d, true, depth, patch->n_rows);
@@ -84,13 +84,10 @@ static void make_scores(const struct wm_patch *patch, const float *d)
     wm_attention_products(patch, m->rows, m->k_turned, m->scores);
     wm_attention_products(patch, m->d_rows, m->v_turned, m->d_scores);
     for (size_t i = 0; i < patch->n_rows; i++) {
-        const struct wm_keys keys = wm_attention_row(patch, i);
+        const struct wm_keys keys = patch->keys[i];
         float *p = m->scores + i * WM_ATTENTION_KEYS, *dp = m->d_scores + i * WM_ATTENTION_KEYS;
-        const size_t after = (patch->n_keys - keys.end) * sizeof *p;
-        memset(p, 0, keys.first * sizeof *p);
-        memset(dp, 0, keys.first * sizeof *dp);
-        memset(p + keys.end, 0, after);
-        memset(dp + keys.end, 0, after);
+        wm_attention_clear(patch, i, p);
+        wm_attention_clear(patch, i, dp);
         h->kernels->scores_back(p + keys.first, dp + keys.first, h->norm[patch->row + i], d[i],
                                 h->factor, keys.end - keys.first);
     }
@@ -103,18 +100,7 @@ static void add_to_q(const struct head *head, const struct wm_patch *patch, size
     const struct wm_head *h = &head->h;
     const struct wm_attention_memory *m = &h->memory;
     const size_t depth = h->a->head_dim;
-    wm_attention_pack_left(h, m->left, m->d_scores, WM_ATTENTION_KEYS, false, patch->n_rows,
-                           patch->n_keys);
-    const struct wm_small_product p = {.m = patch->n_rows,
-                                       .n = depth,
-                                       .k = patch->n_keys,
-                                       .left = m->left,
-                                       .right = m->k,
-                                       .depth = reach,
-                                       .first_k = patch->offset,
-                                       .c = m->block,
-                                       .ldc = h->ld_block};
-    wm_attention_multiply(h, &p);
+    wm_attention_over_keys(patch, m->d_scores, m->k, reach, m->block);
     for (size_t i = 0; i < patch->n_rows; i++) {
         float *d_q = head->d_q + (patch->row + i) * head->b->ld_dq;
         const float *more = m->block + i * h->ld_block;
@@ -123,25 +109,6 @@ static void add_to_q(const struct head *head, const struct wm_patch *patch, size
         else
             h->kernels->add(d_q, more, depth);
     }
-}
-
-/* d of the patch's keys += scoresᵀ × rows */
-static void add_to_keys(const struct wm_patch *patch, const float *scores, const float *rows,
-                        float *d)
-{
-    const struct wm_head *h = patch->head;
-    wm_attention_pack_left(h, h->memory.left, scores, WM_ATTENTION_KEYS, true, patch->n_keys,
-                           patch->n_rows);
-    const struct wm_small_product p = {.m = patch->n_keys,
-                                       .n = h->a->head_dim,
-                                       .k = patch->n_rows,
-                                       .left = h->memory.left,
-                                       .right = rows,
-                                       .depth = patch->n_rows,
-                                       .c = d + patch->offset * h->ld_block,
-                                       .ldc = h->ld_block,
-                                       .add = true};
-    wm_attention_multiply(h, &p);
 }
 
 static void zero_unseen(const struct head *head, const struct wm_patch *patch)
@@ -168,8 +135,9 @@ static void run_head(const struct work *w, size_t index, size_t block, size_t re
         if (w->parts & TO_Q)
             add_to_q(&head, &patch, reach, block == patch.seen.first / WM_ATTENTION_KEYS);
         if (w->parts & TO_KV) {
-            add_to_keys(&patch, m->d_scores, m->q, m->d_k);
-            add_to_keys(&patch, m->scores, m->d_out, m->d_v);
+            const size_t at = patch.offset * head.h.ld_block;
+            wm_attention_over_rows(&patch, m->d_scores, m->q, m->d_k + at);
+            wm_attention_over_rows(&patch, m->scores, m->d_out, m->d_v + at);
         }
     }
 }

@@ -7,7 +7,9 @@
 _Static_assert(WM_ATTENTION_KEYS % WM_ATTENTION_STEP == 0, "blocks begin where patches may");
 _Static_assert(WM_ATTENTION_STEP % WM_TILE_MAX_COLS == 0 &&
                    WM_ATTENTION_STEP % WM_ATTENTION_QUERIES == 0 &&
-                   WM_ATTENTION_QUERIES % WM_TILE_MAX_ROWS == 0,
+                   WM_ATTENTION_QUERIES % WM_ATTENTION_BAND == 0 &&
+                   WM_ATTENTION_BAND % WM_TILE_MAX_ROWS == 0 &&
+                   WM_ATTENTION_BAND % WM_TILE_MAX_K_STEP == 0,
                "whole tiles");
 
 static size_t most(size_t a, size_t b)
@@ -102,7 +104,7 @@ static struct wm_keys row_keys(const struct wm_head *h, size_t row)
     return keys;
 }
 
-struct wm_keys wm_attention_row(const struct wm_patch *patch, size_t row)
+static struct wm_keys keys_of(const struct wm_patch *patch, size_t row)
 {
     struct wm_keys keys = row_keys(patch->head, patch->row + row);
     keys.end = least(most(keys.end, patch->key) - patch->key, patch->n_keys);
@@ -139,6 +141,8 @@ bool wm_attention_keys(struct wm_patch *patch, size_t key_block)
         (most(begin, patch->seen.first) - begin) / WM_ATTENTION_STEP * WM_ATTENTION_STEP;
     patch->key = begin + patch->offset;
     patch->n_keys = end - patch->key;
+    for (size_t i = 0; i < patch->n_rows; i++)
+        patch->keys[i] = keys_of(patch, i);
     return true;
 }
 
@@ -158,43 +162,99 @@ void wm_attention_pack(const struct wm_head *h, float *dst, const float *src, si
     h->tile->pack_b(dst, h->tile->nr, src, ld, k_rows, n_outer, n_k);
 }
 
-void wm_attention_pack_left(const struct wm_head *h, float *dst, const float *src, size_t ld,
-                            bool k_rows, size_t n_outer, size_t n_k)
+void wm_attention_pack_rows(const struct wm_head *h, float *dst, const float *src, size_t ld,
+                            size_t n_rows)
 {
-    h->tile->pack_a(dst, h->tile->mr, src, ld, k_rows, n_outer, n_k);
+    h->tile->pack_a(dst, h->tile->mr, src, ld, false, n_rows, h->a->head_dim);
 }
 
-void wm_attention_multiply(const struct wm_head *h, const struct wm_small_product *p)
+/* Keys that any row of the band that `row` is in may see: there its products end. */
+static size_t band_end(const struct wm_patch *patch, size_t row)
 {
-    static const float zeros[WM_TILE_MAX_COLS];
-    const struct wm_gemm_tile *tile = h->tile;
-    const size_t deep = round_up(p->k, tile->k_step), whole = round_up(p->depth, tile->k_step);
-    const unsigned char *right = (const unsigned char *)p->right +
-                                 (p->outer * whole + p->first_k * tile->nr) * tile->element;
-    for (size_t j = 0; j < p->n; j += tile->nr, right += tile->nr * whole * tile->element) {
-        const unsigned char *left = (const unsigned char *)p->left;
-        const bool narrow = p->n - j <= tile->nr / 2;
-        for (size_t i = 0; i < p->m; i += tile->mr, left += tile->mr * deep * tile->element) {
-            float *c = p->c + i * p->ldc + j;
-            tile->run(deep, left, right, p->add ? c : zeros, p->add ? p->ldc : 0, c, p->ldc,
-                      narrow, c);
-        }
-    }
+    const size_t end = row - row % WM_ATTENTION_BAND + WM_ATTENTION_BAND;
+    return patch->keys[least(end, patch->n_rows) - 1].end;
 }
+
+/* One tile over D columns and more of them. */
+static const float zeros[WM_TILE_MAX_COLS];
 
 void wm_attention_products(const struct wm_patch *patch, const float *left, const float *turned,
                            float *c)
 {
-    const struct wm_small_product p = {
-        .m = patch->n_rows,
-        .n = patch->n_keys,
-        .k = patch->head->a->head_dim,
-        .left = left,
-        .right = turned,
-        .depth = patch->head->a->head_dim,
-        .outer = patch->offset,
-        .c = c,
-        .ldc = WM_ATTENTION_KEYS,
-    };
-    wm_attention_multiply(patch->head, &p);
+    const struct wm_gemm_tile *tile = patch->head->tile;
+    const size_t deep = round_up(patch->head->a->head_dim, tile->k_step);
+    const size_t panel = tile->nr * deep * tile->element, rows = tile->mr * deep * tile->element;
+    const unsigned char *right =
+        (const unsigned char *)turned + patch->offset / tile->nr * panel;
+    for (size_t j = 0; j < patch->n_keys; j += tile->nr, right += panel) {
+        const unsigned char *a = (const unsigned char *)left;
+        for (size_t i = 0; i < patch->n_rows; i += tile->mr, a += rows) {
+            const size_t end = band_end(patch, i);
+            float *to = c + i * WM_ATTENTION_KEYS + j;
+            if (j < end)
+                tile->run(deep, a, right, zeros, 0, to, WM_ATTENTION_KEYS, end - j <= tile->nr / 2,
+                          to);
+        }
+    }
+}
+
+/* A band's products read as far as its end, and those of a band of keys that begins before it read
+ * that band to its end. */
+void wm_attention_clear(const struct wm_patch *patch, size_t row, float *scores)
+{
+    const struct wm_keys keys = patch->keys[row];
+    const size_t end = least(round_up(band_end(patch, row), WM_ATTENTION_BAND), patch->n_keys);
+    for (size_t i = 0; i < keys.first; i++)
+        scores[i] = 0;
+    for (size_t i = keys.end; i < end; i++)
+        scores[i] = 0;
+}
+
+void wm_attention_over_keys(const struct wm_patch *patch, const float *scores, const float *right,
+                            size_t depth, float *c)
+{
+    const struct wm_head *h = patch->head;
+    const struct wm_gemm_tile *tile = h->tile;
+    const size_t whole = round_up(depth, tile->k_step), ldc = h->ld_block, d = h->a->head_dim;
+    for (size_t i = 0; i < patch->n_rows; i += WM_ATTENTION_BAND) {
+        const size_t n_k = band_end(patch, i), deep = round_up(n_k, tile->k_step);
+        const size_t n_rows = least(patch->n_rows - i, WM_ATTENTION_BAND);
+        const unsigned char *b =
+            (const unsigned char *)right + patch->offset * tile->nr * tile->element;
+        tile->pack_a(h->memory.left, tile->mr, scores + i * WM_ATTENTION_KEYS, WM_ATTENTION_KEYS,
+                     false, n_rows, n_k);
+        for (size_t j = 0; j < d; j += tile->nr, b += tile->nr * whole * tile->element) {
+            const unsigned char *a = (const unsigned char *)h->memory.left;
+            for (size_t r = 0; r < n_rows; r += tile->mr, a += tile->mr * deep * tile->element) {
+                float *to = c + (i + r) * ldc + j;
+                tile->run(deep, a, b, zeros, 0, to, ldc, d - j <= tile->nr / 2, to);
+            }
+        }
+    }
+}
+
+void wm_attention_over_rows(const struct wm_patch *patch, const float *scores, const float *right,
+                            float *c)
+{
+    const struct wm_head *h = patch->head;
+    const struct wm_gemm_tile *tile = h->tile;
+    const size_t deep = round_up(patch->n_rows, tile->k_step), ldc = h->ld_block;
+    const size_t d = h->a->head_dim, panel = tile->nr * deep * tile->element;
+    tile->pack_a(h->memory.left, tile->mr, scores, WM_ATTENTION_KEYS, true, patch->n_keys,
+                 patch->n_rows);
+    for (size_t i = 0, row = 0; i < patch->n_keys; i += tile->mr) {
+        const size_t band = i - i % WM_ATTENTION_BAND;
+        while (row < patch->n_rows && patch->keys[row].end <= band)
+            row++; /* sees none of the band's keys */
+        if (row == patch->n_rows)
+            break;
+        const size_t first = row / tile->k_step * tile->k_step;
+        const unsigned char *a = (const unsigned char *)h->memory.left +
+                                 (i * deep + first * tile->mr) * tile->element;
+        const unsigned char *b = (const unsigned char *)right + first * tile->nr * tile->element;
+        for (size_t j = 0; j < d; j += tile->nr, b += panel) {
+            float *to = c + i * ldc + j;
+            tile->run(deep - first, a, b, to, ldc, to, ldc, d - j <= tile->nr / 2, to);
+        }
+    }
 }

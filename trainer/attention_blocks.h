@@ -18,6 +18,9 @@ enum {
     WM_ATTENTION_KEYS = 288,   /**< Of a block; a multiple of WM_ATTENTION_STEP. */
     WM_ATTENTION_STEP = 96,    /**< Where a patch's keys may begin: whole tiles down and across. */
     WM_ATTENTION_GROUP = 16,   /**< Most query blocks that a forward item walks side by side. */
+    WM_ATTENTION_BAND = 12,    /**< Rows or keys, whole tiles, whose products end together: above
+                                    the diagonal nothing is multiplied. The same for every table, so
+                                    that each element's sum has the same terms. */
 };
 
 struct wm_keys {
@@ -56,6 +59,9 @@ struct wm_patch {
     struct wm_keys seen; /**< Keys that any of the rows may see; none: {t_kv, 0}. */
     size_t key, n_keys;  /**< Those of them in the block, */
     size_t offset;       /**< which `key` is that far into. */
+    /** Which of these each row may see, counted from `key`. No later row ends before an earlier
+     *  one: see wm_attention_end. */
+    struct wm_keys keys[WM_ATTENTION_QUERIES];
 };
 
 /** For the calling item's slot. */
@@ -65,33 +71,27 @@ struct wm_head wm_attention_head(const struct wm_workshop *shop, const struct wm
 struct wm_patch wm_attention_rows(const struct wm_head *head, size_t query_block);
 /** And its keys; false: they are none. */
 bool wm_attention_keys(struct wm_patch *patch, size_t key_block);
-/** The patch's keys that its row-th row may see, counted from patch->key. */
-struct wm_keys wm_attention_row(const struct wm_patch *patch, size_t row);
 /** Keys of a block that query blocks before query_end can see at most; 0 = none. */
 size_t wm_attention_reach(const struct wm_head *head, size_t query_end, size_t key_block);
 
 /** Pack a right factor: n_outer × n_k of a matrix, a row per k or per outer index. */
 void wm_attention_pack(const struct wm_head *head, float *dst, const float *src, size_t ld,
                        bool k_rows, size_t n_outer, size_t n_k);
-/** And a left one. */
-void wm_attention_pack_left(const struct wm_head *head, float *dst, const float *src, size_t ld,
-                            bool k_rows, size_t n_outer, size_t n_k);
+/** A left one of rows of q or dO: n_rows × D. */
+void wm_attention_pack_rows(const struct wm_head *head, float *dst, const float *src, size_t ld,
+                            size_t n_rows);
 
-struct wm_small_product {
-    size_t m, n, k;
-    const float *left;  /**< Packed, k deep. */
-    const float *right; /**< Packed, `depth` deep; the product begins at outer index `outer` (whole
-                             tiles) and at k `first_k` of it. */
-    size_t depth, outer, first_k;
-    float *c; /**< [m, n], both rounded up to whole tiles */
-    size_t ldc;
-    bool add; /**< To what is in c. */
-};
-void wm_attention_multiply(const struct wm_head *head, const struct wm_small_product *p);
-
-/** c [QUERIES, KEYS] = left × turnedᵀ over D, for the patch's keys. */
+/** c [QUERIES, KEYS] = left × turnedᵀ over D, where rows may see keys and around it. */
 void wm_attention_products(const struct wm_patch *patch, const float *left, const float *turned,
                            float *c);
+/** Scores of row i outside its keys become 0, as far as the two functions below read them. */
+void wm_attention_clear(const struct wm_patch *patch, size_t row, float *scores);
+/** c [n_rows, D'] = scores × right, `right` being packed and all `depth` keys of the block deep. */
+void wm_attention_over_keys(const struct wm_patch *patch, const float *scores, const float *right,
+                            size_t depth, float *c);
+/** c [n_keys, D'] += scoresᵀ × right, `right` being packed rows. */
+void wm_attention_over_rows(const struct wm_patch *patch, const float *scores, const float *right,
+                            float *c);
 
 static inline size_t wm_attention_cuts(size_t n, size_t size)
 {

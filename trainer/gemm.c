@@ -4,13 +4,14 @@
 #include <string.h>
 
 enum {
-    BLOCK_ROWS = 48,       /* of A packed at a time: a multiple of every table's mr */
+    BLOCK_ROWS = 48,       /* of A packed at a time: a multiple of every table's mr, */
+    SMALL_ROWS = 24,       /* and of the last ones, so that threads end together */
     BLOCK_K_BYTES = 1536,  /* of k packed of A at a time, and multiplied before C is stored */
     SUPER_K = 1536,        /* of B packed at a time */
     SHARED_MOST = 4 << 20, /* floats of packed B */
     PACK_COLS = 64,        /* of B packed by one item: a multiple of every table's nr */
     MIN_COLS = 256,        /* of C in a block: each packs its rows of A again */
-    ITEMS_PER_THREAD = 8,  /* blocks of C to share out, if it is large enough */
+    ITEMS_PER_THREAD = 4,  /* blocks of C to share out, if it is large enough */
 };
 _Static_assert(WM_GEMM_SCRATCH * sizeof(float) == (size_t)BLOCK_ROWS * BLOCK_K_BYTES, "A's block");
 _Static_assert(WM_GEMM_MIN_SHARED == SUPER_K * WM_TILE_MAX_COLS, "one panel of B");
@@ -52,7 +53,7 @@ struct part {
     struct range m, n, k;
     unsigned char *packed_b; /* panels of all of k, from n.at on */
     size_t panel_k;          /* k.n rounded up to the tile's step */
-    size_t block_cols, n_row_blocks;
+    size_t block_cols, n_row_blocks, n_large; /* the first n_large have BLOCK_ROWS */
 };
 
 static struct range clip(size_t at, size_t size, struct range whole)
@@ -148,20 +149,31 @@ static void pack_b_item(void *arg, size_t item)
 
 /* ---- the team ---- */
 
+static struct range rows_of(const struct part *p, size_t i)
+{
+    const size_t small = p->n_large * BLOCK_ROWS;
+    return i < p->n_large ? clip(i * BLOCK_ROWS, BLOCK_ROWS, p->m)
+                          : clip(small + (i - p->n_large) * SMALL_ROWS, SMALL_ROWS, p->m);
+}
+
 static void block_item(void *arg, size_t item)
 {
     const struct part *p = arg;
     const size_t col = p->n.at + item / p->n_row_blocks * p->block_cols;
     block(p, p->shop->scratch + wm_team_slot() * p->shop->scratch_floats,
-          clip(item % p->n_row_blocks * BLOCK_ROWS, BLOCK_ROWS, p->m),
-          clip(col, p->block_cols, p->n));
+          rows_of(p, item % p->n_row_blocks), clip(col, p->block_cols, p->n));
 }
 
-/* Every cut of the columns packs A once more, so there are only as many as a team needs. */
+/* The last block of each thread is halved. Every cut of the columns packs A once more, so there are
+ * only as many as a team needs. */
 static size_t cut(struct part *p)
 {
-    p->n_row_blocks = n_cuts(p->m.n, BLOCK_ROWS);
-    size_t cuts = n_cuts((size_t)ITEMS_PER_THREAD * wm_team_size(p->shop->team), p->n_row_blocks);
+    const size_t n_threads = wm_team_size(p->shop->team), whole = n_cuts(p->m.n, BLOCK_ROWS);
+    p->n_large = n_threads == 1 ? whole : whole > n_threads + 1 ? whole - n_threads - 1 : 0;
+    const size_t large_rows = p->n_large * BLOCK_ROWS;
+    p->n_row_blocks =
+        p->n_large + (large_rows < p->m.n ? n_cuts(p->m.n - large_rows, SMALL_ROWS) : 0);
+    size_t cuts = n_cuts(ITEMS_PER_THREAD * n_threads, p->n_row_blocks);
     cuts = min_size(cuts, n_cuts(p->n.n, MIN_COLS));
     p->block_cols = round_up(n_cuts(p->n.n, cuts), WM_TILE_MAX_COLS);
     return p->n_row_blocks * n_cuts(p->n.n, p->block_cols);

@@ -172,8 +172,9 @@ static void layer_norm_back(const float *dy, const float *x, const float *gain, 
 static inline struct lanes gelu_share(struct lanes x, struct lanes *ret_e)
 {
     struct lanes x2 = lanes_mul(x, x);
-    struct lanes u = lanes_mul(lanes_add(lanes_mul(x2, lanes_all(0.044715f)), lanes_all(1.0f)), x);
-    *ret_e = lanes_exp(lanes_mul(u, lanes_all(-1.5957691216057308f))); /* −2 √(2/π) */
+    /* the constants × −2 √(2/π) */
+    struct lanes u = lanes_fma(x2, lanes_all(-0.07135481627260025f), lanes_all(-1.5957691216057308f));
+    *ret_e = lanes_exp(lanes_mul(u, x));
     return lanes_div(lanes_all(1.0f), lanes_add(*ret_e, lanes_all(1.0f)));
 }
 
@@ -187,10 +188,10 @@ static inline struct lanes gelu_of(struct lanes x)
 static inline struct lanes gelu_slope(struct lanes x)
 {
     struct lanes e, s = gelu_share(x, &e);
-    struct lanes du = lanes_mul(lanes_mul(x, x), lanes_all(0.2140644488178367f));
-    du = lanes_add(du, lanes_all(1.5957691216057308f)); /* 2 √(2/π) (1 + 3 × 0.044715 x²) */
-    struct lanes tail = lanes_mul(lanes_mul(lanes_mul(e, s), s), lanes_mul(x, du));
-    return lanes_add(s, tail);
+    /* 2 √(2/π) (1 + 3 × 0.044715 x²) */
+    struct lanes du = lanes_fma(lanes_mul(x, x), lanes_all(0.2140644488178367f),
+                                lanes_all(1.5957691216057308f));
+    return lanes_fma(lanes_mul(lanes_mul(e, s), s), lanes_mul(x, du), s);
 }
 
 static void gelu(const float *x, float *y, size_t n)
@@ -232,17 +233,17 @@ static float row_top(const float *s, size_t n)
 
 static float exp_sum(float *s, size_t n, float factor, float max)
 {
-    const struct lanes f = lanes_all(factor), m = lanes_all(max);
+    const struct lanes f = lanes_all(factor), m = lanes_all(-max);
     struct lanes sum = lanes_all(0);
     size_t i = 0;
     for (; i + 16 <= n; i += 16) {
-        struct lanes e = lanes_exp(lanes_sub(lanes_mul(lanes_load(s + i), f), m));
+        struct lanes e = lanes_exp(lanes_fma(lanes_load(s + i), f, m));
         lanes_store(s + i, e);
         sum = lanes_add(sum, e);
     }
     if (i < n) {
         struct lanes e = lanes_load_n(s + i, n - i, 0);
-        e = lanes_exp(lanes_sub(lanes_mul(e, f), m));
+        e = lanes_exp(lanes_fma(e, f, m));
         lanes_store_n(s + i, e, n - i);
         sum = lanes_add(sum, lanes_load_n(s + i, n - i, 0));
     }
@@ -260,7 +261,7 @@ static inline struct lanes scores_back_16(struct lanes *s, struct lanes dp, floa
                                           float factor)
 {
     const struct lanes f = lanes_all(factor);
-    *s = lanes_exp(lanes_sub(lanes_mul(*s, f), lanes_all(norm)));
+    *s = lanes_exp(lanes_fma(*s, f, lanes_all(-norm)));
     return lanes_mul(lanes_mul(*s, lanes_sub(dp, lanes_all(d))), f);
 }
 

@@ -44,6 +44,24 @@ struct lanes {
         }
 #endif
 
+#if WM_LANES == 16
+#    define EACH3(f, x, y, z)      \
+        {                          \
+            f((x).a, (y).a, (z).a) \
+        }
+#elif WM_LANES == 8
+#    define EACH3(f, x, y, z)                              \
+        {                                                  \
+            f((x).a, (y).a, (z).a), f((x).b, (y).b, (z).b) \
+        }
+#else
+#    define EACH3(f, x, y, z)                                   \
+        {                                                       \
+            f((x).a, (y).a, (z).a), f((x).b, (y).b, (z).b),     \
+                f((x).c, (y).c, (z).c), f((x).d, (y).d, (z).d) \
+        }
+#endif
+
 #define LANES_OP1(name, f)                          \
     static inline struct lanes name(struct lanes x) \
     {                                               \
@@ -53,6 +71,11 @@ struct lanes {
     static inline struct lanes name(struct lanes x, struct lanes y) \
     {                                                               \
         return (struct lanes)EACH2(f, x, y);                        \
+    }
+#define LANES_OP3(name, f)                                                          \
+    static inline struct lanes name(struct lanes x, struct lanes y, struct lanes z) \
+    {                                                                               \
+        return (struct lanes)EACH3(f, x, y, z);                                     \
     }
 
 #define PART_ADD(x, y) ((x) + (y))
@@ -88,6 +111,20 @@ static inline part part_min(part x, part y)
     return (part)_mm256_min_ps((__m256)x, (__m256)y);
 #else
     return part_choose((upart)(x < y), x, y);
+#endif
+}
+
+/* x × y + z, rounded once. */
+static inline part part_fma(part x, part y, part z)
+{
+#if WM_LANES == 16
+    return (part)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)z);
+#elif WM_LANES == 8
+    return (part)_mm256_fmadd_ps((__m256)x, (__m256)y, (__m256)z);
+#else
+    for (int i = 0; i < 4; i++)
+        x[i] = fmaf(x[i], y[i], z[i]);
+    return x;
 #endif
 }
 
@@ -129,6 +166,7 @@ LANES_OP2(lanes_mul, PART_MUL)
 LANES_OP2(lanes_div, PART_DIV)
 LANES_OP2(lanes_max, part_max)
 LANES_OP2(lanes_min, part_min)
+LANES_OP3(lanes_fma, part_fma)
 LANES_OP1(lanes_sqrt, part_sqrt)
 LANES_OP1(lanes_power_of_two, part_power_of_two)
 LANES_OP1(lanes_exponent, part_exponent)
@@ -268,17 +306,17 @@ static inline struct lanes lanes_exp(struct lanes x)
 {
     const struct lanes round = lanes_all(12582912.0f); /* 1.5 × 2^23: adding it rounds to nearest */
     x = lanes_min(lanes_all(88.0f), lanes_max(lanes_all(-87.3f), x)); /* a NaN stays */
-    struct lanes biased = lanes_add(lanes_mul(x, lanes_all(1.44269504088896341f)), round);
+    struct lanes biased = lanes_fma(x, lanes_all(1.44269504088896341f), round);
     struct lanes n = lanes_sub(biased, round);
-    x = lanes_sub(x, lanes_mul(n, lanes_all(0.693359375f)));
-    x = lanes_sub(x, lanes_mul(n, lanes_all(-2.12194440e-4f)));
+    x = lanes_fma(n, lanes_all(-0.693359375f), x);
+    x = lanes_fma(n, lanes_all(2.12194440e-4f), x);
     struct lanes y = lanes_all(1.9875691500e-4f);
-    y = lanes_add(lanes_mul(y, x), lanes_all(1.3981999507e-3f));
-    y = lanes_add(lanes_mul(y, x), lanes_all(8.3334519073e-3f));
-    y = lanes_add(lanes_mul(y, x), lanes_all(4.1665795894e-2f));
-    y = lanes_add(lanes_mul(y, x), lanes_all(1.6666665459e-1f));
-    y = lanes_add(lanes_mul(y, x), lanes_all(5.0000001201e-1f));
-    y = lanes_add(lanes_mul(y, lanes_mul(x, x)), lanes_add(x, lanes_all(1.0f)));
+    y = lanes_fma(y, x, lanes_all(1.3981999507e-3f));
+    y = lanes_fma(y, x, lanes_all(8.3334519073e-3f));
+    y = lanes_fma(y, x, lanes_all(4.1665795894e-2f));
+    y = lanes_fma(y, x, lanes_all(1.6666665459e-1f));
+    y = lanes_fma(y, x, lanes_all(5.0000001201e-1f));
+    y = lanes_fma(y, lanes_mul(x, x), lanes_add(x, lanes_all(1.0f)));
     return lanes_mul(y, lanes_power_of_two(biased));
 }
 
@@ -290,16 +328,16 @@ static inline struct lanes lanes_log(struct lanes x)
     const struct lanes e = lanes_exponent(x);
     struct lanes m = lanes_sub(lanes_mantissa(x), lanes_all(1.0f)), y = lanes_all(7.0376836292e-2f);
     const struct lanes m2 = lanes_mul(m, m);
-    y = lanes_add(lanes_mul(y, m), lanes_all(-1.1514610310e-1f));
-    y = lanes_add(lanes_mul(y, m), lanes_all(1.1676998740e-1f));
-    y = lanes_add(lanes_mul(y, m), lanes_all(-1.2420140846e-1f));
-    y = lanes_add(lanes_mul(y, m), lanes_all(1.4249322787e-1f));
-    y = lanes_add(lanes_mul(y, m), lanes_all(-1.6668057665e-1f));
-    y = lanes_add(lanes_mul(y, m), lanes_all(2.0000714765e-1f));
-    y = lanes_add(lanes_mul(y, m), lanes_all(-2.4999993993e-1f));
-    y = lanes_add(lanes_mul(y, m), lanes_all(3.3333331174e-1f));
+    y = lanes_fma(y, m, lanes_all(-1.1514610310e-1f));
+    y = lanes_fma(y, m, lanes_all(1.1676998740e-1f));
+    y = lanes_fma(y, m, lanes_all(-1.2420140846e-1f));
+    y = lanes_fma(y, m, lanes_all(1.4249322787e-1f));
+    y = lanes_fma(y, m, lanes_all(-1.6668057665e-1f));
+    y = lanes_fma(y, m, lanes_all(2.0000714765e-1f));
+    y = lanes_fma(y, m, lanes_all(-2.4999993993e-1f));
+    y = lanes_fma(y, m, lanes_all(3.3333331174e-1f));
     y = lanes_mul(lanes_mul(y, m), m2);
-    y = lanes_add(y, lanes_mul(e, lanes_all(-2.12194440e-4f)));
-    y = lanes_sub(y, lanes_mul(m2, lanes_all(0.5f)));
-    return lanes_add(lanes_add(m, y), lanes_mul(e, lanes_all(0.693359375f)));
+    y = lanes_fma(e, lanes_all(-2.12194440e-4f), y);
+    y = lanes_fma(m2, lanes_all(-0.5f), y);
+    return lanes_fma(e, lanes_all(0.693359375f), lanes_add(m, y));
 }

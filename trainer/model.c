@@ -125,7 +125,8 @@ static int plan_activations(struct wm_model *model, const struct wm_model_option
 {
     struct wm_activations *acts = model->acts;
     const uint64_t rows = (uint64_t)model->max_batch * model->config.n_ctx;
-    acts->ld_logits = (size_t)(model->config.vocabulary + 15) / 16 * 16;
+    /* an odd number of lines, so that rows do not drive each other out of the cache */
+    acts->ld_logits = ((size_t)(model->config.vocabulary + 15) / 16 | 1) * 16;
     const struct wm_plan_wish wish = {
         .rows = rows,
         .logit_floats = (rows < WM_LOSS_ROWS ? rows : WM_LOSS_ROWS) * acts->ld_logits,

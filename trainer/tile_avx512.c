@@ -18,7 +18,14 @@
 
 /* ---- packing: 32-bit units, a float or a pair of bf16 ---- */
 
-enum { MR = 12, NR = 32, LANES = 16, GROUP = 4, AHEAD = 8 };
+enum {
+    MR = 12,
+    NR = 32,
+    LANES = 16,
+    GROUP = 4,
+    AHEAD = 16,      /* rows that are fetched before they are packed, */
+    AHEAD_LINES = 8, /* and lines of each row, where a panel is made of rows */
+};
 
 static inline __mmask16 first_lanes(size_t n)
 {
@@ -36,6 +43,14 @@ static inline void fetch(const float *p, size_t at, size_t n)
 {
     for (size_t i = 0; i < n; i += LANES)
         __builtin_prefetch((const void *)((uintptr_t)p + (at + i) * sizeof *p));
+}
+
+/* The same, but into the second cache: rows a multiple of 4 kB apart would drive each other out of
+ * the first. */
+static inline void fetch_far(const float *p, size_t at, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES)
+        __builtin_prefetch((const void *)((uintptr_t)p + (at + i) * sizeof *p), 0, 2);
 }
 
 /* Lane group j holds four units of row 4 j. */
@@ -99,8 +114,11 @@ static inline void pack_columns(float *dst, size_t width, const float *src, size
                 _mm512_store_ps(rows + i * LANES, _mm512_setzero_ps());
             for (size_t k = 0; k < n_k; k += k_most) {
                 const size_t n_here = min_size(k_most, n_k - k);
+                /* some lines on, in this panel or the next one's rows */
+                const size_t on = k + AHEAD_LINES * LANES;
+                const size_t at = on < n_k ? on : on - n_k + here * ld;
                 for (size_t i = 0; i < n; i++) {
-                    fetch(s, (i + width) * ld + k, n_here); /* the next panel's */
+                    fetch_far(s, i * ld + at, n_here);
                     _mm512_store_ps(rows + i * LANES, row_units(s + i * ld + k, n_here, pairs));
                 }
                 turn(d, width, rows, pairs ? (n_here + 1) / 2 : n_here, first_lanes(here));
@@ -119,32 +137,57 @@ static inline __m512 pair_up(__m512 even, __m512 odd)
     return (__m512)_mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(odd, even));
 }
 
+/* What stands in one row for one vector of a panel: a row of k, or two. */
+static inline __m512 column_units(const float *p, size_t ld, __mmask16 mask, bool pairs, bool odd)
+{
+    const __m512 v = _mm512_maskz_loadu_ps(mask, p);
+    if (!pairs)
+        return v;
+    return pair_up(v, _mm512_maskz_loadu_ps(odd ? mask : 0, p + (odd ? ld : 0)));
+}
+
+/* A whole group of panels. */
+static inline void pack_group(float *dst, size_t width, const float *src, size_t ld, size_t n_k,
+                              bool pairs)
+{
+    const size_t step = pairs ? 2 : 1, panel = width * ((n_k + step - 1) / step);
+    const size_t here = width % LANES ? width : LANES;
+    for (size_t k = 0; k < n_k; k += step, dst += width, src += step * ld) {
+        const bool odd = pairs && k + 1 < n_k;
+        fetch_far(src, AHEAD * ld, GROUP * width);
+        if (pairs)
+            fetch_far(src, (AHEAD + 1) * ld, GROUP * width);
+        for (size_t i = 0; i < GROUP; i++)
+            for (size_t first = 0; first < width; first += LANES)
+                _mm512_mask_storeu_ps(dst + i * panel + first, first_lanes(here),
+                                      column_units(src + i * width + first, ld, first_lanes(here),
+                                                   pairs, odd));
+    }
+}
+
 /* From [k, outer]: row by row into a group of panels at once, so that lines are used whole. */
 static inline void pack_rows(float *dst, size_t width, const float *src, size_t ld, size_t n_outer,
                              size_t n_k, bool pairs)
 {
     const size_t step = pairs ? 2 : 1, panel = width * ((n_k + step - 1) / step);
-    for (size_t o = 0; o < n_outer; o += GROUP * width, dst += GROUP * panel) {
-        const size_t n = min_size(GROUP * width, n_outer - o);
+    size_t o = 0;
+    for (; o + GROUP * width <= n_outer; o += GROUP * width, dst += GROUP * panel)
+        pack_group(dst, width, src + o, ld, n_k, pairs);
+    for (; o < n_outer; o += width, dst += panel) {
+        const size_t n = min_size(width, n_outer - o);
         float *to = dst;
         for (size_t k = 0; k < n_k; k += step, to += width) {
             const float *s = src + k * ld + o;
             const bool odd = pairs && k + 1 < n_k;
-            float *d = to;
-            for (size_t at = 0; at < n; at += width, d += panel) {
-                fetch(s, at + AHEAD * ld, width);
-                if (pairs)
-                    fetch(s, at + (AHEAD + 1) * ld, width);
-                for (size_t first = 0; first < width; first += LANES) {
-                    const size_t here = width % LANES ? width : LANES;
-                    const size_t left = n - at > first ? n - at - first : 0;
-                    const __mmask16 mask = first_lanes(min_size(here, left));
-                    const float *p = s + (left ? at + first : 0);
-                    __m512 v = _mm512_maskz_loadu_ps(mask, p);
-                    if (pairs)
-                        v = pair_up(v, _mm512_maskz_loadu_ps(odd ? mask : 0, p + (odd ? ld : 0)));
-                    _mm512_mask_storeu_ps(d + first, first_lanes(here), v);
-                }
+            fetch_far(s, AHEAD * ld, width);
+            if (pairs)
+                fetch_far(s, (AHEAD + 1) * ld, width);
+            for (size_t first = 0; first < width; first += LANES) {
+                const size_t here = width % LANES ? width : LANES;
+                const size_t left = n > first ? n - first : 0;
+                const __m512 v = column_units(s + (left ? first : 0), ld,
+                                              first_lanes(min_size(here, left)), pairs, odd);
+                _mm512_mask_storeu_ps(to + first, first_lanes(here), v);
             }
         }
     }

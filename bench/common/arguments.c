@@ -51,3 +51,12 @@ void arguments_read(int argc, char **argv, const char *summary, const struct wm_
             refuse(argv[0], err.what, "");
     }
 }
+
+void arguments_help(int argc, char **argv, const char *arguments)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0) {
+            (void)printf("usage: %s %s\n", argv[0], arguments);
+            exit(0);
+        }
+}

@@ -16,4 +16,8 @@
 void arguments_read(int argc, char **argv, const char *summary, const struct wm_option *table,
                     void *target);
 
+/** For a program without options: if --help is among the arguments, prints "usage: PROGRAM
+ *  `arguments`" and ends the process with 0. */
+void arguments_help(int argc, char **argv, const char *arguments);
+
 #endif /* WETMILL_BENCH_ARGUMENTS_H */
