@@ -184,16 +184,16 @@ void wm_attention_products(const struct wm_patch *patch, const float *left, cons
     const struct wm_gemm_tile *tile = patch->head->tile;
     const size_t deep = round_up(patch->head->a->head_dim, tile->k_step);
     const size_t panel = tile->nr * deep * tile->element, rows = tile->mr * deep * tile->element;
-    const unsigned char *right =
-        (const unsigned char *)turned + patch->offset / tile->nr * panel;
+    const unsigned char *right = (const unsigned char *)turned + patch->offset / tile->nr * panel;
     for (size_t j = 0; j < patch->n_keys; j += tile->nr, right += panel) {
         const unsigned char *a = (const unsigned char *)left;
         for (size_t i = 0; i < patch->n_rows; i += tile->mr, a += rows) {
             const size_t end = band_end(patch, i);
             float *to = c + i * WM_ATTENTION_KEYS + j;
+            const struct wm_tile_ahead ahead = {.c = to};
             if (j < end)
                 tile->run(deep, a, right, zeros, 0, to, WM_ATTENTION_KEYS, end - j <= tile->nr / 2,
-                          to);
+                          &ahead);
         }
     }
 }
@@ -227,7 +227,8 @@ void wm_attention_over_keys(const struct wm_patch *patch, const float *scores, c
             const unsigned char *a = (const unsigned char *)h->memory.left;
             for (size_t r = 0; r < n_rows; r += tile->mr, a += tile->mr * deep * tile->element) {
                 float *to = c + (i + r) * ldc + j;
-                tile->run(deep, a, b, zeros, 0, to, ldc, d - j <= tile->nr / 2, to);
+                const struct wm_tile_ahead ahead = {.c = to};
+                tile->run(deep, a, b, zeros, 0, to, ldc, d - j <= tile->nr / 2, &ahead);
             }
         }
     }
@@ -249,12 +250,13 @@ void wm_attention_over_rows(const struct wm_patch *patch, const float *scores, c
         if (row == patch->n_rows)
             break;
         const size_t first = row / tile->k_step * tile->k_step;
-        const unsigned char *a = (const unsigned char *)h->memory.left +
-                                 (i * deep + first * tile->mr) * tile->element;
+        const unsigned char *a =
+            (const unsigned char *)h->memory.left + (i * deep + first * tile->mr) * tile->element;
         const unsigned char *b = (const unsigned char *)right + first * tile->nr * tile->element;
         for (size_t j = 0; j < d; j += tile->nr, b += panel) {
             float *to = c + i * ldc + j;
-            tile->run(deep - first, a, b, to, ldc, to, ldc, d - j <= tile->nr / 2, to);
+            const struct wm_tile_ahead ahead = {.c = to};
+            tile->run(deep - first, a, b, to, ldc, to, ldc, d - j <= tile->nr / 2, &ahead);
         }
     }
 }

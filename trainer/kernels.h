@@ -35,6 +35,9 @@ struct wm_kernels {
     void (*add)(float *y, const float *x, size_t n);
     /** y[i] += a × x[i], rounded twice */
     void (*axpy)(float *y, float a, const float *x, size_t n);
+    /** y[i] += Σ over the rows of x, which are ld floats apart; each sum begins with 0 and takes
+     *  them in order. */
+    void (*add_rows)(float *y, const float *x, size_t ld, size_t n_rows, size_t n);
     /** x[i] ×= factor */
     void (*scale)(float *x, float factor, size_t n);
     /** Σ a[i] × b[i] */

@@ -22,6 +22,36 @@ static void axpy(float *y, float a, const float *x, size_t n)
         y[i] += a * x[i];
 }
 
+/* Four sums side by side use whole lines of a row, and rows lie far apart. */
+static void add_rows(float *y, const float *x, size_t ld, size_t n_rows, size_t n)
+{
+    enum { AHEAD = 16 };
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+        struct lanes s0 = lanes_all(0), s1 = s0, s2 = s0, s3 = s0;
+        const float *at = x + i;
+        for (size_t row = 0; row < n_rows; row++, at += ld) {
+            for (size_t line = 0; line < 64; line += 16)
+                __builtin_prefetch(
+                    (const void *)((uintptr_t)at + (AHEAD * ld + line) * sizeof *at));
+            s0 = lanes_add(s0, lanes_load(at));
+            s1 = lanes_add(s1, lanes_load(at + 16));
+            s2 = lanes_add(s2, lanes_load(at + 32));
+            s3 = lanes_add(s3, lanes_load(at + 48));
+        }
+        lanes_store(y + i, lanes_add(lanes_load(y + i), s0));
+        lanes_store(y + i + 16, lanes_add(lanes_load(y + i + 16), s1));
+        lanes_store(y + i + 32, lanes_add(lanes_load(y + i + 32), s2));
+        lanes_store(y + i + 48, lanes_add(lanes_load(y + i + 48), s3));
+    }
+    for (; i < n; i++) {
+        float sum = 0;
+        for (size_t row = 0; row < n_rows; row++)
+            sum += x[row * ld + i];
+        y[i] += sum;
+    }
+}
+
 static void scale(float *x, float factor, size_t n)
 {
     const struct lanes f = lanes_all(factor);
@@ -173,7 +203,8 @@ static inline struct lanes gelu_share(struct lanes x, struct lanes *ret_e)
 {
     struct lanes x2 = lanes_mul(x, x);
     /* the constants × −2 √(2/π) */
-    struct lanes u = lanes_fma(x2, lanes_all(-0.07135481627260025f), lanes_all(-1.5957691216057308f));
+    struct lanes u =
+        lanes_fma(x2, lanes_all(-0.07135481627260025f), lanes_all(-1.5957691216057308f));
     *ret_e = lanes_exp(lanes_mul(u, x));
     return lanes_div(lanes_all(1.0f), lanes_add(*ret_e, lanes_all(1.0f)));
 }
@@ -189,8 +220,8 @@ static inline struct lanes gelu_slope(struct lanes x)
 {
     struct lanes e, s = gelu_share(x, &e);
     /* 2 √(2/π) (1 + 3 × 0.044715 x²) */
-    struct lanes du = lanes_fma(lanes_mul(x, x), lanes_all(0.2140644488178367f),
-                                lanes_all(1.5957691216057308f));
+    struct lanes du =
+        lanes_fma(lanes_mul(x, x), lanes_all(0.2140644488178367f), lanes_all(1.5957691216057308f));
     return lanes_fma(lanes_mul(lanes_mul(e, s), s), lanes_mul(x, du), s);
 }
 
@@ -327,9 +358,9 @@ static void adamw(float *p, const float *g, float *m, float *v, const struct wm_
     memcpy(v + i, t[3], left);
 }
 
-#define WM_VECTOR_KERNELS                                                               \
-    .add = add, .axpy = axpy, .scale = scale, .dot = dot, .sum_squares = sum_squares,   \
-    .layer_norm = layer_norm, .layer_norm_back = layer_norm_back, .rms_norm = rms_norm, \
-    .rms_norm_back = rms_norm_back, .rope = rope, .gelu = gelu, .gelu_back = gelu_back, \
-    .swiglu = swiglu, .swiglu_back = swiglu_back, .softmax = softmax, .top = row_top,   \
-    .exp_sum = exp_sum, .log = logs, .scores_back = scores_back, .adamw = adamw
+#define WM_VECTOR_KERNELS                                                                     \
+    .add = add, .axpy = axpy, .add_rows = add_rows, .scale = scale, .dot = dot,               \
+    .sum_squares = sum_squares, .layer_norm = layer_norm, .layer_norm_back = layer_norm_back, \
+    .rms_norm = rms_norm, .rms_norm_back = rms_norm_back, .rope = rope, .gelu = gelu,         \
+    .gelu_back = gelu_back, .swiglu = swiglu, .swiglu_back = swiglu_back, .softmax = softmax, \
+    .top = row_top, .exp_sum = exp_sum, .log = logs, .scores_back = scores_back, .adamw = adamw

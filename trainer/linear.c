@@ -76,11 +76,9 @@ static void bias_columns(void *arg, size_t item)
     const struct bias_grad *b = arg;
     const size_t at = item * COLUMNS, n = b->n_out - at < COLUMNS ? b->n_out - at : COLUMNS;
     for (size_t first = 0; first < b->rows; first += SUM_ROWS) {
-        float sum[COLUMNS] = {0};
-        size_t end = b->rows - first < SUM_ROWS ? b->rows : first + SUM_ROWS;
-        for (size_t row = first; row < end; row++)
-            b->kernels->add(sum, b->d_y + row * b->ld + at, n);
-        b->kernels->add(b->d_bias + at, sum, n);
+        const size_t left = b->rows - first;
+        b->kernels->add_rows(b->d_bias + at, b->d_y + first * b->ld + at, b->ld,
+                             left < SUM_ROWS ? left : SUM_ROWS, n);
     }
 }
 

@@ -28,9 +28,10 @@ static void run_tile(void *arg, size_t item)
     unsigned char *a = p->memory + wm_team_slot() * p->slot_bytes;
     unsigned char *b = a + floats(tile->mr * N_K);
     float *c = (float *)(void *)(b + floats(tile->nr * N_K));
+    const struct wm_tile_ahead ahead = {.c = c};
     (void)item;
     for (int i = 0; i < RUNS; i++)
-        tile->run(N_K, a, b, c, tile->nr, c, tile->nr, false, c);
+        tile->run(N_K, a, b, c, tile->nr, c, tile->nr, false, &ahead);
 }
 
 double wm_peak_flops(const struct wm_model *model, double seconds)

@@ -33,6 +33,16 @@ enum {
 typedef void wm_pack(void *dst, size_t width, const float *src, size_t ld, bool k_rows,
                      size_t n_outer, size_t n_k);
 
+enum { WM_TILE_FETCHES = 16 };
+
+/** What a tile fetches into the caches while it multiplies, which leaves memory idle. Any address
+ *  will do: nothing is read. */
+struct wm_tile_ahead {
+    const float *c;    /**< The tile of C that is made next, or the same again. */
+    const float *from; /**< Up to WM_TILE_FETCHES times `n` floats, */
+    size_t step, n;    /**< `step` floats apart, into the second cache; n 0: none. */
+};
+
 struct wm_gemm_tile {
     const char *name;
     bool native;    /**< False: bf16 by float32 arithmetic. */
@@ -42,10 +52,9 @@ struct wm_gemm_tile {
     wm_pack *pack_a, *pack_b;
 
     /** c[i][j] = from[i][j] + Σ_k a[k][i] × b[k][j]; a and b packed. All mr rows are written;
-     *  `narrow`: only the first nr / 2 columns. `from` may be c; ld_from 0 repeats one row.
-     *  `next` (in C, may be c itself): the tile that is made next, to be prefetched. */
+     *  `narrow`: only the first nr / 2 columns. `from` may be c; ld_from 0 repeats one row. */
     void (*run)(size_t n_k, const void *a, const void *b, const float *from, size_t ld_from,
-                float *c, size_t ldc, bool narrow, const float *next);
+                float *c, size_t ldc, bool narrow, const struct wm_tile_ahead *ahead);
 };
 
 extern const struct wm_gemm_tile wm_tile_f32_portable, wm_tile_f32_avx2, wm_tile_f32_avx512;

@@ -13,7 +13,7 @@
 #        pragma GCC target("avx2,fma")
 #    endif
 
-enum { MR = 6, NR = 16 };
+enum { MR = 6, NR = 16, LINE = 16 };
 
 #    define ROWS(f) f(0) f(1) f(2) f(3) f(4) f(5)
 /* The pointers walk, so the compiler does not hold twelve products of the row stride. */
@@ -47,10 +47,22 @@ static void run_narrow(size_t n_k, const float *a, const float *b, const float *
     ROWS(STORE_NARROW)
 }
 
+/* Addresses may lie beyond a matrix: nothing is read. */
+static inline void fetch(const float *p, size_t at)
+{
+    __builtin_prefetch((const void *)((uintptr_t)p + at * sizeof *p));
+}
+
+static inline void fetch_far(const float *p, size_t at)
+{
+    __builtin_prefetch((const void *)((uintptr_t)p + at * sizeof *p), 0, 2);
+}
+
 /* Rows of the next tile's C are fetched one by one between the steps; all at once they would hold
  * up the loads of a and b. */
 static void run(size_t n_k, const void *packed_a, const void *packed_b, const float *from,
-                size_t ld_from, float *c, size_t ldc, bool narrow, const float *next)
+                size_t ld_from, float *c, size_t ldc, bool narrow,
+                const struct wm_tile_ahead *ahead)
 {
     const float *a = packed_a, *b = packed_b;
     if (narrow) {
@@ -58,10 +70,13 @@ static void run(size_t n_k, const void *packed_a, const void *packed_b, const fl
         return;
     }
     ROWS(LOAD)
-    for (size_t left = n_k, part = left / MR + 1, row = 0; left; row++) {
+    for (size_t left = n_k, part = left / WM_TILE_FETCHES + 1, i = 0; left; i++) {
         size_t n = part < left ? part : left;
         left -= n;
-        __builtin_prefetch((const void *)((uintptr_t)next + row * ldc * sizeof *next));
+        if (i < MR)
+            fetch(ahead->c, i * ldc);
+        for (size_t k = 0; k < ahead->n; k += LINE)
+            fetch_far(ahead->from, i * ahead->step + k);
         for (; n; n--, a += MR, b += NR) {
             const __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
             __m256 x;

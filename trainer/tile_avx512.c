@@ -22,7 +22,6 @@ enum {
     MR = 12,
     NR = 32,
     LANES = 16,
-    GROUP = 4,
     AHEAD = 16,      /* rows that are fetched before they are packed, */
     AHEAD_LINES = 8, /* and lines of each row, where a panel is made of rows */
 };
@@ -146,22 +145,28 @@ static inline __m512 column_units(const float *p, size_t ld, __mmask16 mask, boo
     return pair_up(v, _mm512_maskz_loadu_ps(odd ? mask : 0, p + (odd ? ld : 0)));
 }
 
-/* A whole group of panels. */
+/* Panels side by side that are made together: lines are used whole, and B comes in items of 64. */
+static inline size_t group_of(size_t width)
+{
+    return width == NR ? 2 : 4;
+}
+
 static inline void pack_group(float *dst, size_t width, const float *src, size_t ld, size_t n_k,
                               bool pairs)
 {
+    const size_t n = group_of(width);
     const size_t step = pairs ? 2 : 1, panel = width * ((n_k + step - 1) / step);
     const size_t here = width % LANES ? width : LANES;
     for (size_t k = 0; k < n_k; k += step, dst += width, src += step * ld) {
         const bool odd = pairs && k + 1 < n_k;
-        fetch_far(src, AHEAD * ld, GROUP * width);
+        fetch_far(src, AHEAD * ld, n * width);
         if (pairs)
-            fetch_far(src, (AHEAD + 1) * ld, GROUP * width);
-        for (size_t i = 0; i < GROUP; i++)
+            fetch_far(src, (AHEAD + 1) * ld, n * width);
+        for (size_t i = 0; i < n; i++)
             for (size_t first = 0; first < width; first += LANES)
-                _mm512_mask_storeu_ps(dst + i * panel + first, first_lanes(here),
-                                      column_units(src + i * width + first, ld, first_lanes(here),
-                                                   pairs, odd));
+                _mm512_mask_storeu_ps(
+                    dst + i * panel + first, first_lanes(here),
+                    column_units(src + i * width + first, ld, first_lanes(here), pairs, odd));
     }
 }
 
@@ -170,8 +175,9 @@ static inline void pack_rows(float *dst, size_t width, const float *src, size_t 
                              size_t n_k, bool pairs)
 {
     const size_t step = pairs ? 2 : 1, panel = width * ((n_k + step - 1) / step);
+    const size_t group = group_of(width);
     size_t o = 0;
-    for (; o + GROUP * width <= n_outer; o += GROUP * width, dst += GROUP * panel)
+    for (; o + group * width <= n_outer; o += group * width, dst += group * panel)
         pack_group(dst, width, src + o, ld, n_k, pairs);
     for (; o < n_outer; o += width, dst += panel) {
         const size_t n = min_size(width, n_outer - o);
@@ -257,7 +263,8 @@ static void run_f32_narrow(size_t n_k, const float *a, const float *b, const flo
 }
 
 static void run_f32(size_t n_k, const void *packed_a, const void *packed_b, const float *from,
-                    size_t ld_from, float *c, size_t ldc, bool narrow, const float *next)
+                    size_t ld_from, float *c, size_t ldc, bool narrow,
+                    const struct wm_tile_ahead *ahead)
 {
     const float *a = packed_a, *b = packed_b;
     if (narrow) {
@@ -265,10 +272,12 @@ static void run_f32(size_t n_k, const void *packed_a, const void *packed_b, cons
         return;
     }
     ROWS(LOAD)
-    for (size_t left = n_k, part = left / MR + 1, row = 0; left; row++) {
+    for (size_t left = n_k, part = left / WM_TILE_FETCHES + 1, i = 0; left; i++) {
         size_t n = min_size(part, left);
         left -= n;
-        fetch(next, row * ldc, NR);
+        if (i < MR)
+            fetch(ahead->c, i * ldc, NR);
+        fetch_far(ahead->from, i * ahead->step, ahead->n);
         for (; n; n--, a += MR, b += NR) {
             const __m512 b0 = _mm512_loadu_ps(b), b1 = _mm512_loadu_ps(b + 16);
             __m512 x;
@@ -297,7 +306,8 @@ static void run_bf16_narrow(size_t n_k, const int32_t *a, const int32_t *b, cons
 }
 
 static void run_bf16(size_t n_k, const void *packed_a, const void *packed_b, const float *from,
-                     size_t ld_from, float *c, size_t ldc, bool narrow, const float *next)
+                     size_t ld_from, float *c, size_t ldc, bool narrow,
+                     const struct wm_tile_ahead *ahead)
 {
     const int32_t *a = packed_a, *b = packed_b;
     if (narrow) {
@@ -305,10 +315,12 @@ static void run_bf16(size_t n_k, const void *packed_a, const void *packed_b, con
         return;
     }
     ROWS(LOAD)
-    for (size_t left = n_k / 2, part = left / MR + 1, row = 0; left; row++) {
+    for (size_t left = n_k / 2, part = left / WM_TILE_FETCHES + 1, i = 0; left; i++) {
         size_t n = min_size(part, left);
         left -= n;
-        fetch(next, row * ldc, NR);
+        if (i < MR)
+            fetch(ahead->c, i * ldc, NR);
+        fetch_far(ahead->from, i * ahead->step, ahead->n);
         for (; n; n--, a += MR, b += NR) {
             const __m512bh b0 = (__m512bh)_mm512_loadu_si512(b);
             const __m512bh b1 = (__m512bh)_mm512_loadu_si512(b + 16);

@@ -61,9 +61,10 @@ typedef float accumulator;
 #endif
 
 static void run(size_t n_k, const void *packed_a, const void *packed_b, const float *from,
-                size_t ld_from, float *c, size_t ldc, bool narrow, const float *next)
+                size_t ld_from, float *c, size_t ldc, bool narrow,
+                const struct wm_tile_ahead *ahead)
 {
-    (void)next;
+    (void)ahead;
     const float *a = packed_a, *b = packed_b;
     const size_t n = narrow ? NR / 2 : NR;
     accumulator sum[MR][NR] = {{0}};

@@ -200,7 +200,8 @@ static void one_rounding(const struct wm_kernels *k)
             b[j] = x[1];
         for (size_t j = 0; j < WM_TILE_MAX_ROWS * WM_TILE_MAX_COLS; j++)
             c[j] = x[2];
-        tile->run(1, a, b, c, tile->nr, c, tile->nr, false, c);
+        const struct wm_tile_ahead ahead = {.c = c};
+        tile->run(1, a, b, c, tile->nr, c, tile->nr, false, &ahead);
         unsigned wrong = 0;
         for (size_t j = 0; j < tile->mr * tile->nr; j++) {
             float want = fmaf(a[j / tile->nr], x[1], x[2]);

@@ -138,6 +138,24 @@ static void check_rows(const struct wm_kernels *k, size_t n)
     }
 }
 
+/* The sums of columns as one number after the other gives them, to the bit. */
+static void check_add_rows(const struct wm_kernels *k, size_t n)
+{
+    enum { ROWS = 7 };
+    float x[ROWS][N + 16], y[N], want[N];
+    fill(&x[0][0], sizeof x / sizeof(float), 5);
+    fill(y, N, 1);
+    memcpy(want, y, sizeof y);
+    for (size_t i = 0; i < n; i++) {
+        float sum = 0;
+        for (size_t row = 0; row < ROWS; row++)
+            sum += x[row][i];
+        want[i] += sum;
+    }
+    k->add_rows(y, &x[0][0], N + 16, ROWS, n);
+    CHECK_(memcmp(y, want, sizeof y) == 0, "%s: add_rows of %zu columns", k->name, n);
+}
+
 struct outputs {
     float x[16][N + 16];
 };
@@ -202,6 +220,7 @@ int main(void)
             check_rope(*k, n);
             check_swiglu(*k, n);
             check_rows(*k, n);
+            check_add_rows(*k, n);
         }
         same_bits(*k);
         nan_survives(*k);
