@@ -96,7 +96,7 @@ train() {
     # a recipe's options stand last, and win
     if ! "$wetmill" train "$data/shards" -o "$dir/model" -j "$threads" ${time:+--time "$time"} \
         ${steps:+--steps "$steps"} --seed "$seed" --dtype "$dtype" --validate-every "$validate_every" \
-        --validation-tokens "$validation_tokens" --checkpoint-every 0 "$@" >"$dir/output" 2>&1; then
+        --validation-tokens "$validation_tokens" --sample-every 0 --checkpoint-every 0 "$@" >"$dir/output" 2>&1; then
         echo "$name has failed: $(tail -n 1 "$dir/output")"
         return 0
     fi

@@ -17,14 +17,18 @@
             WM_OPTION_SPEED                                                                     \
     }
 
-/* Learning rates are for AdamW: the usual ones for these widths, higher for the smallest. */
+/* Found by bench/quality.sh at widths 256 and 384; the rest follows from them by width. */
+#define RATES(adamw, muon)                                                     \
+    {                                                                          \
+        [WM_TRAIN_ADAMW] = adamw, [WM_TRAIN_SGD] = 0.1, [WM_TRAIN_MUON] = muon \
+    }
 const struct wm_train_size wm_train_sizes[] = {
-    {"tiny", 2, 4, 128, 8, 4e-3},
-    {"mini", 4, 4, 256, 16, 2e-3},
-    {"small", 6, 6, 384, 32, 1e-3},
-    {"base", 12, 12, 768, 64, 6e-4},
-    {"medium", 24, 16, 1024, 64, 3e-4},
-    {"large", 36, 20, 1280, 64, 2.5e-4},
+    {"tiny", 2, 4, 128, 8, RATES(4e-3, 1e-2)},
+    {"mini", 6, 4, 256, 16, RATES(2e-3, 6e-3)},
+    {"small", 6, 6, 384, 32, RATES(1e-3, 4e-3)},
+    {"base", 12, 12, 768, 64, RATES(6e-4, 2e-3)},
+    {"medium", 24, 16, 1024, 64, RATES(3e-4, 1.5e-3)},
+    {"large", 36, 20, 1280, 64, RATES(2.5e-4, 1e-3)},
     {0},
 };
 enum { SIZE_SMALL = 2 };
@@ -65,11 +69,11 @@ const struct wm_option wm_train_option_table[] = {
              "sequences of the first step of batch_ramp"),
     WM_COUNT(O, batch_ramp, 0, 0, WM_TRAIN_STEPS_MAX, "steps",
              "steps in which the batch grows from batch_start to batch; 0 = it does not"),
-    WM_CHOICE(O, optimizer, optimizers, WM_TRAIN_ADAMW,
+    WM_CHOICE(O, optimizer, optimizers, WM_TRAIN_MUON,
               "what makes steps of gradients; muon: for the layers' matrices, adamw for the rest"),
-    WM_REAL(O, learning_rate, 0, 0, 10, "", "highest learning rate; 0 = by size"),
-    WM_REAL(O, min_lr, 0.1, 0, 1, "share", "learning rate at the end, as a share of the highest"),
-    WM_CHOICE(O, schedule, schedules, WM_SCHEDULE_COSINE,
+    WM_REAL(O, learning_rate, 0, 0, 10, "", "highest learning rate; 0 = by size and optimizer"),
+    WM_REAL(O, min_lr, 0, 0, 1, "share", "learning rate at the end, as a share of the highest"),
+    WM_CHOICE(O, schedule, schedules, WM_SCHEDULE_LINEAR,
               "how the learning rate falls after warm-up; wsd: at the end alone"),
     WM_COUNT(O, warmup, 100, 0, WM_TRAIN_STEPS_MAX, "steps",
              "steps of rising learning rate; at most a fifth of all"),

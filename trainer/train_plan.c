@@ -23,7 +23,7 @@ struct wm_train_options wm_train_options_resolve(const struct wm_train_options *
     o.heads = o.heads ? o.heads : size->heads;
     o.width = o.width ? o.width : size->width;
     o.batch = o.batch ? o.batch : size->batch;
-    o.learning_rate = o.learning_rate > 0 ? o.learning_rate : size->learning_rate;
+    o.learning_rate = o.learning_rate > 0 ? o.learning_rate : size->learning_rate[o.optimizer];
     return o;
 }
 

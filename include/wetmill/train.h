@@ -40,7 +40,7 @@ enum wm_train_dtype {
     WM_DTYPE_FLOAT32,
     WM_DTYPE_BFLOAT16, /**< Factors of products are rounded to bfloat16; sums stay float32. */
 };
-enum wm_train_optimizer { WM_TRAIN_ADAMW, WM_TRAIN_SGD, WM_TRAIN_MUON };
+enum wm_train_optimizer { WM_TRAIN_ADAMW, WM_TRAIN_SGD, WM_TRAIN_MUON, WM_N_TRAIN_OPTIMIZERS };
 enum wm_train_schedule {
     WM_SCHEDULE_COSINE,   /**< Half a cosine to min_lr (Loshchilov and Hutter 2017). */
     WM_SCHEDULE_LINEAR,   /**< A line to min_lr. */
@@ -108,7 +108,7 @@ extern const struct wm_option wm_train_option_table[];
 struct wm_train_size {
     const char *name;
     uint64_t layers, heads, width, batch;
-    double learning_rate;
+    double learning_rate[WM_N_TRAIN_OPTIMIZERS]; /**< For each enum wm_train_optimizer. */
 };
 extern const struct wm_train_size wm_train_sizes[]; /**< Ends with {0}. */
 

@@ -170,7 +170,7 @@ static void check_keeping(void)
 /* Everything that is off by default, at once: stopped at every step, it comes to the same. */
 static void check_all_options(void)
 {
-    static const int kinds[] = {WM_TRAIN_MUON, WM_TRAIN_SGD};
+    static const int kinds[] = {WM_TRAIN_ADAMW, WM_TRAIN_SGD};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         struct wm_train_result result, stopped;
         options = small_options();
@@ -183,11 +183,11 @@ static void check_all_options(void)
         options.init = WM_INIT_HE;
         options.zero_output = true;
         options.dropout = 0.1;
-        const char *whole = i ? "sgd" : "muon", *parts = i ? "sgd-parts" : "muon-parts";
-        CHECK_OK(train(whole, i ? "work-sgd" : "work-muon", 2, &result), err);
+        const char *whole = i ? "sgd" : "adamw", *parts = i ? "sgd-parts" : "adamw-parts";
+        CHECK_OK(train(whole, i ? "work-sgd" : "work-adamw", 2, &result), err);
         CHECK_U64(result.n_tokens, 17 * (1 + 1 + 2 + 3 + 3 + 4 + 6 * 5));
         CHECK(!same_files(in_top("one/model.safetensors"),
-                          in_top(i ? "sgd/model.safetensors" : "muon/model.safetensors")));
+                          in_top(i ? "sgd/model.safetensors" : "adamw/model.safetensors")));
         for (unsigned step = 1; step < 12; step++)
             CHECK_FAILS(train_until(parts, "work-parts", 1, &stopped), WM_E_CANCELLED, err, "");
         CHECK_OK(train_until(parts, "work-parts", 0, &stopped), err);
@@ -284,6 +284,8 @@ static void check_best(void)
     struct wm_train_result whole, parts, last;
     options = small_options();
     options.steps = 40;
+    options.optimizer = WM_TRAIN_ADAMW;
+    options.schedule = WM_SCHEDULE_CONSTANT;
     options.learning_rate = 0.3;
     options.validate_every = 2;
     options.early_stop = 3;
