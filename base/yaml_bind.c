@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A map's entries into the option tables of their owners. */
+#include <stdio.h>
+
 #include "wetmill/file.h"
 #include "wetmill/yaml.h"
 
@@ -25,6 +27,19 @@ static int wants(const struct wm_option *option, const struct wm_yaml_node *node
     return status;
 }
 
+int wm_hint_names(struct wm_error *err, struct wm_str word, const char *const *names, size_t n)
+{
+    enum { LISTED = 12 }; /* more would not be read */
+    const char *nearest = wm_nearest(word, names, n);
+    char list[256] = "";
+    size_t len = 0;
+    if (nearest)
+        return wm_error_hint(err, "did you mean \"%s\"?", nearest);
+    for (size_t i = 0; i < n && n <= LISTED && len < sizeof list; i++)
+        len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "", names[i]);
+    return len && len < sizeof list ? wm_error_hint(err, "known here: %s", list) : err->status;
+}
+
 static int unknown_key(const struct binding *b, const struct wm_yaml_node *key,
                        struct wm_error *err)
 {
@@ -34,12 +49,9 @@ static int unknown_key(const struct binding *b, const struct wm_yaml_node *key,
         names[n++] = o->name;
     for (size_t i = 0; b->other_keys && b->other_keys[i] && i < WM_YAML_TABLE; i++)
         names[n++] = b->other_keys[i];
-    const char *nearest = wm_nearest(key->text, names, n);
-    int status = wm_yaml_fail(key, err, "there is no setting \"%.*s\" here",
-                              (int)(key->text.len < 64 ? key->text.len : 64), key->text.ptr);
-    if (nearest)
-        return wm_error_hint(err, "did you mean \"%s\"?", nearest);
-    return status;
+    (void)wm_yaml_fail(key, err, "there is no setting \"%.*s\" here",
+                       (int)(key->text.len < 64 ? key->text.len : 64), key->text.ptr);
+    return wm_hint_names(err, key->text, names, n);
 }
 
 /* ---- paths ---- */

@@ -165,6 +165,8 @@ static int run(struct cli *cli)
     if (!status) {
         d.whole = !wm_tokenizer_decodes_in_parts(d.tok);
         status = decode_file(&d, file, &err);
+        if (status)
+            (void)wm_error_where(&err, "%s", cli->n_operands ? cli->operands[0] : "standard input");
     }
     wm_file_close(file);
     wm_ids_done(&d.ids);

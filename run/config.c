@@ -69,8 +69,21 @@ static int no_stage(const struct wm_yaml_node *at, struct wm_str name, struct wm
         (void)wm_yaml_fail(at, err, "there is no stage \"%.*s\"", (int)name.len, name.ptr);
     else
         (void)wm_fail(err, WM_E_CONFIG, "there is no stage \"%.*s\"", (int)name.len, name.ptr);
+    for (size_t i = 0; i < name.len && !at; i++)
+        if (strchr(", =", name.ptr[i]))
+            return wm_error_hint(err, "each stage has a -s of its own: -s NAME:OPTION=VALUE:…");
     return nearest ? wm_error_hint(err, "did you mean \"%s\"?", nearest)
                    : wm_error_hint(err, "wetmill stages lists them");
+}
+
+static int no_option(const struct wm_option *table, struct wm_str name, struct wm_error *err)
+{
+    const char *names[WM_YAML_TABLE];
+    size_t n = 0;
+    for (const struct wm_option *o = table; o->type && n < WM_YAML_TABLE; o++)
+        names[n++] = o->name;
+    (void)wm_fail(err, WM_E_CONFIG, "there is no option \"%.*s\"", (int)name.len, name.ptr);
+    return wm_hint_names(err, name, names, n);
 }
 
 /* "option=value:option=value" */
@@ -91,8 +104,7 @@ static int set_pairs(const struct wm_option *table, void *target, struct wm_str 
         struct wm_str value = {equals + 1, pair.len - name.len - 1};
         const struct wm_option *option = wm_option_find(table, name);
         if (!option)
-            return wm_fail(err, WM_E_CONFIG, "there is no option \"%.*s\"", (int)name.len,
-                           name.ptr);
+            return no_option(table, name, err);
         status = wm_option_set(option, target, value, arena, err);
     }
     return status;

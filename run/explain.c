@@ -17,6 +17,16 @@ static int check_stdin(const struct wm_run *run, struct wm_error *err)
     return 0;
 }
 
+static int check_directory(const char *path, struct wm_error *err)
+{
+    struct wm_error ignored;
+    struct wm_stat stat;
+    if (!wm_exists(path) || wm_stat(path, &stat, &ignored) || stat.is_dir)
+        return 0;
+    (void)wm_fail(err, WM_E_CONFIG, "this is a file, where a directory is wanted");
+    return wm_error_where(err, "%s", path);
+}
+
 int wm_run_check(const struct wm_run *run, struct wm_error *err)
 {
     bool any = false;
@@ -40,6 +50,10 @@ int wm_run_check(const struct wm_run *run, struct wm_error *err)
             wm_fail(err, WM_E_CONFIG, "no output directory is given");
             return wm_error_hint(err, "add output: DIR to the configuration, or -o DIR");
         }
+        status =
+            check_directory(run->directory[id] ? run->directory[id] : run->options.output, err);
+        if (status)
+            return status;
     }
     if (any)
         return check_stdin(run, err);

@@ -158,11 +158,13 @@ static int set_template(struct wm_bpe_trainer *trainer, const struct wm_tokenize
 static int set_pattern(struct wm_bpe_trainer *trainer, const struct wm_tokenizer_options *o,
                        struct wm_error *err)
 {
+    if (o->split != WM_SPLIT_PATTERN && o->pattern) {
+        (void)wm_fail(err, WM_E_CONFIG, "pattern is given, but split is %s", splits[o->split]);
+        return wm_error_hint(err, "say split pattern, too");
+    }
     if (o->split != WM_SPLIT_PATTERN)
-        return o->pattern ? wm_fail(err, WM_E_CONFIG, "pattern is given, but split is %s",
-                                    splits[o->split])
-                          : bpe_pattern_new(wm_str_of(bpe_digits_pattern(o->split, o->digits)),
-                                            &trainer->pattern, err);
+        return bpe_pattern_new(wm_str_of(bpe_digits_pattern(o->split, o->digits)),
+                               &trainer->pattern, err);
     if (!o->pattern)
         return wm_fail(err, WM_E_CONFIG, "split is pattern, but pattern is not given");
     if (o->digits != WM_DIGITS_PATTERN)

@@ -77,12 +77,14 @@ static int check_heads(const struct wm_model_config *c, struct wm_error *err)
     if (wm_model_parts(c)->positions == WM_POSITIONS_ROTARY && c->head_dim % 2)
         return wm_fail(err, WM_E_CONFIG, "heads of %u channels: rotary positions turn pairs",
                        c->head_dim);
-    if (c->architecture == WM_ARCH_GPT2 &&
-        (c->n_kv_head != c->n_head || (uint64_t)c->n_head * c->head_dim != c->n_embd))
+    if (c->architecture == WM_ARCH_GPT2 && c->n_kv_head != c->n_head)
         return wm_fail(err, WM_E_CONFIG,
-                       "%u heads of %u channels (%u for keys) do not divide a "
-                       "width of %u, as gpt2 asks",
-                       c->n_head, c->head_dim, c->n_kv_head, c->n_embd);
+                       "gpt2 has a key/value head for each of its %u heads, not %u in all",
+                       c->n_head, c->n_kv_head);
+    if (c->architecture == WM_ARCH_GPT2 && (uint64_t)c->n_head * c->head_dim != c->n_embd)
+        return wm_fail(err, WM_E_CONFIG,
+                       "gpt2 has a width of heads by channels: %u by %u is not %u", c->n_head,
+                       c->head_dim, c->n_embd);
     return 0;
 }
 

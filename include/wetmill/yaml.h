@@ -76,6 +76,10 @@ bool wm_yaml_is_null(const struct wm_yaml_node *node);
 __attribute__((format(printf, 3, 4))) int wm_yaml_fail(const struct wm_yaml_node *node,
                                                        struct wm_error *err, const char *fmt, ...);
 
+/** Hint at the name that `word` may stand for, or, if none is near, at all of them where they are few.
+ *  Returns err->status. */
+int wm_hint_names(struct wm_error *err, struct wm_str word, const char *const *names, size_t n);
+
 /** Say that an error happened at `node`, unless a place is known. Returns err->status. */
 int wm_yaml_at(const struct wm_yaml_node *node, struct wm_error *err);
 

@@ -233,6 +233,8 @@ static void test_bind_refusals(void)
     CHECK_STR(wm_str_of(err.hint), WM_STR("did you mean \"lines\"?"));
     check_bind_fails("stage: 3\n", "test.yaml:1:1", "no setting \"stage\"");
     CHECK_STR(wm_str_of(err.hint), WM_STR("did you mean \"stages\"?"));
+    check_bind_fails("other: 3\n", "test.yaml:1:1", "no setting \"other\"");
+    CHECK(strstr(err.hint, "known here: ") && strstr(err.hint, "lines"));
     check_bind_fails("scope: grup\n", "test.yaml:1:8", "one of all, group");
     CHECK_STR(wm_str_of(err.hint), WM_STR("did you mean \"group\"?"));
     check_bind_fails("just text\n", "test.yaml:1:1", "name: value");

@@ -15,6 +15,7 @@ expect 2 'empty: mix: there is no shards.json' "$w" train shards -o other --mix 
 expect 2 'mix takes DIR=WEIGHT' "$w" train shards -o other --mix shards
 expect 2 'rope_theta 500000: gpt2 has no rotary positions' "$w" train shards -o other --rope-theta 5e5
 expect 2 'always its token embedding' "$w" train shards -o other --no-tied
+expect 2 'gpt2 has a key/value head for each of its 6 heads, not 2 in all' "$w" train shards -o other --kv-heads 2
 holds 'nothing was written' test ! -e other -a ! -e other.work
 
 # Ctrl-C in mid-run, then the same command: the bytes of an undisturbed run

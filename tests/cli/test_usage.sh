@@ -28,6 +28,12 @@ expect 2 'did you mean "length"' "$w" corpus build -o o -s lenght x
 expect 2 'line-repeat' "$w" corpus build -o o -s line-repeat:max_share=7 x
 expect 2 'stage language: .*model is missing' "$w" corpus build -o o -s language x
 expect 2 'no option "max_shrae"' "$w" corpus build -o o -s line-repeat:max_shrae=1 x
+expect 2 'did you mean "max_share"' "$w" corpus build -o o -s line-repeat:max_shrae=1 x
+expect 2 'hint: known here: .*min_characters' "$w" corpus build -o o -s length:least=1 x
+expect 2 'each stage has a -s of its own' "$w" corpus build -o o -s length,normalize x
+: >file
+expect 2 'file: this is a file, where a directory is wanted' "$w" corpus build -o file file
+expect 2 'hint: say split pattern, too' "$w" tokenizer train -o o --pattern . file
 expect 2 'takes no "b"' "$w" train a b -o c
 expect 2 'wants a tokenizer' "$w" shards build -o o x
 expect 1 'No such file' "$w" tokenizer encode -t nowhere
