@@ -126,7 +126,7 @@ pause() { sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"; }
 
 # stop_once NUMBER: a start and a signal, or two, at a moment of its life.
 stop_once() {
-    local log=stop$1.log pid code first=KILL second= want
+    local log=stop$1.log pid code first=KILL second="" want
     case $((RANDOM % 10)) in
     6) first=INT ;;
     7) first=TERM ;;

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2154
 # Sourced by crash.sh: make_job DIR WETMILL SOURCE writes a run of every step, with all it reads, from
 # the sample crawl. The inputs are of every kind that is read: gzip with a member for some records,
 # gzip and plain text in one piece, zstd in frames, JSON lines in all three; and one file so large,
