@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: scorers/ccnet_line.c scorers/ccnet_map.c scorers/ccnet_text.c base/charmap_run.c */
 /* CCNet's normalisation of any bytes equals the plain version, and all ways to run its maps agree.
  * First byte: flags; second: Unicode version. */
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: pipeline/ccnet_source.c pipeline/ccnet_source_text.c */
 #include "reading_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: trainer/checkpoint.c without put put_padding put_text put_numbers put_head put_directory
+ * put_arrays put_all move move_hash file_bytes wm_checkpoint_bytes wm_checkpoint_save
+ * trainer/checkpoint_arrays.c */
 /* A checkpoint's sizes never lead outside it. The checksum is put right first: without that, no
  * mutation would get past it. */
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: trainer/choices_read.c */
 /* A row of multiple choice that is taken keeps what its header promises. */
 #include <stdlib.h>
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: scorers/fasttext_dictionary.c scorers/fasttext_file.c scorers/fasttext_matrix.c
+ * scorers/fasttext_features.c scorers/fasttext_predict.c */
 /* A classifier's sizes never lead outside its file, and what is read can be used. */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: base/gguf_read.c tokenizer/gguf_vocab.c tokenizer/sentencepiece_gguf_read.c */
 /* GGUF files from anywhere: refused, or a tokenizer that is written and read again as the same. */
 #include "vocabulary_fuzz.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: stages/hash_set.c stages/hash_set_merge.c */
 /* A hash set, as it is and with its checksums set right. What is taken is looked up and merged with
  * itself: every hash is found, and the result holds each once. */
 #include <stdio.h>

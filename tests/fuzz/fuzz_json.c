@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: base/json_read.c base/json_write.c */
 /* The JSON reader takes what jansson takes (but for depth and the range of numbers), and what it
  * takes survives being written and read again. */
 #include <jansson.h>
@@ -37,9 +38,43 @@ static int copy_array(struct wm_json *r, struct wm_json_out *w, struct wm_error 
     return more;
 }
 
+/* As it stands; and what can be read as a number is written and read as the same one. */
+static int copy_number(struct wm_json *r, struct wm_json_out *w, struct wm_error *err)
+{
+    struct wm_json whole = *r, real = *r, again;
+    struct wm_json_out out;
+    struct wm_error ignored;
+    struct wm_str s;
+    struct wm_buf buf;
+    uint64_t n, n_again;
+    double x, x_again;
+    wm_buf_init(&buf, 1 << 10);
+    if (wm_json_u64(&whole, &n, &ignored) == 0) {
+        wm_json_out_open(&out, &buf, &ignored);
+        wm_json_put_u64(&out, n);
+        wm_json_open(&again, wm_buf_str(&buf), r->arena);
+        if (out.status || wm_json_u64(&again, &n_again, &ignored) || n != n_again)
+            abort();
+    }
+    buf.len = 0;
+    if (wm_json_real(&real, &x, &ignored) == 0) {
+        wm_json_out_open(&out, &buf, &ignored);
+        wm_json_put_real(&out, x, -1);
+        wm_json_open(&again, wm_buf_str(&buf), r->arena);
+        if (out.status || wm_json_real(&again, &x_again, &ignored) || x != x_again)
+            abort();
+    }
+    wm_buf_done(&buf);
+    int status = wm_json_skip(r, &s, err);
+    if (!status)
+        wm_json_put_raw(w, s);
+    return status;
+}
+
 static int copy_value(struct wm_json *r, struct wm_json_out *w, struct wm_error *err)
 {
     struct wm_str s;
+    bool flag;
     int status;
     switch (wm_json_peek(r)) {
     case WM_JSON_OBJECT:
@@ -53,11 +88,19 @@ static int copy_value(struct wm_json *r, struct wm_json_out *w, struct wm_error 
         if (!status)
             wm_json_put_str(w, s);
         return status;
-    default:
-        status = wm_json_skip(r, &s, err);
+    case WM_JSON_TRUE:
+    case WM_JSON_FALSE:
+        status = wm_json_bool(r, &flag, err);
         if (!status)
-            wm_json_put_raw(w, s);
+            wm_json_put_bool(w, flag);
         return status;
+    case WM_JSON_NUMBER:
+        return copy_number(r, w, err);
+    case WM_JSON_NULL:
+        wm_json_put_null(w);
+        return wm_json_skip(r, NULL, err);
+    default:
+        return wm_json_skip(r, &s, err); /* fails */
     }
 }
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: scorers/ngram_kenlm.c scorers/ngram_probing.c scorers/ngram_trie.c
+ * scorers/ngram_trie_open.c */
 /* A KenLM file's sizes and pointers never lead outside it, nor into an endless search. */
 #include <stdint.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: base/lock_holder.c */
 /* A lock file's text: what is taken for one is written again as it was. */
 #include <stdlib.h>
 #include <string.h>
@@ -19,5 +20,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         holder.started != again.started)
         abort();
     (void)wm_holder_dead(&holder, 0, 0, why);
+    (void)wm_holder_dead(&holder, 0, INT64_MAX, why);
+    wm_holder_self(&again); /* the same process number and start, but on this machine */
+    if (!wm_holder_is_here(&again) || wm_holder_dead(&again, 0, 0, why))
+        abort();
+    again.pid = holder.pid;
+    again.started = holder.started;
+    (void)wm_holder_dead(&again, 0, INT64_MAX, why);
     return 0;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: tokenizer/merges_file.c */
 /* vocab.json, merges.txt and special_tokens_map.json from anywhere, separated by NUL bytes: refused,
  * or a tokenizer that is written and read again as the same. */
 #include "vocabulary_fuzz.h"

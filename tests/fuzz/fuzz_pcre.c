@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: tokenizer/split.c tokenizer/split_pcre.c */
 /* Any pattern on any text: the first line is the pattern, the rest the text. The pieces joined are
  * the text, and machine code and interpreter agree. */
 #include <stdlib.h>
@@ -12,6 +13,20 @@ static void check(bool ok)
 {
     if (!ok)
         abort();
+}
+
+/* Several at a time, the same. */
+static void check_many(struct bpe_splitter *s, struct wm_str text, const size_t *ends, int n)
+{
+    enum { MANY = 7 };
+    struct wm_error err;
+    uint32_t some[MANY];
+    int m = 0, more;
+    bpe_split(s, text);
+    while ((more = bpe_next_pieces(s, some, MANY, &err)) > 0)
+        for (int i = 0; i < more; i++, m++)
+            check(m < n && some[i] == ends[m]);
+    check(more == WM_E_LIMIT || m == n);
 }
 
 /* Ends of the pieces; returns how many, or a negative status. */
@@ -36,6 +51,8 @@ static int split(struct wm_str pattern, struct wm_str text, size_t *ends)
         ends[n++] = done;
     }
     check(more == WM_E_LIMIT || done == text.len);
+    if (!more)
+        check_many(s, text, ends, n);
     bpe_splitter_free(s);
     bpe_pattern_free(p);
     return more ? more : n;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: stages/rejoin_rows.c */
 /* Minified rows: whatever a file holds is refused in words or read; ids that are read rise. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: trainer/safetensors.c */
 /* Whatever the safetensors reader takes can be read: every tensor is found by its name and lies
  * inside the file. */
 #include <stdlib.h>

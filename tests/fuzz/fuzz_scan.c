@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: tokenizer/scan_plain.c tokenizer/scan_sse2.c tokenizer/scan_avx2.c
+ * tokenizer/scan_class.c */
 /* Scanners against PCRE2: the valid UTF-8 at the start of the input is split by every named pattern
  * and every path. */
 #include <stdlib.h>

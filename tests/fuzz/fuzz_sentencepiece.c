@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: scorers/protobuf.c scorers/sp_file.c scorers/sp_vocabulary.c scorers/sp_normalise.c
+ * scorers/sp_encode.c scorers/sp_unigram.c scorers/sp_bpe.c scorers/sp_decode.c
+ * tokenizer/sentencepiece.c */
 /* A model's sizes, offsets and scores never lead outside, and what is read can be used: its pieces
  * cover the normalised text, and can be decoded. As a tokenizer it gives the same, in chunks and in
  * parts as at once. */

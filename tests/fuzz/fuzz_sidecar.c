@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: tokenizer/shard_sidecar_read.c */
 /* First byte even: u16 LE number of rows, then the plain bytes of a frame. Odd: a sidecar, whose
  * checksum is made right first, so that the rest is reached. */
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "tokenizer/shard_sidecar.h"
 
@@ -23,6 +26,25 @@ static void fuzz_frame(const uint8_t *data, size_t size)
     wm_arena_done(&arena);
 }
 
+/* The same from a file. */
+static void open_file(const unsigned char *bytes, size_t size, struct wm_str recipe)
+{
+    static char base[64], path[80];
+    struct wm_error err;
+    struct wm_sidecar *sidecar = NULL;
+    if (!base[0]) {
+        (void)snprintf(base, sizeof base, "fuzz-sidecar.%ld", (long)getpid());
+        (void)snprintf(path, sizeof path, "%s.prov.zst", base);
+    }
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(bytes, 1, size, file) != size || fclose(file))
+        abort();
+    if (wm_sidecar_open(base, &sidecar, &err) || !wm_str_eq(wm_sidecar_recipe(sidecar), recipe))
+        abort();
+    wm_sidecar_close(sidecar);
+    (void)unlink(path);
+}
+
 static void fuzz_file(const uint8_t *data, size_t size)
 {
     struct wm_error err;
@@ -42,6 +64,7 @@ static void fuzz_file(const uint8_t *data, size_t size)
             (void)wm_sidecar_read(sidecar, n - 1 - i, &arena, &row, &err);
         }
         (void)wm_sidecar_check(sidecar, &err);
+        open_file(copy, size, wm_sidecar_recipe(sidecar));
     }
     wm_sidecar_close(sidecar);
     wm_arena_done(&arena);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: tokenizer/ranks.c base/base64.c */
 /* `.tiktoken` files from anywhere: refused, or a tokenizer; one with all bytes is written and read
  * again as the same. */
 #include "vocabulary_fuzz.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: tokenizer/json_parts.c tokenizer/read_json.c tokenizer/template.c */
 /* tokenizer.json from anywhere: refused, or a tokenizer that gives every text back (or says which
  * byte it lacks), and that is written and read again as the same. */
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: base/yaml_load.c base/yaml_tree.c base/yaml_bind.c base/yaml_set.c */
 /* Loading, overriding and binding a configuration; every refusal must say where and why. The text up to the first
  * NUL is the file, what follows is one --set. */
 #include <stdlib.h>

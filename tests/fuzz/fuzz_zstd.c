@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: pipeline/members_zstd.c pipeline/zstd_frames.c */
 #include "reading_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -95,6 +95,10 @@ static inline int fuzz_read(const uint8_t *data, size_t size, enum wm_codec code
     fuzz_must(report.tally.bytes == report.tally.bytes_in_records + report.tally.bytes_skipped);
     fuzz_must(codec != WM_CODEC_NONE || report.tally.bytes == size);
     wm_source_end(&source);
+    if (size % 16 == 0) { /* else memory is kept for the next one, as a reader does */
+        wm_members_done(&members);
+        wm_source_done(&source);
+    }
     wm_maker_done(&maker);
     wm_report_done(&report);
     return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stands in for libFuzzer's main: runs the target over every file of the directory given. */
+/* Stands in for libFuzzer's main: runs the target over every file of the directories given. Those
+ * behind the first may be absent. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,22 +24,32 @@ static int replay(const char *path)
     return 1;
 }
 
-int main(int argc, char **argv)
+static int replay_all(const char *name)
 {
     int n = 0;
-    DIR *dir = argc > 1 ? opendir(argv[1]) : NULL;
-    if (!dir) {
-        (void)fprintf(stderr, "usage: %s CORPUS-DIRECTORY\n", argv[0]);
-        return 1;
-    }
+    DIR *dir = opendir(name);
+    if (!dir)
+        return 0;
     for (struct dirent *e; (e = readdir(dir)) != NULL;) {
         char path[4096];
         if (e->d_name[0] == '.')
             continue;
-        (void)snprintf(path, sizeof path, "%s/%s", argv[1], e->d_name);
+        (void)snprintf(path, sizeof path, "%s/%s", name, e->d_name);
         n += replay(path);
     }
     (void)closedir(dir);
+    return n;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        (void)fprintf(stderr, "usage: %s CORPUS-DIRECTORY…\n", argv[0]);
+        return 1;
+    }
+    int committed = replay_all(argv[1]), n = committed;
+    for (int i = 2; i < argc; i++)
+        n += replay_all(argv[i]);
     (void)printf("%d inputs replayed\n", n);
-    return n ? 0 : 1;
+    return committed ? 0 : 1;
 }

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Runs fuzz targets of the preset fuzz, as many at once as there are processors, each from its
+# committed seeds (tests/fuzz/corpus), those cut out of the crawl files (seeds.sh) and what earlier
+# runs found (build/fuzz/found/TARGET). An input that crashes, leaks, takes over 20 s or over 2 GiB
+# fails the target and stays in build/fuzz/failures.
+# run.sh [--seconds N] [TARGET…]; 600 seconds each if not said, all targets if none is named.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+seconds=600
+if [ "${1-}" = --seconds ]; then
+    seconds=$2
+    shift 2
+fi
+[ $# -gt 0 ] || set -- $(ls tests/fuzz/fuzz_*.c | sed -E 's/.*fuzz_(.*)\.c/\1/')
+export build=$PWD/build/fuzz seconds top=$PWD
+mkdir -p "$build/failures" "$build/logs" "$build/work"
+tests/fuzz/seeds.sh "$build/seeds"
+
+# Of a target: "ok" or "FAILED", its name, and libFuzzer's last words about how far it came.
+fuzz_one() {
+    local target=$1 dict=$top/tests/fuzz/$1.dict log=$build/logs/$1.log status=0
+    mkdir -p "$build/found/$target" "$build/seeds/$target"
+    cd "$build/work"
+    "$build/tests/fuzz_$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
+        -print_final_stats=1 -verbosity=1 -artifact_prefix="$build/failures/$target-" \
+        $([ ! -f "$dict" ] || echo "-dict=$dict") "$build/found/$target" \
+        "$top/tests/fuzz/corpus/$target" "$build/seeds/$target" >"$log" 2>&1 </dev/null || status=$?
+    printf '%-7s %-16s %s\n' "$([ $status = 0 ] && echo ok || echo FAILED)" "$target" \
+        "$(grep -oE 'cov: [0-9]+' "$log" | tail -n 1), $(awk '/number_of_executed_units/ { print $2 }' "$log") inputs"
+    [ $status = 0 ] || tail -n 40 "$log" | sed 's/^/    /'
+}
+export -f fuzz_one
+results=$(mktemp)
+trap 'rm -f "$results"' EXIT
+printf '%s\n' "$@" | xargs -P "$(nproc)" -I '{}' bash -c 'fuzz_one {}' | tee "$results"
+failed=$(grep -c '^FAILED' "$results" || true)
+echo "$(($# - failed)) passed, $failed failed"
+[ "$failed" = 0 ]
