@@ -144,7 +144,7 @@ static bool fill_ascii(struct wm_charmap *map)
 
 const struct wm_charmap_path *const *wm_charmap_paths(void)
 {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(WM_PORTABLE)
     static const struct wm_charmap_path *const all[] = {&wm_charmap_avx512, &wm_charmap_avx2,
                                                         &wm_charmap_portable, NULL};
     /* The builtin also asks whether the system saves the wide registers. */

@@ -99,7 +99,7 @@ static inline const unsigned char *wm_charmap_run(const struct wm_charmap *map,
 
 /* The paths. */
 extern const struct wm_charmap_path wm_charmap_portable;
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(WM_PORTABLE)
 extern const struct wm_charmap_path wm_charmap_avx2, wm_charmap_avx512;
 #endif
 

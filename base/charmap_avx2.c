@@ -3,7 +3,7 @@
  * and what goes is left out by copying what lies between. */
 #include "base/charmap_step.h"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(WM_PORTABLE)
 
 #    include <immintrin.h>
 

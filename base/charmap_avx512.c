@@ -4,7 +4,7 @@
  * up by itself in what has been written; then the bytes that go are squeezed out. */
 #include "base/charmap_step.h"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(WM_PORTABLE)
 
 #    include <immintrin.h>
 

@@ -44,7 +44,7 @@ static inline size_t wm_json_escape_plain(char *out, const char *s, size_t len)
     return (size_t)(to - out);
 }
 
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(WM_PORTABLE)
 /* Bit i: byte i needs an escape. */
 static inline unsigned wm_json_specials(__m128i v)
 {
@@ -75,7 +75,7 @@ static inline char *wm_json_escape_block(char *to, const char *s, size_t len, si
  *  WM_JSON_ESCAPED × len + WM_JSON_SLACK bytes and does not overlap `s`. */
 static inline size_t wm_json_escape(char *out, const char *s, size_t len)
 {
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(WM_PORTABLE)
     char *to = out;
     size_t used;
     for (; len >= 16; s += used, len -= used)

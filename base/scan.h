@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(WM_PORTABLE)
 #    include <emmintrin.h>
 #endif
 
@@ -28,7 +28,7 @@ static inline size_t wm_scan_ascii_plain(const unsigned char *s, size_t len)
 static inline size_t wm_scan_ascii(const unsigned char *s, size_t len)
 {
     size_t i = 0;
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(WM_PORTABLE)
     for (; len - i >= 16; i += 16) {
         __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s + i));
         int high = _mm_movemask_epi8(v);
@@ -63,7 +63,7 @@ static inline size_t wm_scan_characters_plain(const unsigned char *s, size_t len
     return n;
 }
 
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(WM_PORTABLE)
 enum { WM_SCAN_LANES = 255 }; /* steps until a lane of 8 bits might overflow */
 
 /* Sum of the 16 lanes of 8 bits. */
@@ -77,7 +77,7 @@ static inline size_t wm_scan_sum(__m128i lanes)
 static inline size_t wm_scan_count(const unsigned char *s, size_t len, unsigned char c)
 {
     size_t n = 0, i = 0;
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(WM_PORTABLE)
     const __m128i wanted = _mm_set1_epi8((char)c);
     while (len - i >= 16) {
         __m128i lanes = _mm_setzero_si128();
@@ -94,7 +94,7 @@ static inline size_t wm_scan_count(const unsigned char *s, size_t len, unsigned 
 static inline size_t wm_scan_characters(const unsigned char *s, size_t len)
 {
     size_t n = 0, i = 0;
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(WM_PORTABLE)
     const __m128i last = _mm_set1_epi8((char)0xBF); /* as signed numbers: continuations are least */
     while (len - i >= 16) {
         __m128i lanes = _mm_setzero_si128();
@@ -126,7 +126,7 @@ static inline size_t wm_scan_json_plain(const unsigned char *s, size_t len, bool
 static inline size_t wm_scan_json(const unsigned char *s, size_t len, bool *high)
 {
     size_t i = 0;
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(WM_PORTABLE)
     const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
     const __m128i control = _mm_set1_epi8(0x1F);
     for (; len - i >= 16; i += 16) {

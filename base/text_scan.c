@@ -18,7 +18,7 @@ struct wm_text_facts wm_text_copy_plain(char *dst, struct wm_str src)
     };
 }
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(WM_PORTABLE)
 
 #    include <immintrin.h>
 

@@ -31,7 +31,7 @@ size_t wm_text_sound(struct wm_str s);
 size_t wm_utf8_prefix_from(struct wm_str s, size_t sound);
 
 struct wm_text_facts wm_text_copy_plain(char *dst, struct wm_str src);
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(WM_PORTABLE)
 /** Only where __builtin_cpu_supports("avx2"). */
 struct wm_text_facts wm_text_copy_avx2(char *dst, struct wm_str src);
 #endif

@@ -10,9 +10,15 @@ target_compile_options(wm_flags INTERFACE
 if(WM_WERROR)
   target_compile_options(wm_flags INTERFACE -Werror)
 endif()
+if(WM_PORTABLE)
+  target_compile_definitions(wm_flags INTERFACE WM_PORTABLE)
+endif()
+# Hardening of what is used for work; tests/cli/test_hardening.sh looks whether the program has it.
 if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo" OR CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_options(wm_flags INTERFACE -O3 -fstack-protector-strong -U_FORTIFY_SOURCE
-                                            -D_FORTIFY_SOURCE=2)
-  target_link_options(wm_flags INTERFACE -Wl,-z,relro,-z,now)
+                                            -D_FORTIFY_SOURCE=3)
+  target_link_options(wm_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
+  include(CheckPIESupported)
+  check_pie_supported(LANGUAGES C)
   set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 endif()

@@ -6,7 +6,7 @@
 #include "wetmill/ccnet.h"
 #include "wetmill/utf8.h"
 
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(WM_PORTABLE)
 #    include <emmintrin.h>
 #endif
 
@@ -23,7 +23,7 @@ size_t wm_ccnet_line_end_plain(struct wm_str s)
 size_t wm_ccnet_line_end(struct wm_str s)
 {
     size_t i = 0;
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(WM_PORTABLE)
     const __m128i lf = _mm_set1_epi8('\n'), cr = _mm_set1_epi8('\r');
     for (; s.len - i >= 16; i += 16) {
         __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(s.ptr + i));

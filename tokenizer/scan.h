@@ -70,7 +70,7 @@ struct bpe_scan_path {
 const struct bpe_scan_path *const *bpe_scan_paths(void);
 
 extern const struct bpe_scan_path bpe_scan_plain;
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(WM_PORTABLE)
 extern const struct bpe_scan_path bpe_scan_sse2, bpe_scan_avx2;
 #endif
 

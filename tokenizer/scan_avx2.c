@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks read 32 bytes at a time. */
-#if defined(__x86_64__)
+#include "tokenizer/scan.h"
+
+#if defined(__x86_64__) && !defined(WM_PORTABLE)
 
 #    include <immintrin.h>
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks read 16 bytes at a time, with what every x86-64 has. */
-#if defined(__x86_64__)
+#include "tokenizer/scan.h"
+
+#if defined(__x86_64__) && !defined(WM_PORTABLE)
 
 #    include <emmintrin.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trainer/kernels.h"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(WM_PORTABLE)
 
 /* The compiler's builtin also asks whether the system saves the wide registers. */
 const struct wm_kernels *const *wm_kernels_available(void)

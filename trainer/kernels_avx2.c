@@ -2,7 +2,7 @@
 /* AVX2 and FMA. */
 #include "trainer/kernels.h"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(WM_PORTABLE)
 
 #    include <immintrin.h>
 #    include <math.h>

@@ -2,7 +2,7 @@
 /* AVX-512. The bf16 table differs in its matrix tile only. */
 #include "trainer/kernels.h"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(WM_PORTABLE)
 
 #    include <immintrin.h>
 #    include <math.h>

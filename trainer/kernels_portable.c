@@ -4,7 +4,7 @@
 
 #include <math.h>
 #include <string.h>
-#if defined(__SSE2__)
+#if defined(__SSE2__) && !defined(WM_PORTABLE)
 #    include <emmintrin.h>
 #endif
 

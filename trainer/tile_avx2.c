@@ -2,7 +2,7 @@
 /* AVX2 and FMA: a tile of 6 × 16 holds 12 accumulators in the 16 registers. */
 #include "trainer/tile.h"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(WM_PORTABLE)
 
 #    include <immintrin.h>
 

@@ -3,7 +3,7 @@
  * of two multiply-add units. The bf16 tile is the same with pairs of k in place of single ones. */
 #include "trainer/tile.h"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(WM_PORTABLE)
 
 #    include <immintrin.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The matrix tile in standard C. */
 #include <math.h>
-#if defined(__SSE2__)
+#if defined(__SSE2__) && !defined(WM_PORTABLE)
 #    include <emmintrin.h>
 #endif
 
@@ -9,7 +9,7 @@
 
 enum { MR = 4, NR = 16 };
 
-#if defined(__SSE2__) && !defined(__FP_FAST_FMAF)
+#if defined(__SSE2__) && !defined(WM_PORTABLE) && !defined(__FP_FAST_FMAF)
 
 /* Without the instruction fmaf is a slow call. The product of two floats is exact in double, so
  * their sum rounded to double and again to float is right unless the first rounding lands half-way
