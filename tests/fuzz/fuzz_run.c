@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* covers: base/records_file.c without wm_records_out_add wm_records_out_open wm_records_out_write
- * wm_records_out_commit wm_records_out_abandon make_header enter_partition count_alike flush put_le
- * base/records_table.c base/records_merge.c without reduce_fan make_name wm_kway_store */
+/* covers: base/records_merge.c without reduce_fan make_name wm_kway_store */
 /* Runs with any records at all under right checksums, merged: input is u8 size, u8 fold, then the
  * records, half of them in each of two runs. What comes out is sorted, or the merge fails. And the
  * bytes as a table: what is taken can be searched. */

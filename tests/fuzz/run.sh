@@ -22,7 +22,7 @@ fuzz_one() {
     mkdir -p "$build/found/$target" "$build/seeds/$target"
     cd "$build/work"
     "$build/tests/fuzz_$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
-        -print_final_stats=1 -verbosity=1 -artifact_prefix="$build/failures/$target-" \
+        -max_len=65537 -print_final_stats=1 -artifact_prefix="$build/failures/$target-" \
         $([ ! -f "$dict" ] || echo "-dict=$dict") "$build/found/$target" \
         "$top/tests/fuzz/corpus/$target" "$build/seeds/$target" >"$log" 2>&1 </dev/null || status=$?
     printf '%-7s %-16s %s\n' "$([ $status = 0 ] && echo ok || echo FAILED)" "$target" \

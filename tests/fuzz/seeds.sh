@@ -6,7 +6,17 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 data=${WETMILL_DATA:-$top/../shared/data}
 dest=$1
 size=65536
-mkdir -p "$dest"
+mkdir -p "$dest/ccnet_source"
+# What takes limits of many kilobytes to reach is made here rather than kept.
+head='WARC/1.0\nWARC-Type: conversion\nWARC-Target-URI: http://a/\nWARC-Date: 2020-01-01T00:00:00Z\n'
+head+='WARC-Record-ID: <1>\nWARC-Refers-To: <2>\nWARC-Block-Digest: sha1:A\nContent-Type: text/plain\n'
+long() { awk -v n="$1" -v line="$2" 'BEGIN { while (n-- > 0) printf "%s", line; print "" }'; }
+{ printf "${head}Content-Length: 9\n\nT\n" && long 20000 'words and words\n' && printf "${head}Content-Length: 3\n\nabc\n"; } \
+    >"$dest/ccnet_source/long_body"
+{ printf 'WARC/1.0\n' && long 20000 'Name: value\n' && printf "${head}Content-Length: 3\n\nabc\n"; } \
+    >"$dest/ccnet_source/long_header"
+{ printf 'WARC/1.0\n' && long 40000 'longer line' && printf "${head}Content-Length: 3\n\nabc\n"; } \
+    >"$dest/ccnet_source/long_line"
 [ -d "$data" ] || exit 0
 
 # cut TARGET FILE…: the first bytes of each; into the target's folder.
