@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* covers: trainer/text_samples.c without wm_text_samples_add wm_text_samples_write */
 /* Lines of samples that are taken read back as such, and are the bytes that came in. */
 #include <stdlib.h>
 
