@@ -396,6 +396,16 @@ static int write_command(const struct wm_run *run, struct wm_error *err)
     return status;
 }
 
+/* Half-written files that a stop has left go, with the lock held. */
+static int remove_leftovers(const struct wm_run *run, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    int status = run->lock ? wm_remove_leftovers(run->options.output, err) : 0;
+    if (!status && run->lock)
+        status = wm_path_join(path, run->options.output, "log", err);
+    return status || !run->lock ? status : wm_remove_leftovers(path, err);
+}
+
 /* The directory of working state goes when nothing is left in it. */
 static int tidy_work(const struct wm_run *run, struct wm_error *err)
 {
@@ -437,6 +447,8 @@ static int do_steps(struct wm_run *run, enum wm_step_id last, const struct wm_ru
             status = write_root(run, err);
         if (!status && run->command)
             status = write_command(run, err);
+        if (!status)
+            status = remove_leftovers(run, err);
         if (!status)
             status = tidy_work(run, err);
     }
