@@ -104,7 +104,7 @@ uint64_t wm_tracer_tokens(const struct wm_tracer *tracer)
     return tracer->shard.n_tokens;
 }
 
-/* The document's tokens, without its end-of-document token, and as text. */
+/* The tokens of the document's text, without what stands around it, and as text. */
 static int decode(struct wm_tracer *t, const struct wm_trace *trace, const uint32_t **ret_ids,
                   size_t *ret_n, struct wm_error *err)
 {
@@ -114,12 +114,10 @@ static int decode(struct wm_tracer *t, const struct wm_trace *trace, const uint3
         return wm_fail_nomem(err, trace->n_tokens * sizeof *ids, "tokens");
     t->decoded.len = 0;
     wm_shard_read(&t->shard, trace->first_token, trace->n_tokens, ids);
-    size_t n = trace->n_tokens;
-    if (n && wm_token_is_special(t->tokenizer, ids[n - 1]))
-        n--;
     *ret_ids = ids;
-    *ret_n = n;
-    return wm_decode(t->tokenizer, ids, n, false, &t->decoded, err);
+    *ret_n = trace->n_tokens;
+    wm_shard_unframe(t->tokenizer, ret_ids, ret_n);
+    return wm_decode(t->tokenizer, *ret_ids, *ret_n, false, &t->decoded, err);
 }
 
 /* Whether the text is the one the tokens came from: theirs, or, where a normaliser lets it decode to

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <xxhash.h>
 
+#include "tokenizer/bpe.h"
 #include "tokenizer/shard_format.h"
 #include "tokenizer/shard_sidecar.h"
 #include "tokenizer/shard_write.h"
@@ -19,6 +20,8 @@ struct shared {
     uint32_t eod;
     unsigned width;
     uint64_t threshold; /* a text hash below it: validation */
+    uint32_t before[WM_SHARD_FRAME], behind[WM_SHARD_FRAME];
+    size_t n_before, n_behind;
 };
 
 struct local {
@@ -62,6 +65,10 @@ static int sink_open(void *state, const struct wm_env *env, struct wm_error *err
         return wm_error_hint(err, "train it with specials: [<|endoftext|>]");
     }
     shared->width = wm_shard_width(wm_tokenizer_size(tok));
+    if (shared->options.template) {
+        shared->n_before = wm_shard_frame(tok, false, shared->before);
+        shared->n_behind = wm_shard_frame(tok, true, shared->behind);
+    }
     /* A share is at most 0.5, so the product is exact and fits. */
     shared->threshold = (uint64_t)(shared->options.validation_share * 0x1p64);
     return 0;
@@ -117,6 +124,16 @@ static int pack_ids(const struct shared *shared, const struct wm_ids *ids, struc
     return 0;
 }
 
+static int put_ids(struct wm_ids *ids, const uint32_t *more, size_t n, struct wm_error *err)
+{
+    int status = n ? bpe_ids_reserve(ids, n, err) : 0;
+    if (status || !n)
+        return status;
+    memcpy(ids->ids + ids->n, more, n * sizeof *more);
+    ids->n += n;
+    return 0;
+}
+
 /* WM_E_LIMIT: this document is too long for the encoder, the index or the sidecar. */
 static int encode(const struct shared *shared, struct local *local, const struct wm_doc *doc,
                   struct wm_error *err)
@@ -125,7 +142,11 @@ static int encode(const struct shared *shared, struct local *local, const struct
     local->row.len = 0;
     if (doc->path.len >= WM_PATH_MAX)
         return wm_fail(err, WM_E_LIMIT, "a path has %zu bytes", doc->path.len);
-    int status = wm_encode(local->encoder, doc->text, 0, &local->ids, err);
+    int status = put_ids(&local->ids, shared->before, shared->n_before, err);
+    if (!status)
+        status = wm_encode(local->encoder, doc->text, 0, &local->ids, err);
+    if (!status)
+        status = put_ids(&local->ids, shared->behind, shared->n_behind, err);
     if (!status && local->ids.n >= shared->options.max_tokens)
         return wm_fail(err, WM_E_LIMIT, "a document has %zu tokens", local->ids.n);
     return status ? status : wm_sidecar_row(doc, &local->row, err);
@@ -294,13 +315,15 @@ static const struct wm_option options[] = {
              "another seed chooses other documents for validation"),
     WM_COUNT(struct wm_shards_options, max_tokens, INT32_MAX, 1, INT32_MAX, "tokens",
              "leave longer documents out"),
+    WM_BOOL(struct wm_shards_options, template, true,
+            "what the tokenizer puts around a text stands around each document, as <s>"),
     {0},
 };
 
 const struct wm_sink wm_sink_shards = {
     .name = "write-shards",
     .summary = "token shards: Megatron .bin and .idx with a provenance sidecar",
-    .version = 1,
+    .version = 2,
     .options = options,
     .libraries = (const char *const[]){"pcre2", "xxhash", "zstd", NULL},
     .shared_size = sizeof(struct shared),

@@ -16,7 +16,8 @@ const struct wm_option wm_evaluate_option_table[] = {
     {"batch", WM_OPTION_COUNT, WM_OFFSET_(O, batch, uint64_t), 8, 1, 1024, 0, 0, "windows",
      "computed at once", WM_OPTION_SPEED},
     WM_COUNT(O, tokens, 0, 0, 1e15, "tokens", "score only the first of --shards; 0 = all"),
-    WM_TEXT(O, begin, NULL, "special token before each document; default: its end token"),
+    WM_TEXT(O, begin, NULL,
+            "special token before each document; default: the tokenizer's own, else the end"),
     WM_BOOL(O, score_end, 0, "score the end-of-document token behind each document, too"),
     WM_TEXT(O, delimiter, " ", "between context and ending where neither has white space"),
     {0},
@@ -56,6 +57,12 @@ static int resolve(struct wm_evaluator *e, struct wm_error *err)
     e->sum.stride = (uint32_t)stride;
     e->has_begin = e->has_eod = wm_tokenizer_eod(tok, &e->eod);
     e->begin = e->eod;
+    uint32_t before[WM_SHARD_FRAME];
+    const size_t n = wm_shard_frame(tok, false, before);
+    if (n) {
+        e->begin = before[n - 1];
+        e->has_begin = true;
+    }
     if (e->options.begin && *e->options.begin) {
         e->has_begin = wm_tokenizer_special(tok, wm_str_of(e->options.begin), &e->begin);
         if (!e->has_begin)

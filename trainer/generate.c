@@ -8,6 +8,7 @@
 #include "trainer/generator.h"
 #include "wetmill/cancel.h"
 #include "wetmill/progress.h"
+#include "wetmill/shards.h"
 
 /* One text being written into one sequence of a decoder. */
 struct writing {
@@ -54,8 +55,13 @@ static int restart(struct writing *w, uint32_t n, const float **ret_logits, stru
 int wm_generator_prompt(const struct wm_tokenizer *tok, struct wm_encoder *encoder,
                         struct wm_str prompt, struct wm_ids *ids, struct wm_error *err)
 {
-    uint32_t eod;
-    int status = wm_encode(encoder, prompt, 0, ids, err);
+    uint32_t before[WM_SHARD_FRAME], eod;
+    const size_t n = wm_shard_frame(tok, false, before);
+    int status = 0;
+    for (size_t i = 0; i < n && !status; i++)
+        status = add_token(ids, before[i], err);
+    if (!status)
+        status = wm_encode(encoder, prompt, 0, ids, err);
     if (status || ids->n)
         return status;
     if (!wm_tokenizer_eod(tok, &eod))

@@ -24,8 +24,8 @@ struct wm_generator {
 int wm_generator_load(const char *dir, unsigned threads, uint32_t max_batch,
                       struct wm_generator **ret, struct wm_error *err);
 
-/** Append the ids of a prompt; of an empty one the token that ends documents. WM_E_CONFIG: it has
- *  none. */
+/** Append the ids of a prompt, behind what stands before a document in shards (wm_shard_frame). An
+ *  empty one with nothing before it is the token that ends documents. WM_E_CONFIG: it has none. */
 int wm_generator_prompt(const struct wm_tokenizer *tok, struct wm_encoder *encoder,
                         struct wm_str prompt, struct wm_ids *ids, struct wm_error *err);
 /** wm_generate behind such ids, which it takes over (`prompt` is empty then). It needs neither

@@ -33,13 +33,14 @@ static int encode_prompts(struct wm_training *t, struct wm_encoder *encoder, str
 int wm_training_plan_samples(struct wm_training *t, struct wm_error *err)
 {
     struct wm_encoder *encoder = NULL;
-    uint32_t eod;
+    uint32_t before[WM_SHARD_FRAME], eod;
     wm_text_samples_init(&t->samples);
     if (!t->options->sample_every)
         return 0;
-    if (!t->options->sample_prompt.n && !wm_tokenizer_eod(t->tokenizer, &eod)) {
-        wm_training_say(t, "no samples: the tokenizer has no token that ends documents to begin "
-                           "with; sample_prompt gives them one");
+    if (!t->options->sample_prompt.n && !wm_shard_frame(t->tokenizer, false, before) &&
+        !wm_tokenizer_eod(t->tokenizer, &eod)) {
+        wm_training_say(t, "no samples: the tokenizer has no token to begin a document with; "
+                           "sample_prompt gives a beginning");
         return 0;
     }
     int status = wm_encoder_new(t->tokenizer, &encoder, err);

@@ -44,7 +44,8 @@ struct wm_evaluate_options {
     uint64_t batch;        /**< Windows computed at once. Cannot change results. */
     uint64_t tokens;       /**< Shards: only the first windows up to so many tokens, at least one
                                 window; 0 = all. */
-    const char *begin;     /**< Special token before each document; NULL = end of document. */
+    const char *begin;     /**< Special token before each document; NULL = the last that the
+                                tokenizer's template puts there, else the end of document. */
     bool score_end;        /**< Documents: the end-of-document token behind each is scored. */
     const char *delimiter; /**< Choices: between context and ending where no white space is. */
 };

@@ -148,6 +148,17 @@ int wm_sidecar_read(struct wm_sidecar *sidecar, uint64_t row, struct wm_arena *a
                     struct wm_provenance *ret, struct wm_error *err);
 void wm_sidecar_close(struct wm_sidecar *sidecar); /**< NULL is fine. */
 
+/* ---- what stands around a document ---- */
+
+enum { WM_SHARD_FRAME = 16 };
+/** What the tokenizer's template puts before (`behind` false) or behind a text, <|begin_of_text|> say,
+ *  without the end-of-document token: every document has that behind it anyway, and nowhere else.
+ *  Returns how many. */
+size_t wm_shard_frame(const struct wm_tokenizer *tok, bool behind, uint32_t ret[WM_SHARD_FRAME]);
+/** From a sequence of a shard to the ids of its text: without the end, and without the frame where
+ *  it has one (a text has no ids of special tokens). */
+void wm_shard_unframe(const struct wm_tokenizer *tok, const uint32_t **ids, size_t *n);
+
 /* ---- making them ---- */
 
 /** Options of write-shards; the sink's shared state starts with it. */
@@ -156,6 +167,7 @@ struct wm_shards_options {
     uint64_t seed;
     uint64_t
         max_tokens; /**< Of one document, with its end; a longer one is left out and counted. */
+    bool template;  /**< wm_shard_frame stands around every document. */
     /* Not options: the caller sets them before the sink opens; both stay his. */
     const struct wm_tokenizer *tokenizer;
     struct wm_str recipe; /**< JSON that every sidecar repeats: keep the input table out of it. */

@@ -226,7 +226,8 @@ struct wm_generate_result {
 typedef int wm_generate_fn(void *arg, struct wm_str text);
 
 /**
- * Go on from `prompt`; an empty one starts a document. Text longer than the model's context goes
+ * Go on from `prompt`, behind what the tokenizer's template puts before a text; an empty one starts a
+ * document. Text longer than the model's context goes
  * on from its last half context. The same prompt and options give the same text for any number of
  * threads. `ret` may be NULL.
  */

@@ -125,6 +125,78 @@ static void test_round_trip(void)
     wm_tokenizer_free(tok);
 }
 
+/* As LLaMA 3's: <|begin_of_text|> stands before a text; here the end behind it, too. */
+static struct wm_tokenizer *framed_tokenizer(void)
+{
+    static const char *specials[] = {"<|begin_of_text|>", "<|end_of_text|>", "<end>"};
+    struct wm_tokenizer_options o;
+    struct wm_bpe_trainer *trainer = NULL;
+    struct wm_counter *counter = NULL;
+    struct wm_tokenizer *tok = NULL;
+    memset(&o, 0, sizeof o);
+    wm_options_default(wm_tokenizer_option_table, &o);
+    o.vocabulary = 270;
+    o.split = WM_SPLIT_LLAMA3;
+    o.specials = (struct wm_list){specials, 3};
+    o.eos = "<end>";
+    CHECK_OK(wm_trainer_new(&o, &trainer, &err), err);
+    CHECK_OK(wm_counter_new(trainer, &counter, &err), err);
+    CHECK_OK(wm_counter_add(counter, WM_STR("the thimble the thimble the"), &err), err);
+    CHECK_OK(wm_trainer_fold(trainer, counter, &err), err);
+    CHECK_OK(wm_trainer_finish(trainer, NULL, NULL, &tok, &err), err);
+    wm_counter_free(counter);
+    wm_trainer_free(trainer);
+    return tok;
+}
+
+/* Shards with the template and without have the same texts; with it each stands in its frame. */
+static void test_template(void)
+{
+    enum { DOCS = 300 };
+    struct wm_tokenizer *tok = framed_tokenizer();
+    struct wm_shards_info info[2];
+    struct wm_shard with, without;
+    uint32_t bos = 0, end = 0, eod = 0, frame[WM_SHARD_FRAME];
+    struct job job = {.n_docs = DOCS,
+                      .docs_per_task = DOCS,
+                      .docs_per_batch = 64,
+                      .options = default_options(tok)};
+    job.options.validation_share = 0;
+    CHECK(wm_tokenizer_special(tok, WM_STR("<|begin_of_text|>"), &bos) &&
+          wm_tokenizer_special(tok, WM_STR("<end>"), &end) && wm_tokenizer_eod(tok, &eod));
+    CHECK(wm_shard_frame(tok, false, frame) == 1 && frame[0] == bos);
+    CHECK(wm_shard_frame(tok, true, frame) == 1 && frame[0] == end);
+    CHECK_OK(build(&job, in_top("bare"), &info[0]), err);
+    job.options.template = true;
+    CHECK_OK(build(&job, in_top("framed"), &info[1]), err);
+    CHECK_U64(info[1].splits[WM_TRAIN].tokens, info[0].splits[WM_TRAIN].tokens + 2 * DOCS);
+    CHECK_OK(wm_shards_verify(in_top("framed"), print_problem, NULL, &problems, &err), err);
+    CHECK_U64(problems, 0);
+    CHECK_OK(wm_shard_open(in_top("bare/train_00000"), &without, &err), err);
+    CHECK_OK(wm_shard_open(in_top("framed/train_00000"), &with, &err), err);
+    uint64_t a = 0, b = 0, n_a = 0, n_b = 0, sequence, first;
+    for (uint64_t i = 0; i < DOCS && !test_failures; i++, a += n_a, b += n_b) {
+        uint32_t bare[2048], framed[2048];
+        wm_shard_find(&without, a, &sequence, &first, &n_a);
+        wm_shard_find(&with, b, &sequence, &first, &n_b);
+        CHECK(n_b == n_a + 2 && n_b <= 2048);
+        wm_shard_read(&without, a, (size_t)n_a, bare);
+        wm_shard_read(&with, b, (size_t)n_b, framed);
+        CHECK(framed[0] == bos && framed[n_b - 2] == end && framed[n_b - 1] == eod);
+        CHECK(!memcmp(framed + 1, bare, (size_t)(n_a - 1) * sizeof *bare));
+        const uint32_t *x = bare, *y = framed;
+        size_t n_x = (size_t)n_a, n_y = (size_t)n_b;
+        wm_shard_unframe(tok, &x, &n_x);
+        wm_shard_unframe(tok, &y, &n_y);
+        CHECK(x == bare && y == framed + 1 && n_x == n_a - 1 && n_y == n_x);
+    }
+    wm_shard_close(&with);
+    wm_shard_close(&without);
+    wm_shards_info_done(&info[0]);
+    wm_shards_info_done(&info[1]);
+    wm_tokenizer_free(tok);
+}
+
 static const char *const files[] = {"shards.json",          "train_00000.bin",
                                     "train_00000.idx",      "train_00000.prov.zst",
                                     "train_00002.bin",      "train_00002.idx",
@@ -460,6 +532,7 @@ int main(void)
 {
     make_top("test_shard_sink");
     test_round_trip();
+    test_template();
     test_determinism();
     test_int32();
     test_edges();

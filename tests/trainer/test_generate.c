@@ -3,6 +3,7 @@
  * threads; damaged and foreign models are refused by name. */
 #include "train_fixture.h"
 #include "trainer/export.h"
+#include "trainer/generator.h"
 #include "wetmill/parallel.h"
 #include "wetmill/utf8.h"
 
@@ -320,11 +321,32 @@ static void check_hub_layout(struct wm_generator *g)
     wm_generator_close(hub);
 }
 
+/* A prompt stands behind what the tokenizer's template puts there. */
+static void check_prompt(void)
+{
+    struct wm_tokenizer *tok = NULL;
+    struct wm_encoder *encoder = NULL;
+    struct wm_ids ids = {0};
+    uint32_t bos = 0;
+    tok = train_tokenizer_with(300, "<|begin_of_text|>");
+    CHECK_OK(wm_encoder_new(tok, &encoder, &err), err);
+    CHECK(wm_tokenizer_special(tok, WM_STR("<|begin_of_text|>"), &bos));
+    CHECK_OK(wm_generator_prompt(tok, encoder, WM_STR(""), &ids, &err), err);
+    CHECK(ids.n == 1 && ids.ids[0] == bos);
+    wm_ids_done(&ids);
+    CHECK_OK(wm_generator_prompt(tok, encoder, WM_STR(" one"), &ids, &err), err);
+    CHECK(ids.n > 1 && ids.ids[0] == bos && !wm_token_is_special(tok, ids.ids[1]));
+    wm_ids_done(&ids);
+    wm_encoder_free(encoder);
+    wm_tokenizer_free(tok);
+}
+
 int main(void)
 {
     struct wm_generator *g = NULL, *other = NULL;
     make_top("generate");
     make_shards(in_top("shards"), 400, 300);
+    check_prompt();
     train_model();
     CHECK_OK(wm_generator_open(in_top("model"), 1, &g, &err), err);
     CHECK_OK(wm_generator_open(in_top("model"), 3, &other, &err), err);

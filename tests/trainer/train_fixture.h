@@ -31,17 +31,20 @@ static inline struct wm_str make_text(uint64_t i, char text[DOC_BYTES])
     return wm_str_of(text);
 }
 
-static inline struct wm_tokenizer *train_tokenizer(uint64_t vocabulary)
+/* `begin`: NULL, or the special token that LLaMA 3's way puts before a text. */
+static inline struct wm_tokenizer *train_tokenizer_with(uint64_t vocabulary, const char *begin)
 {
-    struct wm_tokenizer_options o = {.vocabulary = vocabulary, .split = WM_SPLIT_R50K};
-    const char *specials[] = {"<|endoftext|>"};
+    struct wm_tokenizer_options o = {.split = 0};
+    const char *specials[] = {"<|endoftext|>", begin};
     struct wm_bpe_trainer *trainer = NULL;
     struct wm_counter *counter = NULL;
     struct wm_tokenizer *tok = NULL;
     char text[DOC_BYTES];
     wm_options_default(wm_tokenizer_option_table, &o);
     o.vocabulary = vocabulary;
-    o.specials = (struct wm_list){specials, 1};
+    if (begin)
+        o.split = WM_SPLIT_LLAMA3;
+    o.specials = (struct wm_list){specials, begin ? 2 : 1};
     int status = wm_trainer_new(&o, &trainer, &err);
     if (!status)
         status = wm_counter_new(trainer, &counter, &err);
@@ -55,6 +58,11 @@ static inline struct wm_tokenizer *train_tokenizer(uint64_t vocabulary)
     wm_counter_free(counter);
     wm_trainer_free(trainer);
     return tok;
+}
+
+static inline struct wm_tokenizer *train_tokenizer(uint64_t vocabulary)
+{
+    return train_tokenizer_with(vocabulary, NULL);
 }
 
 static inline int fill_batch(struct wm_batch *batch, uint64_t n_docs)
