@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "wetmill/state.h"
+
 enum { OUT_BUFFER = 64 << 10, TRIES = 1000 };
 
 struct wm_out {
@@ -20,6 +22,7 @@ struct wm_out {
     bool stream; /* standard output: nothing is held back */
     bool rewritten;
     bool scratch;
+    bool saved; /* tmp is PATH.part and stays */
     XXH3_state_t *hash;
     uint64_t size; /* bytes handed to us */
     size_t held;   /* of them still in `buffer` */
@@ -45,7 +48,7 @@ void wm_out_abandon(struct wm_out *out)
 {
     if (!out)
         return;
-    if (out->tmp && out->fd >= 0)
+    if (out->tmp && out->fd >= 0 && !out->saved)
         (void)unlink(out->tmp);
     out_free(out);
 }
@@ -244,7 +247,8 @@ static int put_in_place(struct wm_out *out, struct wm_error *err)
     done = done && rename(out->tmp, out->path) == 0;
     if (!done) {
         int status = wm_fail_errno(err, "write", out->path);
-        (void)unlink(out->tmp);
+        if (!out->saved)
+            (void)unlink(out->tmp);
         return status;
     }
     free(out->tmp);
@@ -268,6 +272,110 @@ int wm_out_commit(struct wm_out *out, struct wm_digest *ret, struct wm_error *er
     if (ret)
         *ret = digest;
     return 0;
+}
+
+/* ---- going on with a file ---- */
+
+/* From its first save on, the file goes by a name that another process finds. */
+static int name_part(struct wm_out *out, struct wm_error *err)
+{
+    size_t size = strlen(out->path) + sizeof WM_OUT_PART;
+    char *part = malloc(size);
+    if (!part)
+        return wm_fail_nomem(err, size, "file name");
+    (void)snprintf(part, size, "%s" WM_OUT_PART, out->path);
+    if (rename(out->tmp, part) != 0) {
+        free(part);
+        return wm_fail_errno(err, "write", out->path);
+    }
+    free(out->tmp);
+    out->tmp = part;
+    out->saved = true;
+    return sync_parent(out->path, err);
+}
+
+int wm_out_save(struct wm_out *out, struct wm_state_out *state, struct wm_error *err)
+{
+    if (!out->tmp || out->rewritten)
+        return wm_fail(err, WM_E_CONFIG, "internal: this file cannot be gone on with");
+    int status = flush(out, err);
+    if (!status && fsync(out->fd) != 0)
+        status = wm_fail_errno(err, "write", out->path);
+    if (!status && !out->saved)
+        status = name_part(out, err);
+    if (status)
+        return status;
+    wm_state_put(state, out->size);
+    wm_state_put_hash(state, XXH3_128bits_digest(out->hash));
+    wm_state_put_name(state, out->path);
+    return 0;
+}
+
+/* The task that wrote it may have come as far as to put it in place. */
+static int take_back(struct wm_out *out, struct wm_error *err)
+{
+    if (access(out->tmp, F_OK) != 0 && rename(out->path, out->tmp) != 0)
+        return wm_state_mismatch(err, "a file that was being written is gone");
+    out->fd = open(out->tmp, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    return out->fd < 0 ? wm_fail_errno(err, "write", out->path) : 0;
+}
+
+static int cut_back(struct wm_out *out, XXH128_hash_t want, struct wm_error *err)
+{
+    struct stat st;
+    if (fstat(out->fd, &st) != 0)
+        return wm_fail_errno(err, "write", out->path);
+    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < out->size)
+        return wm_state_mismatch(err, "a file that was being written is too short");
+    int status = rehash(out, err);
+    if (status)
+        return status;
+    if (!XXH128_isEqual(XXH3_128bits_digest(out->hash), want))
+        return wm_state_mismatch(err, "a file that was being written has changed");
+    if (ftruncate(out->fd, (off_t)out->size) != 0 || lseek(out->fd, (off_t)out->size, SEEK_SET) < 0)
+        return wm_fail_errno(err, "write", out->path);
+    return 0;
+}
+
+int wm_out_load(const char *path, struct wm_state_in *state, struct wm_out **ret,
+                struct wm_error *err)
+{
+    uint64_t size = wm_state_get(state);
+    XXH128_hash_t hash = wm_state_get_hash(state);
+    int status = wm_state_in_status(state, err);
+    struct wm_out *out = status ? NULL : calloc(1, sizeof *out);
+    if (status)
+        return status;
+    if (!out)
+        return wm_fail_nomem(err, sizeof *out, "writing a file");
+    size_t room = strlen(path) + sizeof WM_OUT_PART;
+    *out = (struct wm_out){.fd = -1, .saved = true, .size = size};
+    out->hash = XXH3_createState();
+    out->path = strdup(path);
+    out->tmp = malloc(room);
+    if (out->hash && out->path && out->tmp) {
+        (void)snprintf(out->tmp, room, "%s" WM_OUT_PART, path);
+        status = take_back(out, err);
+        if (!status)
+            status = cut_back(out, hash, err);
+    } else {
+        status = wm_fail_nomem(err, room, "writing a file");
+    }
+    if (status)
+        wm_out_abandon(out);
+    else
+        *ret = out;
+    return status;
+}
+
+int wm_file_sync(const char *path, struct wm_error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return wm_fail_errno(err, "open", path);
+    int status = fsync(fd) != 0 ? wm_fail_errno(err, "write", path) : 0;
+    (void)close(fd);
+    return status ? status : sync_parent(path, err);
 }
 
 int wm_file_store(const char *path, struct wm_str bytes, struct wm_error *err)

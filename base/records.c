@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/records_file.h"
+#include "wetmill/state.h"
 
 enum {
     BUCKETS_MOST = 256,
@@ -46,6 +47,7 @@ struct wm_records {
     struct chunk *free_chunks;
     struct bucket buckets[BUCKETS_MOST];
     size_t n_spills;
+    size_t n_synced, n_saved; /* of them: surely on the disk, and named in a state */
 };
 
 static int spill_path(const struct wm_records *r, size_t i, char path[WM_PATH_MAX],
@@ -77,7 +79,7 @@ void wm_records_free(struct wm_records *records)
         return;
     struct wm_error ignored;
     char path[WM_PATH_MAX];
-    for (size_t i = 0; i < records->n_spills; i++)
+    for (size_t i = records->n_saved; i < records->n_spills; i++)
         if (!spill_path(records, i, path, &ignored))
             (void)wm_remove(path, &ignored);
     free_memory(records);
@@ -232,17 +234,25 @@ static int store(struct wm_records *const *writers, size_t n, const char *path, 
     return status;
 }
 
-static int spill(struct wm_records *r, struct wm_error *err)
+/* All that the writers hold becomes one more run of the first. */
+static int spill_all(struct wm_records *const *writers, size_t n, bool scratch,
+                     struct wm_error *err)
 {
     char path[WM_PATH_MAX];
-    int status = spill_path(r, r->n_spills, path, err);
+    int status = spill_path(writers[0], writers[0]->n_spills, path, err);
     if (!status)
-        status = store(&r, 1, path, true, NULL, err);
+        status = store(writers, n, path, scratch, NULL, err);
     if (status)
         return status;
-    r->n_spills++;
-    forget(r);
+    writers[0]->n_spills++;
+    for (size_t i = 0; i < n; i++)
+        forget(writers[i]);
     return 0;
+}
+
+static int spill(struct wm_records *r, struct wm_error *err)
+{
+    return spill_all(&r, 1, true, err);
 }
 
 /* ---- adding ---- */
@@ -333,8 +343,9 @@ static int collect(struct wm_records *const *writers, size_t n, struct runs *run
     return status;
 }
 
-/* Merge the oldest runs into one more run of writer `r`, until few enough are left. */
-static int reduce_fan(struct wm_records *r, struct runs *runs, struct wm_error *err)
+/* Merge the oldest runs into one more run of writer `r`, until few enough are left. Those that a
+ * state names may be wanted once more: `keep`. */
+static int reduce_fan(struct wm_records *r, struct runs *runs, bool keep, struct wm_error *err)
 {
     int status = 0;
     while (!status && runs->n > WM_MERGE_FAN) {
@@ -351,7 +362,7 @@ static int reduce_fan(struct wm_records *r, struct runs *runs, struct wm_error *
             status = runs_add(runs, path, err);
         }
         for (size_t i = 0; !status && i < WM_MERGE_FAN; i++) {
-            status = wm_remove(runs->paths[i], err);
+            status = keep ? 0 : wm_remove(runs->paths[i], err);
             free(runs->paths[i]);
             runs->paths[i] = NULL;
         }
@@ -369,19 +380,18 @@ static int merge_spills(struct wm_records *const *writers, size_t n, const char 
 {
     struct runs runs = {0};
     struct wm_records *first = writers[0];
-    char rest[WM_PATH_MAX];
-    int status = spill_path(first, first->n_spills, rest, err);
-    if (!status)
-        status = store(writers, n, rest, true, NULL, err);
+    bool saved = false;
+    int status = spill_all(writers, n, true, err);
     if (status)
         return status;
-    first->n_spills++;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         free_memory(writers[i]);
+        saved = saved || writers[i]->n_saved;
+    }
     struct wm_kway *kway;
     status = collect(writers, n, &runs, err);
     if (!status)
-        status = reduce_fan(first, &runs, err);
+        status = reduce_fan(first, &runs, saved, err);
     if (!status)
         status = wm_kway_open((const char *const *)runs.paths, runs.n, WM_PARTITIONS, &kway, err);
     if (!status)
@@ -414,4 +424,68 @@ int wm_records_finish(struct wm_records **writers, size_t n, const char *path,
         writers[i] = NULL;
     }
     return status;
+}
+
+/* ---- going on ---- */
+
+static bool holds_any(struct wm_records *const *writers, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (unsigned b = 0; b < writers[i]->n_buckets; b++)
+            if (count(writers[i], &writers[i]->buckets[b]))
+                return true;
+    return false;
+}
+
+static int save_runs(struct wm_records *r, struct wm_state_out *state, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    wm_state_put(state, r->n_spills);
+    for (size_t i = 0; i < r->n_spills; i++) {
+        struct wm_stat st;
+        int status = spill_path(r, i, path, err);
+        if (!status && i >= r->n_synced)
+            status = wm_file_sync(path, err);
+        if (!status)
+            status = wm_stat(path, &st, err);
+        if (status)
+            return status;
+        wm_state_put(state, st.size);
+        wm_state_put_name(state, path);
+    }
+    r->n_synced = r->n_saved = r->n_spills;
+    return 0;
+}
+
+int wm_records_save(struct wm_records *const *writers, size_t n, struct wm_state_out *state,
+                    struct wm_error *err)
+{
+    int status = holds_any(writers, n) ? spill_all(writers, n, false, err) : 0;
+    for (size_t i = 0; !status && i < n; i++)
+        status = save_runs(writers[i], state, err);
+    return status;
+}
+
+int wm_records_load(struct wm_records *records, struct wm_state_in *state, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    uint64_t n = wm_state_get(state);
+    int status = 0;
+    for (uint64_t i = 0; !status && !state->bad && i < n; i++) {
+        struct wm_stat st;
+        struct wm_error ignored;
+        uint64_t size = wm_state_get(state);
+        status = spill_path(records, (size_t)i, path, err);
+        if (!status && (wm_stat(path, &st, &ignored) || !st.is_regular || st.size != size))
+            status = wm_state_mismatch(err, "a run of records is gone");
+        records->n_synced = records->n_saved = records->n_spills = (size_t)i + 1;
+    }
+    return status ? status : wm_state_in_status(state, err);
+}
+
+int wm_records_saved(const struct wm_records *records, size_t i, char path[WM_PATH_MAX],
+                     struct wm_error *err)
+{
+    int status = i < records->n_saved ? spill_path(records, i, path, err) : 0;
+    return status ? status : i < records->n_saved;
 }

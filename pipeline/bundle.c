@@ -266,6 +266,73 @@ int wm_bundle_commit(struct wm_bundle *bundle, bool *ret_written, struct wm_dige
     return status ? status : wm_frames_commit(&bundle->frames, ret_written, ret, err);
 }
 
+/* ---- going on ---- */
+
+static void put_counts(struct wm_state_out *state, const struct wm_bundle_count *count)
+{
+    wm_state_put(state, count->documents);
+    wm_state_put(state, count->lines);
+    wm_state_put(state, count->text_bytes);
+}
+
+static void get_counts(struct wm_state_in *state, struct wm_bundle_count *count)
+{
+    count->documents = wm_state_get(state);
+    count->lines = wm_state_get(state);
+    count->text_bytes = wm_state_get(state);
+}
+
+int wm_bundle_save(struct wm_bundle *bundle, struct wm_state_out *state, struct wm_error *err)
+{
+    int status = wm_frames_save(&bundle->frames, state, err); /* now all entries are complete */
+    put_counts(state, &bundle->total);
+    wm_state_put_str(state, wm_buf_str(&bundle->entries));
+    wm_state_put(state, bundle->n_groups);
+    for (size_t i = 0; i < bundle->n_groups; i++) {
+        const struct wm_bundle_group *group = &bundle->groups[i];
+        size_t n_blocks = 0;
+        wm_state_put_str(state, group->name);
+        put_counts(state, &group->count);
+        for (const struct wm_bundle_block *b = group->first; b; b = b->next)
+            n_blocks++;
+        wm_state_put(state, n_blocks);
+        for (const struct wm_bundle_block *b = group->first; b; b = b->next)
+            wm_state_put_str(state, (struct wm_str){b->bytes, b->used});
+    }
+    return status;
+}
+
+static int load_group(struct wm_bundle *bundle, struct wm_state_in *state, struct wm_error *err)
+{
+    struct wm_bundle_group *group;
+    int status = find_group(bundle, wm_state_get_str(state), &group, err);
+    if (status)
+        return status;
+    get_counts(state, &group->count);
+    for (uint64_t n = wm_state_get(state); !status && !state->bad && n > 0; n--) {
+        if (bundle->n_blocks >= bundle->max_blocks)
+            return wm_state_mismatch(err, "more documents wait than may");
+        status = hold(bundle, group, wm_state_get_str(state), err);
+    }
+    return status;
+}
+
+int wm_bundle_load(struct wm_bundle *bundle, struct wm_state_in *state, struct wm_error *err)
+{
+    int status = wm_frames_load(&bundle->frames, state, err);
+    get_counts(state, &bundle->total);
+    struct wm_str entries = wm_state_get_str(state);
+    uint64_t n_groups = wm_state_get(state);
+    if (!status)
+        status = wm_state_in_status(state, err);
+    if (!status)
+        status = wm_buf_add(&bundle->entries, entries.ptr, entries.len, err);
+    bundle->n_sent = bundle->n_written = entries.len / WM_BUNDLE_ENTRY;
+    for (uint64_t i = 0; !status && !state->bad && i < n_groups; i++)
+        status = load_group(bundle, state, err);
+    return status ? status : wm_state_in_status(state, err);
+}
+
 static void free_blocks(struct wm_bundle_block *block)
 {
     for (struct wm_bundle_block *next; block; block = next) {

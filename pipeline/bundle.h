@@ -76,7 +76,10 @@ bool wm_bundle_full(const struct wm_bundle *bundle);
  *  documents, and no file then. `*ret_index` is the trailer's checksum. */
 int wm_bundle_commit(struct wm_bundle *bundle, bool *ret_written, struct wm_digest *ret,
                      uint64_t *ret_index, struct wm_error *err);
-/** Free; what was not committed is removed. Safe on a zeroed one. */
+/** As wm_frames_save and _load, with the documents that wait and the index so far. */
+int wm_bundle_save(struct wm_bundle *bundle, struct wm_state_out *state, struct wm_error *err);
+int wm_bundle_load(struct wm_bundle *bundle, struct wm_state_in *state, struct wm_error *err);
+/** Free; what was neither committed nor saved is removed. Safe on a zeroed one. */
 void wm_bundle_close(struct wm_bundle *bundle);
 /** Bytes of memory for documents of usual size, compressed by contexts counted elsewhere. */
 size_t wm_bundle_memory(uint64_t max_pending);

@@ -74,6 +74,7 @@ void wm_crew_reopen(struct wm_crew *crew)
 void wm_crew_fail(struct wm_crew *crew, const struct wm_error *error)
 {
     pthread_mutex_lock(&crew->lock);
+    crew->broken = crew->broken || error->status != WM_E_CANCELLED;
     if (!crew->failed) {
         crew->failed = true;
         crew->error = *error;
@@ -92,12 +93,20 @@ bool wm_crew_stopped(struct wm_crew *crew)
     return stopped;
 }
 
+bool wm_crew_broken(struct wm_crew *crew)
+{
+    pthread_mutex_lock(&crew->lock);
+    bool broken = crew->broken;
+    pthread_mutex_unlock(&crew->lock);
+    return broken;
+}
+
 static void run_errand(struct wm_work *work, void *worker)
 {
     (void)worker;
     struct wm_errand *errand = (struct wm_errand *)(void *)work; /* its first member */
     struct wm_crew *crew = errand->crew;
-    errand->status = wm_crew_stopped(crew) ? wm_fail(&errand->error, WM_E_CANCELLED, "stopped")
+    errand->status = wm_crew_broken(crew) ? wm_fail(&errand->error, WM_E_CANCELLED, "stopped")
                                            : errand->run(errand, &errand->error);
     if (errand->status)
         wm_crew_fail(crew, &errand->error);

@@ -12,6 +12,8 @@
  * thread goes on with its part, but does no more than hand things on, until all is drained. So an
  * error takes the same ways through the program as success, and cannot leave anyone waiting.
  *
+ * Who was only asked to stop (cancel) takes no new work, but may finish what is under way.
+ *
  * One lock guards all that is shared in a job (queue, stock of batches, rings): it is taken a few
  * times for each batch of some MiB.
  */
@@ -38,6 +40,7 @@ struct wm_crew {
     struct wm_work *first, *last;
     bool closed;
     bool failed;
+    bool broken;              /**< … by something else than the wish to stop. */
     struct wm_error error;    /**< The first failure. */
     struct wm_cancel *cancel; /**< May be NULL. */
 };
@@ -59,6 +62,8 @@ void wm_crew_reopen(struct wm_crew *crew);
 void wm_crew_fail(struct wm_crew *crew, const struct wm_error *error);
 /** Has anything failed, or has the user cancelled? Takes the lock. */
 bool wm_crew_stopped(struct wm_crew *crew);
+/** Has anything failed? Takes the lock. */
+bool wm_crew_broken(struct wm_crew *crew);
 
 /* ---- errands: work whose result somebody waits for ---- */
 

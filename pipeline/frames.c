@@ -128,6 +128,30 @@ int wm_frames_commit(struct wm_frames *frames, bool *ret_written, struct wm_dige
     return wm_out_commit(out, ret, err);
 }
 
+int wm_frames_save(struct wm_frames *frames, struct wm_state_out *state, struct wm_error *err)
+{
+    int status = 0;
+    for (size_t i = 1; !status && i < WM_FRAMES_AT_ONCE; i++)
+        status = collect(frames, &frames->frames[(frames->at + i) % WM_FRAMES_AT_ONCE], err);
+    if (status)
+        return status;
+    wm_state_put(state, frames->n_documents);
+    wm_state_put_str(state, wm_buf_str(&frames->frames[frames->at].in));
+    wm_state_put(state, frames->out != NULL);
+    return frames->out ? wm_out_save(frames->out, state, err) : 0;
+}
+
+int wm_frames_load(struct wm_frames *frames, struct wm_state_in *state, struct wm_error *err)
+{
+    frames->n_documents = wm_state_get(state);
+    struct wm_str waiting = wm_state_get_str(state);
+    bool written = wm_state_get(state) != 0;
+    int status = wm_state_in_status(state, err);
+    if (!status)
+        status = wm_buf_add(&frames->frames[frames->at].in, waiting.ptr, waiting.len, err);
+    return status || !written ? status : wm_out_load(frames->path, state, &frames->out, err);
+}
+
 void wm_frames_close(struct wm_frames *frames)
 {
     struct wm_error ignored;

@@ -16,6 +16,7 @@
 #include "pipeline/crew.h"
 #include "pipeline/packer.h"
 #include "wetmill/file.h"
+#include "wetmill/state.h"
 
 enum {
     WM_FRAME_BYTES = 4 << 20, /**< Uncompressed. */
@@ -57,7 +58,11 @@ int wm_frames_put(struct wm_frames *frames, struct wm_str bytes, struct wm_error
  *  file then. */
 int wm_frames_commit(struct wm_frames *frames, bool *ret_written, struct wm_digest *ret,
                      struct wm_error *err);
-/** Free; what was not committed is removed. Safe on a zeroed one. */
+/** All full frames go to the disk, what waits for the next one into `state`. No frame is cut for it. */
+int wm_frames_save(struct wm_frames *frames, struct wm_state_out *state, struct wm_error *err);
+/** Go on from there: of frames just opened, for the same path. */
+int wm_frames_load(struct wm_frames *frames, struct wm_state_in *state, struct wm_error *err);
+/** Free; what was neither committed nor saved is removed. Safe on a zeroed one. */
 void wm_frames_close(struct wm_frames *frames);
 /** Bytes of memory for frames of usual size, compressed by contexts counted elsewhere. */
 size_t wm_frames_memory(void);

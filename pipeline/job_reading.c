@@ -11,6 +11,8 @@ int wm_job_run(const struct wm_job *job, struct wm_job_result *ret, struct wm_er
         .hashes = wm_reader_hashes,
         .position = wm_reader_position,
         .close = wm_reader_close,
+        .save = wm_reader_save,
+        .load = wm_reader_load,
     };
     return wm_job_run_with(job, &reading, ret, err);
 }

@@ -161,8 +161,12 @@ int wm_members_mark(struct wm_members *m, uint64_t offset, uint64_t length, stru
         m->marks = marks;
         m->cap_marks = cap;
     }
-    m->n_members++;
-    m->marks[m->n_marks++] = (struct wm_mark){m->at + (m->ready - m->pos), offset, length};
+    m->marks[m->n_marks++] = (struct wm_mark){.at = m->at + (m->ready - m->pos),
+                                              .offset = offset,
+                                              .length = length,
+                                              .decoded = m->decoded,
+                                              .ordinal = m->n_members++,
+                                              .pieces = m->prefer_pieces};
     return 0;
 }
 
@@ -184,6 +188,26 @@ void wm_members_place(struct wm_members *m, uint64_t at, uint64_t *ret_member, u
     *ret_member = mark ? mark->offset : 0;
     *ret_length = mark ? mark->length : 0;
     *ret_offset = mark ? at - mark->at : m->source->start + at;
+}
+
+struct wm_mark wm_members_mark_of(struct wm_members *m, uint64_t at)
+{
+    const struct wm_mark *mark = mark_of(m, at);
+    if (mark)
+        return *mark;
+    uint64_t start = m->source->start; /* xz: all of it; plain: anywhere */
+    bool plain = m->ops == &wm_codec_none;
+    return plain ? (struct wm_mark){.at = at, .offset = start + at, .decoded = at}
+                 : (struct wm_mark){.offset = start};
+}
+
+void wm_members_enter(struct wm_members *m, const struct wm_mark *mark, uint64_t wasted)
+{
+    m->at = mark->at;
+    m->decoded = mark->decoded;
+    m->n_members = mark->ordinal;
+    m->prefer_pieces = mark->pieces;
+    m->wasted = wasted;
 }
 
 uint64_t wm_members_file_at(struct wm_members *m, uint64_t at)

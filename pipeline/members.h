@@ -44,6 +44,9 @@ enum wm_codec wm_codec_detect(const unsigned char *bytes, size_t len);
 struct wm_mark {
     uint64_t at;             /**< In the stream of uncompressed bytes. */
     uint64_t offset, length; /**< In the file; length 0 = unknown. */
+    uint64_t decoded;        /**< Bytes decoded before it … */
+    uint64_t ordinal;        /**< … and members begun. */
+    bool pieces;             /**< It was taken for a large one. */
 };
 
 struct wm_members;
@@ -114,6 +117,11 @@ void wm_members_stop(struct wm_members *m);
 /** Where the byte `at` of the stream (at or behind the window's first) is stored. */
 void wm_members_place(struct wm_members *m, uint64_t at, uint64_t *ret_member, uint64_t *ret_length,
                       uint64_t *ret_offset);
+/** The member that holds the byte `at` of the stream: where decoding starts for it. */
+struct wm_mark wm_members_mark_of(struct wm_members *m, uint64_t at);
+/** Right behind wm_members_start, the source standing at mark->offset: as if all members before had
+ *  been read. */
+void wm_members_enter(struct wm_members *m, const struct wm_mark *mark, uint64_t wasted);
 /** Byte of the file to name when something is wrong at byte `at` of the stream. */
 uint64_t wm_members_file_at(struct wm_members *m, uint64_t at);
 

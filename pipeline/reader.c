@@ -3,24 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pipeline/document.h"
 #include "pipeline/place.h"
-#include "pipeline/stream.h"
-
-struct wm_reader {
-    const struct wm_inputs *inputs;
-    struct wm_task task;
-    uint32_t row; /* present one; task.first + task.n = done */
-    bool is_open;
-    struct wm_str path, segment; /* of the present row, as documents say it */
-    struct wm_stream stream;
-    struct wm_report report;
-    struct wm_maker maker;
-    struct wm_record record; /* read, but not yet in a batch */
-    bool pending;
-    uint64_t done_bytes; /* of the rows before */
-    XXH128_hash_t *hashes;
-};
+#include "pipeline/reader.h"
 
 int wm_reader_open(const struct wm_inputs *inputs, const struct wm_task *task,
                    struct wm_reader **ret, struct wm_error *err)
@@ -54,14 +38,9 @@ void wm_reader_close(struct wm_reader *r)
     free(r);
 }
 
-static const struct wm_input *present(const struct wm_reader *r)
+void wm_reader_begin_row(struct wm_reader *r)
 {
-    return &r->inputs->rows[r->row];
-}
-
-static int open_row(struct wm_reader *r, struct wm_error *err)
-{
-    const struct wm_input *row = present(r);
+    const struct wm_input *row = wm_reader_row(r);
     r->report.path = row->path;
     r->report.record = 0;
     r->report.damaged = false;
@@ -70,6 +49,12 @@ static int open_row(struct wm_reader *r, struct wm_error *err)
     if (r->segment.ptr == row->path)
         r->segment = r->path;
     r->is_open = true;
+}
+
+int wm_reader_open_row(struct wm_reader *r, struct wm_error *err)
+{
+    const struct wm_input *row = wm_reader_row(r);
+    wm_reader_begin_row(r);
     if (row->start == 0)
         r->report.tally.files++;
     if (row->problem) {
@@ -88,7 +73,7 @@ static uint64_t expected_end(const struct wm_input *row)
 
 static void close_row(struct wm_reader *r)
 {
-    const struct wm_input *row = present(r);
+    const struct wm_input *row = wm_reader_row(r);
     struct wm_source *source = &r->stream.source;
     bool opened = !row->problem && source->read;
     if (opened) {
@@ -109,15 +94,14 @@ static void close_row(struct wm_reader *r)
     r->row++;
 }
 
-/* The next record that may be a document, of any row: 1, 0 = the task is done. */
-static int next_record(struct wm_reader *r, struct wm_error *err)
+int wm_reader_next(struct wm_reader *r, struct wm_error *err)
 {
     while (r->row - r->task.first < r->task.n) {
-        int status = r->is_open ? 0 : open_row(r, err);
+        int status = r->is_open ? 0 : wm_reader_open_row(r, err);
         if (!status)
             status = wm_stream_next(&r->stream, &r->record, err);
         if (status < 0)
-            return wm_error_where(err, "%s", present(r)->path);
+            return wm_error_where(err, "%s", wm_reader_row(r)->path);
         if (status > 0)
             return 1;
         close_row(r);
@@ -151,7 +135,7 @@ static int take(struct wm_reader *r, struct wm_batch *batch, struct wm_error *er
         status = wm_doc_make(&r->maker, batch, r->stream.framer.framing, &r->record, doc, &reason,
                              &repaired, err);
     if (status < 0)
-        return wm_error_where(err, "%s", present(r)->path);
+        return wm_error_where(err, "%s", wm_reader_row(r)->path);
     if (status == 0) {
         reject(r, reason);
         return 0;
@@ -186,7 +170,7 @@ int wm_reader_fill(struct wm_reader *r, struct wm_batch *batch, size_t n_values,
     r->maker.n_values = n_values;
     do {
         if (!r->pending) {
-            int more = next_record(r, err);
+            int more = wm_reader_next(r, err);
             if (more < 0)
                 return more;
             if (more == 0)

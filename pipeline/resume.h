@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file resume.h
- * What an earlier start of the same job left: finished tasks are entered into the ledger, all
- * else is removed.
+ * What an earlier start of the same job left: finished tasks are entered into the ledger, points
+ * of tasks under way and what they name stay, all else is removed.
  */
 #ifndef WETMILL_PIPELINE_RESUME_H
 #define WETMILL_PIPELINE_RESUME_H

@@ -122,6 +122,14 @@ void wm_ring_put(struct wm_ring *ring, struct wm_carrier *carrier, uint64_t larg
     pthread_mutex_unlock(&stock->crew->lock);
 }
 
+void wm_ring_drain(struct wm_ring *ring)
+{
+    pthread_mutex_lock(&ring->stock->crew->lock);
+    while (ring->in_flight)
+        pthread_cond_wait(&ring->stock->crew->stock_freed, &ring->stock->crew->lock);
+    pthread_mutex_unlock(&ring->stock->crew->lock);
+}
+
 void wm_ring_end(struct wm_ring *ring, struct wm_carrier *unused)
 {
     if (unused)

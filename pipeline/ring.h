@@ -31,6 +31,7 @@ struct wm_carrier {
     struct wm_ring *ring;
     struct wm_link_tally *links; /**< What the stages did to it. */
     struct wm_dropped dropped;
+    struct wm_point_mark *mark; /**< The task is to be saved behind this batch (task.c); or NULL. */
     struct wm_str rejected;  /**< The dropped documents as the rejects file has them; arena. */
     uint64_t admitted;       /**< Bytes of the large-document allowance it holds. */
     struct wm_carrier *next; /**< In the stock. */
@@ -73,6 +74,8 @@ struct wm_carrier *wm_ring_take(struct wm_ring *ring);
 /** Reader: number a filled batch and hand it to the workers; waits for admission if `large` bytes (0 = it is of
  *  normal size) do not fit. */
 void wm_ring_put(struct wm_ring *ring, struct wm_carrier *carrier, uint64_t large);
+/** Reader: wait until all that was put in is written and recycled. */
+void wm_ring_drain(struct wm_ring *ring);
 /** Reader: no more batches. `unused` goes back to the stock; may be NULL. */
 void wm_ring_end(struct wm_ring *ring, struct wm_carrier *unused);
 /** Worker: done with it. */

@@ -257,6 +257,30 @@ static int commit_task(const void *shared, void *task_, struct wm_parts *parts,
     return status || !written ? status : wm_parts_add(parts, &part, err);
 }
 
+static int save_task(const void *shared, void *task_, struct wm_state_out *state,
+                     struct wm_error *err)
+{
+    struct task *task = task_;
+    (void)shared;
+    wm_state_put(state, task->total.documents);
+    wm_state_put(state, task->total.lines);
+    wm_state_put(state, task->total.text_bytes);
+    return task->split ? wm_split_save(task->split, state, err)
+                       : wm_frames_save(&task->frames, state, err);
+}
+
+static int load_task(const void *shared, void *task_, struct wm_state_in *state,
+                     struct wm_error *err)
+{
+    struct task *task = task_;
+    (void)shared;
+    task->total.documents = wm_state_get(state);
+    task->total.lines = wm_state_get(state);
+    task->total.text_bytes = wm_state_get(state);
+    return task->split ? wm_split_load(task->split, state, err)
+                       : wm_frames_load(&task->frames, state, err);
+}
+
 static void close_task(void *task_)
 {
     struct task *task = task_;
@@ -337,6 +361,8 @@ const struct wm_sink wm_sink_jsonl = {
     .open_task = open_task,
     .write = write_batch,
     .commit_task = commit_task,
+    .save_task = save_task,
+    .load_task = load_task,
     .close_task = close_task,
     .close_local = close_local,
     .close = close_sink,

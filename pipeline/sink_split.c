@@ -63,10 +63,66 @@ int wm_split_commit(struct wm_split_task *task, struct wm_parts *parts, struct w
     return status;
 }
 
+int wm_split_save(struct wm_split_task *task, struct wm_state_out *state, struct wm_error *err)
+{
+    wm_state_put(state, task->parts.n);
+    for (size_t i = 0; i < task->parts.n; i++) {
+        const struct wm_part *part = &task->parts.items[i];
+        wm_state_put_str(state, wm_str_of(part->name));
+        wm_state_put_str(state, part->note);
+        wm_state_put_hash(state, part->digest.hash);
+        wm_state_put(state, part->digest.size);
+        wm_state_put(state, part->documents);
+        wm_state_put(state, part->lines);
+        wm_state_put(state, part->text_bytes);
+        wm_state_put_name(state, part->name);
+    }
+    task->n_saved = task->parts.n;
+    return wm_bundle_save(&task->bundle, state, err);
+}
+
+static int load_part(struct wm_split_task *task, struct wm_state_in *state, struct wm_error *err)
+{
+    struct wm_str name = wm_state_get_str(state);
+    struct wm_part part = {.note = wm_state_get_str(state)};
+    part.digest.hash = wm_state_get_hash(state);
+    part.digest.size = wm_state_get(state);
+    part.documents = wm_state_get(state);
+    part.lines = wm_state_get(state);
+    part.text_bytes = wm_state_get(state);
+    part.name = wm_arena_cstr(&task->arena, name);
+    if (!part.name)
+        return wm_fail_nomem(err, name.len, "a part");
+    char path[WM_PATH_MAX];
+    struct wm_stat st;
+    struct wm_error ignored;
+    int status = wm_state_in_status(state, err);
+    if (!status && strstr(part.name, ".."))
+        status = wm_state_mismatch(err, "a part of that name is not ours");
+    if (!status)
+        status = wm_path_join(path, task->dir, part.name, err);
+    if (!status && (wm_stat(path, &st, &ignored) || st.size != part.digest.size))
+        status = wm_state_mismatch(err, "a part is gone");
+    return status ? status : wm_parts_add(&task->parts, &part, err);
+}
+
+int wm_split_load(struct wm_split_task *task, struct wm_state_in *state, struct wm_error *err)
+{
+    int status = 0;
+    for (uint64_t n = wm_state_get(state); !status && !state->bad && n > 0; n--)
+        status = load_part(task, state, err);
+    task->n_saved = task->parts.n;
+    if (!status && task->n_saved) { /* the one that was opened is not the first */
+        wm_bundle_close(&task->bundle);
+        status = open_bundle(task, err);
+    }
+    return status ? status : wm_bundle_load(&task->bundle, state, err);
+}
+
 void wm_split_close(struct wm_split_task *task)
 {
     wm_bundle_close(&task->bundle);
-    for (size_t i = 0; !task->committed && i < task->parts.n; i++) {
+    for (size_t i = task->n_saved; !task->committed && i < task->parts.n; i++) {
         char path[WM_PATH_MAX];
         struct wm_error ignored;
         if (wm_path_join(path, task->dir, task->parts.items[i].name, &ignored) == 0)

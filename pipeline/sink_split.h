@@ -20,6 +20,7 @@ struct wm_split_task {
     struct wm_bundle bundle;
     struct wm_arena arena;
     struct wm_parts parts; /**< Bundles that are full and written. */
+    size_t n_saved;        /**< Of them, named in a state: they stay. */
     bool committed;
 };
 
@@ -30,7 +31,10 @@ int wm_split_add(struct wm_split_task *task, struct wm_str group, struct wm_str 
                  const struct wm_bundle_count *count, struct wm_error *err);
 /** The bundles, in the order of their documents, go to `parts`. */
 int wm_split_commit(struct wm_split_task *task, struct wm_parts *parts, struct wm_error *err);
-/** Remove what was not committed, free the rest. Safe on a zeroed one. */
+/** All so far goes to the disk and into `state`; and back, right after wm_split_open. */
+int wm_split_save(struct wm_split_task *task, struct wm_state_out *state, struct wm_error *err);
+int wm_split_load(struct wm_split_task *task, struct wm_state_in *state, struct wm_error *err);
+/** Remove what was neither committed nor saved, free the rest. Safe on a zeroed one. */
 void wm_split_close(struct wm_split_task *task);
 
 /**

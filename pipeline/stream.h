@@ -45,11 +45,32 @@ int wm_stream_open_at(struct wm_stream *stream, const char *path,
                       const struct wm_location *location, const struct wm_source_options *options,
                       struct wm_report *report, struct wm_error *err);
 
+/** Where a stream can be entered, and what was known there. */
+struct wm_entry {
+    enum wm_codec codec;
+    struct wm_mark mark;
+    uint64_t at, wasted;     /**< Of the record, and of the decoder. */
+    struct wm_framer framer; /**< Its framing and what it has learnt. */
+};
+
+/** Where the record given last can be reached without reading what stands before; false for one in
+ *  a tar, or with damage in sight. */
+bool wm_stream_entry(struct wm_stream *stream, const struct wm_record *record,
+                     struct wm_entry *ret);
+/** As wm_stream_open, but the next record is the one of `entry`. What is skipped is hashed as if it
+ *  was read. WM_E_MISMATCH if the file has no such place. */
+int wm_stream_enter(struct wm_stream *stream, const char *path, uint64_t start, uint64_t end,
+                    const struct wm_entry *entry, const struct wm_source_options *options,
+                    struct wm_report *report, struct wm_error *err);
+
 void wm_stream_close(struct wm_stream *stream); /**< Memory is kept. */
 void wm_stream_done(struct wm_stream *stream);  /**< Frees all; safe on a zeroed one. */
 
 /* ---- for stream_at.c ---- */
 
+/** Pass `n` bytes of what is stored, or of what it says; WM_E_MISMATCH if it ends before. */
+int wm_stream_pass_stored(struct wm_source *source, uint64_t n, struct wm_error *err);
+int wm_stream_pass(struct wm_members *m, uint64_t n, struct wm_error *err);
 /** Start decompressing `source`. */
 int wm_stream_start(struct wm_stream *stream, struct wm_members *members, struct wm_source *source,
                     enum wm_codec codec, struct wm_error *err);

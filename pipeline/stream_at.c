@@ -17,8 +17,7 @@ static int open_source(struct wm_stream *s, const char *path, uint64_t start, st
     return wm_source_open(&s->source, path, start, UINT64_MAX, err);
 }
 
-/* Go on by `n` bytes of what is stored, or of what it says. */
-static int pass_stored(struct wm_source *source, uint64_t n, struct wm_error *err)
+int wm_stream_pass_stored(struct wm_source *source, uint64_t n, struct wm_error *err)
 {
     while (n > 0) {
         size_t seen = wm_source_see(source, 1);
@@ -31,7 +30,7 @@ static int pass_stored(struct wm_source *source, uint64_t n, struct wm_error *er
     return 0;
 }
 
-static int pass(struct wm_members *m, uint64_t n, struct wm_error *err)
+int wm_stream_pass(struct wm_members *m, uint64_t n, struct wm_error *err)
 {
     while (n > 0) {
         int status = wm_members_need(m, 1, err);
@@ -53,7 +52,7 @@ static int stand(struct wm_stream *s, struct wm_members *m, struct wm_source *so
 {
     int status = wm_stream_start(s, m, source, codec, err);
     if (!status)
-        status = pass(m, offset, err);
+        status = wm_stream_pass(m, offset, err);
     s->members = m;
     do
         status = status ? status : wm_members_need(m, WM_DETECT_HEAD, err);
@@ -100,7 +99,7 @@ static int stand_in_tar(struct wm_stream *s, const char *path, const struct wm_l
         return status;
     enum wm_codec codec = wm_stream_codec(&s->inner_source, s->tar.name);
     if (codec != WM_CODEC_NONE)
-        status = pass_stored(&s->inner_source, place->member_offset, err);
+        status = wm_stream_pass_stored(&s->inner_source, place->member_offset, err);
     return status ? status : stand(s, &s->inner, &s->inner_source, codec, place->offset, err);
 }
 

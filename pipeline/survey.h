@@ -10,6 +10,7 @@
 
 #include "pipeline/crew.h"
 #include "wetmill/records.h"
+#include "wetmill/state.h"
 
 enum { WM_SURVEY_WRITERS = 64 }; /**< Most writers of one task. */
 
@@ -19,7 +20,9 @@ struct wm_survey {
     struct wm_record_form form;
     size_t memory;                                 /**< Of each writer. */
     struct wm_records *writers[WM_SURVEY_WRITERS]; /**< Those before n_lent are in use. */
-    size_t n, n_lent, cap;
+    struct wm_records *made[WM_SURVEY_WRITERS];    /**< The same, in the order of their making. */
+    size_t n, n_lent, cap; /**< Writers made, in use, most in use at once. */
+    struct wm_buf saved;   /**< Paths of runs that a point names, each with its NUL. */
     pthread_cond_t returned;
     bool is_open;
 };
@@ -33,6 +36,12 @@ void wm_survey_return(struct wm_survey *survey, struct wm_records *writer);
 /** All records, sorted, into one run at `path`. No writer may be lent. */
 int wm_survey_finish(struct wm_survey *survey, const char *path, struct wm_digest *ret,
                      struct wm_error *err);
+/** All records so far go to the disk, named by `state`; and back, right after wm_survey_open. No
+ *  writer may be lent. */
+int wm_survey_save(struct wm_survey *survey, struct wm_state_out *state, struct wm_error *err);
+int wm_survey_load(struct wm_survey *survey, struct wm_state_in *state, struct wm_error *err);
+/** The task has its commit record: runs that a point named are wanted no more. */
+int wm_survey_sweep(struct wm_survey *survey, struct wm_error *err);
 void wm_survey_close(struct wm_survey *survey); /**< Safe on a zeroed one. */
 
 #endif /* WETMILL_PIPELINE_SURVEY_H */

@@ -1,32 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/task.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "pipeline/commit.h"
+#include "pipeline/point.h"
 #include "pipeline/rejects.h"
-#include "pipeline/survey.h"
 #include "pipeline/tally.h"
 #include "pipeline/thread.h"
 #include "pipeline/verdict.h"
 
-struct task {
-    struct wm_pass *pass;
-    const struct wm_task *rows;
-    uint32_t number;
-    uint64_t most, n_read; /* documents */
-    struct wm_reader *reader;
-    struct wm_ring ring;
-    void *sink_task;
-    struct wm_frames rejects;
-    struct wm_survey survey;
-    struct wm_outcome outcome;
-};
-
 /* ---- workers: one batch ---- */
 
-static int survey_batch(struct task *task, struct wm_worker *worker, struct wm_carrier *carrier,
-                        struct wm_error *err)
+static int survey_batch(struct wm_running *task, struct wm_worker *worker,
+                        struct wm_carrier *carrier, struct wm_error *err)
 {
     const struct wm_link *link = task->pass->surveyed;
     size_t at = task->pass->n_links;
@@ -56,13 +44,19 @@ static int prepare_batch(struct wm_worker *worker, struct wm_carrier *carrier, s
     return pass->rejects ? wm_rejects_prepare(pass->job->chain, carrier, &worker->buf, err) : 0;
 }
 
+/* With points, what is under way when the job is cancelled is finished, and saved. */
+static bool drops_work(const struct wm_running *task)
+{
+    return task->saves ? wm_crew_broken(task->pass->crew) : wm_crew_stopped(task->pass->crew);
+}
+
 static void work_on_batch(struct wm_work *work, void *worker_)
 {
     struct wm_carrier *carrier = (struct wm_carrier *)(void *)work; /* its first member */
     struct wm_worker *worker = worker_;
-    struct task *task = carrier->ring->owner;
+    struct wm_running *task = carrier->ring->owner;
     struct wm_pass *pass = task->pass;
-    if (!wm_crew_stopped(pass->crew)) {
+    if (!drops_work(task)) {
         struct wm_error err;
         int status = wm_chain_apply(&worker->locals, pass->n_links, &carrier->batch, carrier->links,
                                     pass->rejects ? &carrier->dropped : NULL, &err);
@@ -77,7 +71,7 @@ static void work_on_batch(struct wm_work *work, void *worker_)
 
 /* ---- the sink thread: batches in order ---- */
 
-static int write_batch(struct task *task, struct wm_carrier *carrier, struct wm_error *err)
+static int write_batch(struct wm_running *task, struct wm_carrier *carrier, struct wm_error *err)
 {
     const struct wm_job *job = task->pass->job;
     wm_links_add(job->chain, task->outcome.links, carrier->links);
@@ -86,16 +80,20 @@ static int write_batch(struct task *task, struct wm_carrier *carrier, struct wm_
         status = job->sink->write(job->sink_shared, task->sink_task, &carrier->batch, err);
     if (status)
         return wm_error_where(err, "sink %s", job->sink->name);
-    return task->pass->rejects ? wm_rejects_write(&task->rejects, carrier, err) : 0;
+    if (task->pass->rejects)
+        status = wm_rejects_write(&task->rejects, carrier, err);
+    return status || !carrier->mark ? status : wm_task_save(task, carrier->mark, err);
 }
 
 static void *write_batches(void *task_)
 {
-    struct task *task = task_;
+    struct wm_running *task = task_;
     for (struct wm_carrier *carrier; (carrier = wm_ring_next(&task->ring));) {
         struct wm_error err;
-        if (!wm_crew_stopped(task->pass->crew) && write_batch(task, carrier, &err))
+        if (!drops_work(task) && write_batch(task, carrier, &err))
             wm_crew_fail(task->pass->crew, &err);
+        wm_point_mark_free(carrier->mark);
+        carrier->mark = NULL;
         wm_ring_recycle(carrier);
     }
     return NULL;
@@ -103,15 +101,16 @@ static void *write_batches(void *task_)
 
 /* ---- the lane's thread: reading ---- */
 
-static void show_progress(const struct task *task, uint64_t *shown, uint64_t now)
+static void show_progress(struct wm_running *task, uint64_t now)
 {
-    if (now > *shown)
-        wm_progress_add(task->pass->job->progress, now - *shown);
-    *shown = now > *shown ? now : *shown;
+    if (now <= task->shown)
+        return;
+    wm_progress_add(task->pass->job->progress, now - task->shown);
+    task->shown = now;
 }
 
 /* 1 = filled, 0 = end, < 0 error. */
-static int fill(struct task *task, struct wm_carrier *carrier, struct wm_error *err)
+static int fill(struct wm_running *task, struct wm_carrier *carrier, struct wm_error *err)
 {
     const struct wm_plan *plan = task->pass->plan;
     size_t most = plan->batch_docs;
@@ -127,32 +126,63 @@ static int fill(struct task *task, struct wm_carrier *carrier, struct wm_error *
     return status;
 }
 
-static void read_batches(struct task *task)
+/* Records of a survey come from batches in any order: they are those up to the point only when no
+ * later batch is under way. */
+static void put(struct wm_running *task, struct wm_carrier *carrier)
+{
+    const struct wm_plan *plan = task->pass->plan;
+    size_t text = carrier->batch.text_bytes;
+    bool waits = task->pass->surveyed && carrier->mark;
+    wm_ring_put(&task->ring, carrier,
+                text > plan->batch_text ? (uint64_t)WM_TEXT_COPIES * text : 0);
+    if (waits)
+        wm_ring_drain(&task->ring);
+}
+
+/* Asked to stop: one more batch, empty, for the point behind it. */
+static void save_last(struct wm_running *task, struct wm_carrier **ret_unused)
+{
+    struct wm_error err;
+    if (!task->saves || task->complete || wm_crew_broken(task->pass->crew))
+        return;
+    struct wm_carrier *carrier = wm_ring_take(&task->ring);
+    if (wm_task_mark(task, &carrier->mark, &err))
+        wm_crew_fail(task->pass->crew, &err);
+    if (carrier->mark)
+        put(task, carrier);
+    else
+        *ret_unused = carrier;
+}
+
+static void read_batches(struct wm_running *task)
 {
     struct wm_pass *pass = task->pass;
     struct wm_carrier *carrier = NULL;
-    uint64_t shown = 0;
     while (!wm_crew_stopped(pass->crew)) {
         struct wm_error err;
         carrier = wm_ring_take(&task->ring);
         int status = fill(task, carrier, &err);
+        if (status > 0 && wm_task_is_due(task) && wm_task_mark(task, &carrier->mark, &err))
+            status = err.status;
         if (status < 0)
             wm_crew_fail(pass->crew, &err);
+        task->complete = status == 0;
         if (status <= 0)
             break;
-        size_t text = carrier->batch.text_bytes;
-        wm_ring_put(&task->ring, carrier,
-                    text > pass->plan->batch_text ? (uint64_t)WM_TEXT_COPIES * text : 0);
+        put(task, carrier);
         carrier = NULL;
-        show_progress(task, &shown, pass->reading->position(task->reader));
+        show_progress(task, pass->reading->position(task->reader));
     }
+    if (!carrier)
+        save_last(task, &carrier);
     wm_ring_end(&task->ring, carrier);
-    show_progress(task, &shown, task->rows->bytes);
+    if (task->complete)
+        show_progress(task, task->rows->bytes);
 }
 
 /* ---- the whole task ---- */
 
-static int open_sink_task(struct task *task, struct wm_error *err)
+static int open_sink_task(struct wm_running *task, struct wm_error *err)
 {
     const struct wm_job *job = task->pass->job;
     if (!job->sink || task->pass->surveyed)
@@ -167,7 +197,7 @@ static int open_sink_task(struct task *task, struct wm_error *err)
     return status ? wm_error_where(err, "sink %s", job->sink->name) : 0;
 }
 
-static int open_survey(struct task *task, struct wm_error *err)
+static int open_survey(struct wm_running *task, struct wm_error *err)
 {
     const struct wm_pass *pass = task->pass;
     char path[WM_PATH_MAX];
@@ -179,7 +209,7 @@ static int open_survey(struct task *task, struct wm_error *err)
                                 pass->plan->n_writers, pass->plan->writer_memory, err);
 }
 
-static int open_task(struct task *task, struct wm_error *err)
+static int open_task(struct wm_running *task, struct wm_error *err)
 {
     const struct wm_pass *pass = task->pass;
     char path[WM_PATH_MAX];
@@ -197,7 +227,7 @@ static int open_task(struct task *task, struct wm_error *err)
     return status;
 }
 
-static void close_task(struct task *task)
+static void close_task(struct wm_running *task)
 {
     const struct wm_job *job = task->pass->job;
     wm_survey_close(&task->survey);
@@ -211,7 +241,7 @@ static void close_task(struct task *task)
 }
 
 /* The reader's words die with it. A task that was cut has read no file to its end: no hashes. */
-static int note_reading(struct task *task, struct wm_error *err)
+static int note_reading(struct wm_running *task, struct wm_error *err)
 {
     const struct wm_reading *reading = task->pass->reading;
     struct wm_outcome *outcome = &task->outcome;
@@ -239,7 +269,7 @@ static int note_reading(struct task *task, struct wm_error *err)
     return 0;
 }
 
-static int commit_survey(struct task *task, struct wm_error *err)
+static int commit_survey(struct wm_running *task, struct wm_error *err)
 {
     const struct wm_pass *pass = task->pass;
     char path[WM_PATH_MAX];
@@ -249,14 +279,14 @@ static int commit_survey(struct task *task, struct wm_error *err)
     return status ? status : wm_survey_finish(&task->survey, path, &run->digest, err);
 }
 
-static int commit_rejects(struct task *task, struct wm_error *err)
+static int commit_rejects(struct wm_running *task, struct wm_error *err)
 {
     struct wm_side_file *file = &task->outcome.rejects;
     file->expected = true;
     return wm_frames_commit(&task->rejects, &file->written, &file->digest, err);
 }
 
-static int commit_task(struct task *task, struct wm_error *err)
+static int commit_task(struct wm_running *task, struct wm_error *err)
 {
     const struct wm_pass *pass = task->pass;
     const struct wm_job *job = pass->job;
@@ -270,6 +300,10 @@ static int commit_task(struct task *task, struct wm_error *err)
         status = commit_rejects(task, err);
     if (!status && job->dir)
         status = wm_commit_write(job, pass->index, &task->outcome, err);
+    if (!status && task->has_point)
+        status = wm_point_remove(job, pass->index, task->number, err);
+    if (!status && pass->surveyed)
+        status = wm_survey_sweep(&task->survey, err);
     if (!status)
         status = wm_ledger_add(pass->ledger, &task->outcome, false, err);
     if (status)
@@ -280,9 +314,47 @@ static int commit_task(struct task *task, struct wm_error *err)
     return status;
 }
 
-static int run_task(struct task *task, struct wm_error *err)
+/* The point does not fit after all. */
+static int begin_anew(struct wm_running *task, struct wm_error *err)
 {
-    int status = open_task(task, err);
+    const struct wm_pass *pass = task->pass;
+    char path[WM_PATH_MAX], part[WM_PATH_MAX];
+    close_task(task);
+    *task = (struct wm_running){.pass = task->pass,
+                                .rows = task->rows,
+                                .number = task->number,
+                                .most = task->most,
+                                .saves = task->saves};
+    int status = wm_point_remove(pass->job, pass->index, task->number, err);
+    if (!status && pass->rejects) { /* nobody clears that directory later */
+        status = wm_rejects_path(path, pass->job->rejects, task->number, err);
+        if (!status && snprintf(part, sizeof part, "%s" WM_OUT_PART, path) < WM_PATH_MAX)
+            status = wm_remove(part, err);
+    }
+    return status ? status : open_task(task, err);
+}
+
+/* Where its point says, or at its start. */
+static int begin(struct wm_running *task, struct wm_error *err)
+{
+    const struct wm_pass *pass = task->pass;
+    struct wm_state_file point = {0};
+    int found = task->saves ? wm_point_open(pass->job, pass->index, task->number, &point, err) : 0;
+    int status = found < 0 ? found : open_task(task, err);
+    if (!status && found) {
+        status = wm_task_load(task, &point.body, err);
+        if (status && status != WM_E_NOMEM)
+            status = begin_anew(task, err);
+    }
+    wm_state_file_close(&point);
+    task->point_at = task->shown;
+    task->point_time = wm_seconds();
+    return status;
+}
+
+static int run_task(struct wm_running *task, struct wm_error *err)
+{
+    int status = begin(task, err);
     if (status)
         return status;
     status = wm_ring_init(&task->ring, &task->pass->stock, work_on_batch, task, err);
@@ -295,7 +367,7 @@ static int run_task(struct task *task, struct wm_error *err)
         (void)pthread_join(sink, NULL);
     }
     wm_ring_done(&task->ring);
-    if (!status && !wm_crew_stopped(task->pass->crew))
+    if (!status && task->complete && !wm_crew_broken(task->pass->crew))
         status = commit_task(task, err);
     return status;
 }
@@ -303,13 +375,14 @@ static int run_task(struct task *task, struct wm_error *err)
 void wm_task_run(struct wm_pass *pass, uint32_t number, uint64_t most)
 {
     struct wm_error err;
-    struct task *task = calloc(1, sizeof *task);
+    struct wm_running *task = calloc(1, sizeof *task);
     int status = task ? 0 : wm_fail_nomem(&err, sizeof *task, "a task");
     if (!status) {
         task->pass = pass;
         task->rows = &pass->job->inputs->tasks[number];
         task->number = number;
         task->most = most;
+        task->saves = wm_task_saves(pass);
         status = run_task(task, &err);
     }
     if (status)

@@ -7,6 +7,7 @@
 #define WETMILL_TOKENIZER_SHARD_SIDECAR_H
 
 #include "tokenizer/shard_format.h"
+#include "wetmill/state.h"
 
 /** Append the row of `doc` without its path: dear, so workers do it. WM_E_LIMIT if the row is too
  *  long for `row`. */
@@ -19,6 +20,11 @@ int wm_sidecar_out_open(const char *path, struct wm_str recipe, struct wm_sideca
 /** Append a row that wm_sidecar_row made, of a document that came from the file `path`. */
 int wm_sidecar_out_add(struct wm_sidecar_out *out, struct wm_str path, struct wm_str row,
                        struct wm_error *err);
+/** All so far goes to the disk and into `state`; and back. */
+int wm_sidecar_out_save(struct wm_sidecar_out *out, struct wm_state_out *state,
+                        struct wm_error *err);
+int wm_sidecar_out_load(const char *path, struct wm_state_in *state, struct wm_sidecar_out **ret,
+                        struct wm_error *err);
 /** Finish it, all or nothing. Frees `out` in any case. */
 int wm_sidecar_out_commit(struct wm_sidecar_out *out, struct wm_digest *ret, struct wm_error *err);
 void wm_sidecar_out_abandon(struct wm_sidecar_out *out); /**< NULL is fine. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing sidecars: rows collect into zstd frames, an index of the frames closes the file. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <zstd.h>
 
@@ -9,6 +10,7 @@ enum {
     LEVEL = 3, /* of zstd: rows shrink to a quarter; higher levels gain under a tenth */
     FRAME_MAX = WM_SIDECAR_FRAME_TEXT + WM_SIDECAR_ROW_MAX + WM_PATH_MAX + 32,
     VARINT_MAX = 10,
+    HASH_PIECE = 64 << 10,
     ZSTD_MEMORY = 2 << 20, /* of a context at LEVEL for frames of this size, rounded up */
 };
 
@@ -203,6 +205,65 @@ int wm_sidecar_out_commit(struct wm_sidecar_out *out, struct wm_digest *ret, str
         out->out = NULL;
     }
     wm_sidecar_out_abandon(out);
+    return status;
+}
+
+int wm_sidecar_out_save(struct wm_sidecar_out *out, struct wm_state_out *state,
+                        struct wm_error *err)
+{
+    wm_state_put(state, out->n_rows);
+    wm_state_put(state, out->n_frames);
+    wm_state_put(state, out->first_row);
+    wm_state_put_str(state, wm_buf_str(&out->frame));
+    wm_state_put_str(state, wm_buf_str(&out->entries));
+    wm_state_put_str(state, wm_buf_str(&out->path));
+    return wm_out_save(out->out, state, err);
+}
+
+/* The checksum at the end is over all bytes: those that are there are read once more. */
+static int hash_again(struct wm_sidecar_out *out, const char *path, struct wm_error *err)
+{
+    char part[WM_PATH_MAX + sizeof WM_OUT_PART];
+    unsigned char piece[HASH_PIECE];
+    struct wm_file *file;
+    size_t got = 1;
+    (void)snprintf(part, sizeof part, "%s" WM_OUT_PART, path);
+    int status = wm_file_open(part, &file, err);
+    if (status)
+        return status;
+    while (!status && got) {
+        status = wm_file_read(file, piece, sizeof piece, &got, err);
+        if (!status)
+            (void)XXH3_64bits_update(out->hash, piece, got);
+    }
+    wm_file_close(file);
+    return status;
+}
+
+int wm_sidecar_out_load(const char *path, struct wm_state_in *state, struct wm_sidecar_out **ret,
+                        struct wm_error *err)
+{
+    struct wm_sidecar_out *out = calloc(1, sizeof *out);
+    if (!out)
+        return wm_fail_nomem(err, sizeof *out, "writing a sidecar");
+    int status = prepare(out, err);
+    out->n_rows = wm_state_get(state);
+    out->n_frames = wm_state_get(state);
+    out->first_row = wm_state_get(state);
+    struct wm_buf *const bufs[] = {&out->frame, &out->entries, &out->path};
+    for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) {
+        struct wm_str bytes = wm_state_get_str(state);
+        if (!status)
+            status = wm_buf_add(bufs[i], bytes.ptr, bytes.len, err);
+    }
+    if (!status)
+        status = wm_out_load(path, state, &out->out, err);
+    if (!status)
+        status = hash_again(out, path, err);
+    if (status)
+        wm_sidecar_out_abandon(out);
+    else
+        *ret = out;
     return status;
 }
 

@@ -301,6 +301,44 @@ static int commit_task(const void *state, void *task_state, struct wm_parts *par
     return status;
 }
 
+static int save_task(const void *state, void *task_state, struct wm_state_out *point,
+                     struct wm_error *err)
+{
+    struct task *task = task_state;
+    int status = 0;
+    (void)state;
+    for (unsigned i = 0; !status && i < WM_SHARD_SPLITS; i++) {
+        const struct split_task *split = &task->splits[i];
+        wm_state_put(point, split->out != NULL);
+        wm_state_put(point, split->lines);
+        wm_state_put(point, split->text_bytes);
+        wm_state_put(point, split->left_out);
+        status = split->out ? wm_shard_out_save(split->out, point, err) : 0;
+    }
+    return status;
+}
+
+static int load_task(const void *state, void *task_state, struct wm_state_in *point,
+                     struct wm_error *err)
+{
+    const struct shared *shared = state;
+    struct task *task = task_state;
+    int status = 0;
+    for (unsigned i = 0; !status && i < WM_SHARD_SPLITS; i++) {
+        struct split_task *split = &task->splits[i];
+        char stem[WM_SHARD_NAME], base[WM_PATH_MAX];
+        bool written = wm_state_get(point) != 0;
+        split->lines = wm_state_get(point);
+        split->text_bytes = wm_state_get(point);
+        split->left_out = wm_state_get(point);
+        part_stem(stem, i, task->number);
+        status = wm_path_join(base, task->dir, stem, err);
+        if (!status && written)
+            status = wm_shard_out_load(base, shared->width, point, &split->out, err);
+    }
+    return status;
+}
+
 static void close_task(void *task_state)
 {
     struct task *task = task_state;
@@ -336,6 +374,8 @@ const struct wm_sink wm_sink_shards = {
     .open_task = open_task,
     .write = write_batch,
     .commit_task = commit_task,
+    .save_task = save_task,
+    .load_task = load_task,
     .close_task = close_task,
     .close_local = close_local,
 };

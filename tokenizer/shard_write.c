@@ -13,6 +13,7 @@ struct wm_shard_out {
     size_t base_len;
     unsigned width;
     uint64_t n_tokens, n_documents;
+    bool saved; /* a state names the files */
     struct wm_out *bin, *lengths;
     struct wm_sidecar_out *sidecar;
 };
@@ -24,8 +25,8 @@ static const char *file(const struct wm_shard_out *out, const char *ending)
     return out->path;
 }
 
-int wm_shard_out_open(const char *base, unsigned width, struct wm_str recipe,
-                      struct wm_shard_out **ret, struct wm_error *err)
+static int out_new(const char *base, unsigned width, struct wm_shard_out **ret,
+                   struct wm_error *err)
 {
     struct wm_shard_out *out = calloc(1, sizeof *out);
     size_t len = strlen(base), size = len + sizeof ".prov.zst";
@@ -36,7 +37,18 @@ int wm_shard_out_open(const char *base, unsigned width, struct wm_str recipe,
     memcpy(out->path, base, len + 1);
     out->base_len = len;
     out->width = width;
-    int status = wm_out_open(file(out, ".bin"), &out->bin, err);
+    *ret = out;
+    return 0;
+}
+
+int wm_shard_out_open(const char *base, unsigned width, struct wm_str recipe,
+                      struct wm_shard_out **ret, struct wm_error *err)
+{
+    struct wm_shard_out *out;
+    int status = out_new(base, width, &out, err);
+    if (status)
+        return status;
+    status = wm_out_open(file(out, ".bin"), &out->bin, err);
     if (!status)
         status = wm_out_open(file(out, ".lengths"), &out->lengths, err);
     if (!status)
@@ -65,6 +77,41 @@ int wm_shard_out_add(struct wm_shard_out *out, const struct wm_shard_doc *doc, s
         status = wm_sidecar_out_add(out->sidecar, doc->path, doc->row, err);
     out->n_tokens += n;
     out->n_documents++;
+    return status;
+}
+
+int wm_shard_out_save(struct wm_shard_out *out, struct wm_state_out *state, struct wm_error *err)
+{
+    wm_state_put(state, out->n_tokens);
+    wm_state_put(state, out->n_documents);
+    out->saved = true;
+    int status = wm_out_save(out->bin, state, err);
+    if (!status)
+        status = wm_out_save(out->lengths, state, err);
+    return status ? status : wm_sidecar_out_save(out->sidecar, state, err);
+}
+
+int wm_shard_out_load(const char *base, unsigned width, struct wm_state_in *state,
+                      struct wm_shard_out **ret, struct wm_error *err)
+{
+    struct wm_shard_out *out;
+    int status = out_new(base, width, &out, err);
+    if (status)
+        return status;
+    out->saved = true;
+    out->n_tokens = wm_state_get(state);
+    out->n_documents = wm_state_get(state);
+    status = wm_out_load(file(out, ".bin"), state, &out->bin, err);
+    if (!status)
+        status = wm_out_load(file(out, ".lengths"), state, &out->lengths, err);
+    if (!status) {
+        wm_out_scratch(out->lengths);
+        status = wm_sidecar_out_load(file(out, ".prov.zst"), state, &out->sidecar, err);
+    }
+    if (status)
+        wm_shard_out_free(out, false);
+    else
+        *ret = out;
     return status;
 }
 
@@ -154,9 +201,7 @@ static int commit_index(struct wm_shard_out *out, struct wm_digest *ret, struct 
     }
     wm_out_abandon(idx);
     wm_map_close(&map);
-    struct wm_error ignored;
-    int removed = wm_remove(file(out, ".lengths"), status ? &ignored : err);
-    return status ? status : removed;
+    return status;
 }
 
 int wm_shard_out_commit(struct wm_shard_out *out, struct wm_shard_digests *ret,
@@ -181,9 +226,10 @@ void wm_shard_out_free(struct wm_shard_out *out, bool keep)
     wm_out_abandon(out->bin);
     wm_out_abandon(out->lengths);
     wm_sidecar_out_abandon(out->sidecar);
-    static const char *const endings[] = {".bin", ".idx", ".prov.zst", ".lengths"};
+    static const char *const endings[] = {".lengths", ".bin", ".idx", ".prov.zst"};
     struct wm_error ignored;
-    for (size_t i = 0; !keep && i < sizeof endings / sizeof *endings; i++)
+    size_t n = keep ? 1 : out->saved ? 0 : sizeof endings / sizeof *endings;
+    for (size_t i = 0; i < n; i++)
         (void)wm_remove(file(out, endings[i]), &ignored);
     free(out->path);
     free(out);

@@ -164,6 +164,20 @@ const XXH128_hash_t *wm_reader_hashes(const struct wm_reader *reader);
 uint64_t wm_reader_position(const struct wm_reader *reader);
 void wm_reader_close(struct wm_reader *reader);
 
+struct wm_state_out;
+struct wm_state_in;
+/**
+ * Where the reader stands, so that another one of the same task goes on with the next document: 1;
+ * or 0 if it cannot be gone on with from here (a pipe, the very start or end, reading that failed).
+ * Files are entered at the member (gzip, zstd) or byte (uncompressed) of the next record, what
+ * stands before in a member is decompressed and skipped; tars, and places with damage in sight, are
+ * read again from the row's start without making documents.
+ */
+int wm_reader_save(struct wm_reader *reader, struct wm_state_out *state, struct wm_error *err);
+/** Right after wm_reader_open. WM_E_MISMATCH if the file is not what it was as far as it had been
+ *  read, or the state is not one: the reader is of no more use then. */
+int wm_reader_load(struct wm_reader *reader, struct wm_state_in *state, struct wm_error *err);
+
 /** Read the one record at `location` of `path` again into batch->docs[0]. WM_E_MISMATCH if no
  *  record starts there. */
 int wm_reader_at(const struct wm_source_options *options, const char *path,

@@ -8,11 +8,14 @@
  *     last:   tasks ─▶ all stages ─▶ sink
  *
  * Every task of every pass, and every reduced partition, ends in a commit record under
- * `dir`/commits; running the same job again (same identity) does only what has none. The bytes of
- * all parts are the same for any number of workers, batch size, memory limit, order of completion
- * and any interruption.
+ * `dir`/commits; running the same job again (same identity) does only what has none, and goes on
+ * with tasks that were under way from their last point: a task is saved every 64 MiB of input or 4 s,
+ * also when the job is cancelled, if sink and input allow it (sink.h, inputs.h). The bytes of all
+ * parts are the same for any number of workers, batch size, memory limit, order of completion and
+ * any interruption.
  *
  *     dir/commits/pass0/000003.json    tally, input hashes, parts (size, XXH3-128)
+ *     dir/commits/pass0/000003.point   where an unfinished task can be gone on with
  *     dir/runs/pass0/000003.run        sorted survey records of one task
  *     dir/tables/0/05.table            one partition of the first survey, reduced
  *     dir/parts/…                      what the sink writes
@@ -105,6 +108,8 @@ struct wm_job {
     struct wm_progress *progress;        /**< May be NULL. */
     struct wm_cancel *cancel;            /**< May be NULL. */
     size_t batch_text, batch_docs;       /**< 0 = WM_BATCH_TEXT, WM_BATCH_DOCS. Cannot change bytes. */
+    uint64_t point_bytes;                /**< A task is saved after so much input … */
+    double point_seconds;                /**< … or time: 0 = 64 MiB, 4 s. Cannot change bytes. */
     bool surveys_only;                   /**< Stop once the last survey is reduced: no last pass, no sink. */
     bool reverse;                        /**< Start the last task first (tests). Cannot change bytes. */
 };
@@ -117,7 +122,7 @@ int wm_job_memory(const struct wm_job *job, uint64_t *ret_least, uint64_t *ret_f
 int wm_job_table_path(const struct wm_job *job, size_t survey, unsigned partition,
                       char ret[WM_PATH_MAX], struct wm_error *err);
 
-/** Run it. On WM_E_CANCELLED finished tasks stay committed. Free the result with _done. */
+/** Run it. On WM_E_CANCELLED what is under way is finished and saved, where tasks can be saved. Free the result with _done. */
 int wm_job_run(const struct wm_job *job, struct wm_job_result *ret, struct wm_error *err);
 void wm_job_result_done(struct wm_job_result *result);
 

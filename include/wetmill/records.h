@@ -107,7 +107,20 @@ int wm_records_add(struct wm_records *records, const void *record, struct wm_err
  */
 int wm_records_finish(struct wm_records **writers, size_t n, const char *path,
                       struct wm_digest *ret, struct wm_error *err);
-void wm_records_free(struct wm_records *records); /**< Drops everything; NULL is fine. */
+/** Drops everything but runs that a state names; NULL is fine. */
+void wm_records_free(struct wm_records *records);
+
+struct wm_state_out;
+struct wm_state_in;
+/** All that `n` writers of one task hold goes to the disk and into `state`, which names the runs:
+ *  they stay, whatever becomes of the writers, until somebody removes them. */
+int wm_records_save(struct wm_records *const *writers, size_t n, struct wm_state_out *state,
+                    struct wm_error *err);
+/** A new writer of the same prefix takes over what one of them had; in the order of saving. */
+int wm_records_load(struct wm_records *records, struct wm_state_in *state, struct wm_error *err);
+/** Path of the i-th run that a state names: 1, 0 = there are no more. */
+int wm_records_saved(const struct wm_records *records, size_t i, char path[WM_PATH_MAX],
+                     struct wm_error *err);
 
 /* ---- merging ---- */
 

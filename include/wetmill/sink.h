@@ -13,7 +13,13 @@
  *
  * A task writes only its own parts: files in its directory, each all or nothing, named from the
  * task number alone. commit_task lists them; the pipeline then writes the task's commit record.
- * close_task is called always, also after a failure, and then removes what was not committed.
+ * close_task is called always, also after a failure, and then removes what was neither committed nor
+ * saved.
+ *
+ * A task that takes long can be gone on with after a stop if the sink has save_task: between two
+ * calls of write it puts all that was written so far on the disk and the rest into a state
+ * (state.h). Another process's load_task, right after open_task, takes it up from there; if that is
+ * WM_E_MISMATCH the task is closed and begun anew. What comes out must not depend on it.
  * Error, thread and memory rules are those of stage.h.
  */
 #ifndef WETMILL_SINK_H
@@ -21,6 +27,7 @@
 
 #include "wetmill/file.h"
 #include "wetmill/stage.h"
+#include "wetmill/state.h"
 
 /** A file a task wrote. */
 struct wm_part {
@@ -59,6 +66,11 @@ struct wm_sink {
     int (*commit_task)(const void *shared, void *task, struct wm_parts *parts,
                        struct wm_error *err);
     void (*close_task)(void *task);
+    /** Both or none. */
+    int (*save_task)(const void *shared, void *task, struct wm_state_out *state,
+                     struct wm_error *err);
+    int (*load_task)(const void *shared, void *task, struct wm_state_in *state,
+                     struct wm_error *err);
     int (*merge)(void *shared, void *local, struct wm_error *err);
     void (*close_local)(void *local);
     void (*close)(void *shared);

@@ -158,9 +158,25 @@ static inline void fake_close(struct wm_reader *r)
 {
     free(r);
 }
+static inline int fake_save(struct wm_reader *r, struct wm_state_out *state, struct wm_error *err)
+{
+    wm_state_put(state, r->at);
+    wm_state_put_str(state, (struct wm_str){(const char *)&r->tally, sizeof r->tally});
+    int status = wm_state_out_status(state, err);
+    return status ? status : r->at > 0 && r->at < fake.n_docs[r->number];
+}
+static inline int fake_load(struct wm_reader *r, struct wm_state_in *state, struct wm_error *err)
+{
+    r->at = (uint32_t)wm_state_get(state);
+    struct wm_str tally = wm_state_get_str(state);
+    if (tally.len == sizeof r->tally)
+        memcpy(&r->tally, tally.ptr, sizeof r->tally);
+    return wm_state_in_status(state, err);
+}
 
 static const struct wm_reading fake_reading __attribute__((unused)) = {
-    fake_open, fake_fill, fake_tally, fake_damage, fake_hashes, fake_position, fake_close};
+    fake_open, fake_fill, fake_tally, fake_damage, fake_hashes, fake_position, fake_close,
+    fake_save, fake_load};
 
 /** `n_tasks` files of `n_docs` documents each; fills `fake` anew. Nothing to free. */
 static inline struct wm_inputs fake_inputs(uint32_t n_tasks, uint32_t n_docs)

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A job killed again and again in the middle of its tasks: what comes out is byte for byte what an
+ * undisturbed run gives, and hardly more than what was under way is read twice. */
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "pipeline/reading.h"
+#include "reading_help.h"
+
+static struct wm_error err;
+
+enum { BATCH = 12, IN_FLIGHT = 8 /* batches of a task: ring, reader, sink */, RUNS_MAX = 400 };
+
+/** In memory that survives who is killed. */
+static struct control {
+    atomic_long fills_left; /* until SIGKILL, or cancel; never reached: LONG_MAX */
+    atomic_ullong documents;
+    atomic_bool cancels;
+} * control;
+static struct wm_cancel cancel;
+
+static int counted_fill(struct wm_reader *reader, struct wm_batch *batch, size_t n_values,
+                        size_t max_text, size_t max_docs, struct wm_error *e)
+{
+    int status = wm_reader_fill(reader, batch, n_values, max_text, max_docs, e);
+    if (status <= 0)
+        return status;
+    atomic_fetch_add(&control->documents, batch->n_docs);
+    if (atomic_fetch_sub(&control->fills_left, 1) == 1) {
+        if (!atomic_load(&control->cancels))
+            (void)raise(SIGKILL);
+        wm_cancel_raise(&cancel, SIGTERM);
+    }
+    return status;
+}
+
+static const struct wm_reading counted = {
+    .open = wm_reader_open,
+    .fill = counted_fill,
+    .tally = wm_reader_tally,
+    .damage = wm_reader_damage,
+    .hashes = wm_reader_hashes,
+    .position = wm_reader_position,
+    .close = wm_reader_close,
+    .save = wm_reader_save,
+    .load = wm_reader_load,
+};
+
+/* ---- a stage that drops some and names the group of the rest ---- */
+
+static int sort_apply(const void *shared, void *local, struct wm_batch *batch, struct wm_error *e)
+{
+    static const char *const groups[] = {"even", "odd", "prime"};
+    (void)shared, (void)local, (void)e;
+    for (size_t i = 0; i < batch->n_docs; i++) {
+        struct wm_doc *doc = &batch->docs[i];
+        uint64_t hash = XXH3_64bits(doc->text.ptr, doc->text.len);
+        doc->values[0].text = wm_str_of(groups[hash % 3]);
+        doc->has |= 1;
+        if (hash % 5 == 0)
+            wm_drop(batch, doc, 0);
+    }
+    return 0;
+}
+
+static const struct wm_stage sort_stage = {
+    .name = "sort",
+    .summary = "test",
+    .version = 1,
+    .reasons = (const char *const[]){"fifth", NULL},
+    .writes = (const struct wm_column[]){{"group", WM_COLUMN_TEXT, 0}, {0}},
+    .apply = sort_apply,
+};
+
+/* ---- one job ---- */
+
+struct setup {
+    struct wm_chain chain;
+    void *sink;
+    struct wm_inputs inputs;
+    struct wm_job job;
+    char dir[WM_PATH_MAX], rejects[WM_PATH_MAX];
+};
+
+static void set(struct setup *s, const char *name, const char *value)
+{
+    const struct wm_option *option = wm_option_find(wm_sink_jsonl.options, wm_str_of(name));
+    CHECK_OK(wm_option_set(option, s->sink, wm_str_of(value), &s->inputs.arena, &err), err);
+}
+
+static void set_up(struct setup *s, const char *path, const char *dir, bool split)
+{
+    void *shared;
+    memset(s, 0, sizeof *s);
+    struct wm_source_options options = help_options();
+    options.paths = (struct wm_list){&path, 1};
+    CHECK_OK(wm_inputs_open(&options, &s->inputs, &err), err);
+    wm_chain_init(&s->chain);
+    CHECK_OK(wm_chain_add(&s->chain, &sort_stage, &shared, &err), err);
+    s->sink = calloc(1, wm_sink_jsonl.shared_size);
+    wm_options_default(wm_sink_jsonl.options, s->sink);
+    if (split) {
+        set(s, "split", "group");
+        set(s, "split_memory", "1MiB");
+    }
+    (void)snprintf(s->dir, sizeof s->dir, "%s", dir);
+    (void)snprintf(s->rejects, sizeof s->rejects, "%.*s-rejects", WM_PATH_MAX - 16, dir);
+    s->job = (struct wm_job){.inputs = &s->inputs,
+                             .chain = &s->chain,
+                             .sink = &wm_sink_jsonl,
+                             .sink_shared = s->sink,
+                             .dir = s->dir,
+                             .rejects = s->rejects,
+                             .identity = "00000000000000000000000000000007",
+                             .n_workers = 2,
+                             .max_bad_files = 1,
+                             .max_bad_records = 1,
+                             .batch_docs = BATCH,
+                             .point_bytes = 1};
+}
+
+static void tear_down(struct setup *s)
+{
+    wm_chain_close(&s->chain);
+    wm_inputs_close(&s->inputs);
+    free(s->sink);
+}
+
+static int run(struct setup *s, struct wm_job_result *ret)
+{
+    int status = wm_job_run_with(&s->job, &counted, ret, &err);
+    wm_sink_jsonl.close(s->job.sink_shared);
+    return status;
+}
+
+/* Names and bytes of all files in a directory, and how many documents lie in the parts. */
+static XXH128_hash_t hash_dir(const char *dir, XXH128_hash_t hash)
+{
+    struct wm_arena arena;
+    const char **names;
+    size_t n = 0;
+    wm_arena_init(&arena, 1 << 20);
+    CHECK_OK(wm_list_dir(dir, &arena, &names, &n, &err), err);
+    for (size_t i = 0; i < n; i++) {
+        char path[WM_PATH_MAX];
+        struct wm_digest digest;
+        CHECK_OK(wm_path_join(path, dir, names[i], &err), err);
+        CHECK_OK(wm_file_digest(path, &digest, &err), err);
+        XXH128_hash_t all[3] = {hash, digest.hash, XXH3_128bits(names[i], strlen(names[i]))};
+        hash = XXH3_128bits(all, sizeof all);
+    }
+    wm_arena_done(&arena);
+    return hash;
+}
+
+/** What a finished job left and said. */
+struct outcome {
+    XXH128_hash_t hash;
+    struct wm_read_tally read;
+    uint64_t n_damage, dropped;
+};
+
+static struct outcome look(const struct setup *s, const struct wm_job_result *result)
+{
+    char parts[WM_PATH_MAX];
+    struct outcome o = {.read = result->tally.read,
+                        .n_damage = result->n_damage,
+                        .dropped = result->tally.links[0].reasons[0]};
+    CHECK_OK(wm_path_join(parts, s->dir, "parts", &err), err);
+    o.hash = hash_dir(parts, result->inputs);
+    o.hash = hash_dir(s->rejects, o.hash);
+    for (size_t i = 0; i < result->n_damage; i++) {
+        const struct wm_damage *d = &result->damage[i];
+        uint64_t all[4] = {o.hash.high64, XXH3_64bits(d->what, strlen(d->what)), d->at, d->record};
+        o.hash = XXH3_128bits(all, sizeof all);
+    }
+    return o;
+}
+
+static void check_same(const struct outcome *got, const struct outcome *want, const char *what)
+{
+    CHECK_(XXH128_isEqual(got->hash, want->hash), "%s: other bytes", what);
+    CHECK_(memcmp(&got->read, &want->read, sizeof got->read) == 0, "%s: other counts", what);
+    CHECK_(got->n_damage == want->n_damage && got->dropped == want->dropped, "%s: other counts",
+           what);
+}
+
+static struct outcome finish(const char *path, const char *dir, bool split, bool points)
+{
+    struct setup s;
+    struct wm_job_result result;
+    set_up(&s, path, dir, split);
+    if (!points) {
+        s.job.point_bytes = UINT64_MAX;
+        s.job.point_seconds = 1e9;
+    }
+    atomic_store(&control->fills_left, LONG_MAX);
+    CHECK_OK(run(&s, &result), err);
+    struct outcome o = look(&s, &result);
+    wm_job_result_done(&result);
+    tear_down(&s);
+    return o;
+}
+
+/* One process that lives for `fills` batches. False: it came to its end. */
+static bool die_after(const char *path, const char *dir, bool split, long fills, unsigned n_workers)
+{
+    atomic_store(&control->fills_left, fills);
+    (void)fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct setup s;
+        struct wm_job_result result;
+        set_up(&s, path, dir, split);
+        s.job.n_workers = n_workers;
+        int status = run(&s, &result);
+        if (status)
+            (void)fprintf(stderr, "%s: %s\n", err.where, err.what);
+        _exit(status || test_failures ? 1 : 0); /* the parent cleans up */
+    }
+    int status = 0;
+    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
+    bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    CHECK_(killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0), "status %x", status);
+    return killed;
+}
+
+static void test_kills(const char *path, bool split, const char *what)
+{
+    char dir[WM_PATH_MAX];
+    (void)snprintf(dir, sizeof dir, "%s/plain", help_dir);
+    struct outcome want = finish(path, dir, split, false);
+    CHECK_OK(wm_remove_tree(dir, &err), err);
+    (void)snprintf(dir, sizeof dir, "%s/plain-rejects", help_dir);
+    CHECK_OK(wm_remove_tree(dir, &err), err);
+
+    (void)snprintf(dir, sizeof dir, "%s/killed", help_dir);
+    atomic_store(&control->documents, 0);
+    uint64_t kills = 0, seed = XXH3_64bits(what, strlen(what));
+    for (unsigned i = 0; i < RUNS_MAX; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        if (!die_after(path, dir, split, 3 + (long)(seed >> 62), 1 + i % 3))
+            break;
+        kills++;
+    }
+    CHECK_(kills >= 3, "%s: only %" PRIu64 " kills", what, kills);
+    uint64_t n = atomic_load(&control->documents), once = want.read.documents;
+    CHECK_(n >= once && n - once <= kills * BATCH * IN_FLIGHT,
+           "%s: %" PRIu64 " documents read for %" PRIu64 ", %" PRIu64 " kills", what, n, once,
+           kills);
+    struct outcome got = finish(path, dir, split, true);
+    check_same(&got, &want, what);
+    CHECK_OK(wm_remove_tree(dir, &err), err);
+    (void)snprintf(dir, sizeof dir, "%s/killed-rejects", help_dir);
+    CHECK_OK(wm_remove_tree(dir, &err), err);
+}
+
+/* ---- inputs ---- */
+
+enum { PAGES = 330, PAGE = 12000 };
+
+static void add_line(struct wm_buf *out, unsigned i)
+{
+    uint64_t x = i * 2654435761u + 1;
+    help_text(out, "{\"url\":\"u\",\"text\":\"");
+    for (unsigned n = 0; n < PAGE / 16; n++) {
+        x = x * 6364136223846793005u + 1442695040888963407u;
+        CHECK_OK(wm_buf_printf(out, &err, "w%" PRIx64 " ", x >> 24), err);
+    }
+    help_text(out, i % 50 == 7 ? "\"\n" : "\"}\n"); /* some are no JSON */
+}
+
+static const char *make_crawl(const char *name, const char *ending, unsigned pages, bool members,
+                              bool damaged)
+{
+    struct wm_buf record = help_buf(), out = help_buf();
+    for (unsigned i = 0; i < pages; i++) {
+        help_page(&record, i, PAGE + i % 7 * 1000);
+        if (!members && i + 1 < pages)
+            continue;
+        size_t at = out.len;
+        help_pack(&out, wm_buf_str(&record), ending);
+        if (damaged && i % 90 == 60)
+            out.ptr[at + (out.len - at) / 2] ^= 0x55;
+        record.len = 0;
+    }
+    wm_buf_done(&record);
+    const char *path = help_store(name, &out);
+    wm_buf_done(&out);
+    return path;
+}
+
+static const char *make_lines(const char *name, const char *ending, unsigned frames)
+{
+    struct wm_buf lines = help_buf(), out = help_buf();
+    for (unsigned f = 0; f < frames; f++) { /* frames end within lines */
+        for (unsigned i = 0; i < PAGES / frames; i++)
+            add_line(&lines, f * 1000 + i);
+        size_t n = f + 1 < frames ? lines.len - 100 : lines.len;
+        help_pack(&out, (struct wm_str){lines.ptr, n}, ending);
+        memmove(lines.ptr, lines.ptr + n, lines.len - n);
+        lines.len -= n;
+    }
+    wm_buf_done(&lines);
+    const char *path = help_store(name, &out);
+    wm_buf_done(&out);
+    return path;
+}
+
+static const char *make_tar(void)
+{
+    struct wm_buf a = help_buf(), b = help_buf(), out = help_buf(), packed = help_buf();
+    for (unsigned i = 0; i < PAGES / 2; i++) {
+        add_line(&a, i);
+        help_page(&b, i, PAGE);
+    }
+    help_pack(&packed, wm_buf_str(&b), ".gz");
+    help_tar(
+        &out,
+        (struct help_file[]){{"x/a.jsonl", wm_buf_str(&a)}, {"x/b.warc.gz", wm_buf_str(&packed)}},
+        2);
+    a.len = 0;
+    help_pack(&a, wm_buf_str(&out), ".zst");
+    const char *path = help_store("two.tar.zst", &a);
+    wm_buf_done(&a);
+    wm_buf_done(&b);
+    wm_buf_done(&out);
+    wm_buf_done(&packed);
+    return path;
+}
+
+/* Files of one document each, in a directory: one task. */
+static const char *make_many(void)
+{
+    struct wm_buf text = help_buf();
+    const char *dir = help_path("many");
+    CHECK_OK(wm_mkdirs(dir, &err), err);
+    for (unsigned i = 0; i < PAGES; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "many/%04u.txt", i);
+        CHECK_OK(wm_buf_printf(&text, &err, "a text of its own, number %u\n", i * 7919), err);
+        (void)help_store(name, &text);
+    }
+    wm_buf_done(&text);
+    return dir;
+}
+
+/* ---- stopping in other ways ---- */
+
+/* Asked to stop: all that was read is kept, nothing is read again. */
+static void test_cancel(void)
+{
+    const char *path = make_crawl("cancel.warc.wet.gz", ".gz", PAGES, true, false);
+    char dir[WM_PATH_MAX];
+    (void)snprintf(dir, sizeof dir, "%s/plain", help_dir);
+    struct outcome want = finish(path, dir, false, false);
+    (void)snprintf(dir, sizeof dir, "%s/cancelled", help_dir);
+    atomic_store(&control->documents, 0);
+    atomic_store(&control->cancels, true);
+    for (long fills = 2; fills < 12; fills += 4) {
+        struct setup s;
+        struct wm_job_result result;
+        set_up(&s, path, dir, false);
+        s.job.cancel = &cancel;
+        s.job.point_bytes = UINT64_MAX;
+        s.job.point_seconds = 1e9;
+        memset(&cancel, 0, sizeof cancel);
+        atomic_store(&control->fills_left, fills);
+        CHECK_U64(run(&s, &result), WM_E_CANCELLED);
+        tear_down(&s);
+    }
+    atomic_store(&control->cancels, false);
+    struct outcome got = finish(path, dir, false, true);
+    check_same(&got, &want, "cancelled");
+    CHECK_U64(atomic_load(&control->documents), want.read.documents);
+}
+
+static void spoil(const char *path, uint64_t at)
+{
+    struct wm_buf buf = help_buf();
+    CHECK_OK(wm_file_load(path, &buf, &err), err);
+    CHECK(at < buf.len);
+    buf.ptr[at % buf.len] ^= 1;
+    CHECK_OK(wm_file_store(path, wm_buf_str(&buf), &err), err);
+    wm_buf_done(&buf);
+}
+
+/* A point that is damaged, or whose files are, or whose input has changed: all is done again. */
+static void test_unfit(void)
+{
+    static const char *const hurt[] = {"unfit/commits/pass0/000000.point",
+                                       "unfit/parts/corpus_000000.jsonl.zst.part",
+                                       "unfit-rejects/000000.jsonl.zst.part"};
+    const char *path = make_lines("unfit.jsonl", "", 1);
+    char dir[WM_PATH_MAX];
+    (void)snprintf(dir, sizeof dir, "%s/unfit", help_dir);
+    struct outcome want = finish(path, dir, false, false);
+    for (unsigned i = 0; i < 6; i++) {
+        CHECK_OK(wm_remove_tree(dir, &err), err);
+        CHECK_OK(wm_remove_tree(help_path("unfit-rejects"), &err), err);
+        CHECK(die_after(path, dir, false, PAGES / BATCH - 1, 2));
+        const char *file = help_path(hurt[i % 3]);
+        bool there = wm_exists(file);
+        CHECK_(there || i % 3 == 2, "%s is not there", file);
+        if (there && i < 3)
+            spoil(file, 20);
+        else if (there)
+            CHECK_OK(wm_remove(file, &err), err);
+        struct outcome got = finish(path, dir, false, true);
+        check_same(&got, &want, hurt[i % 3]);
+    }
+    CHECK_OK(wm_remove_tree(dir, &err), err);
+    CHECK(die_after(path, dir, false, PAGES / BATCH - 1, 2));
+    spoil(path, 500);
+    struct outcome got = finish(path, dir, false, true);
+    CHECK(!XXH128_isEqual(got.hash, want.hash));
+    want = finish(path, help_path("fresh"), false, false);
+    CHECK(XXH128_isEqual(got.hash, want.hash));
+}
+
+int main(void)
+{
+    control =
+        mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (control == MAP_FAILED)
+        return 1;
+    help_open();
+    test_kills(make_crawl("a.warc.wet.gz", ".gz", PAGES, true, false), false, "members");
+    test_kills(make_crawl("b.warc.wet.gz", ".gz", 800, false, false), true, "one large member");
+    test_kills(make_crawl("c.warc.wet.gz", ".gz", PAGES, true, true), true, "damaged members");
+    test_kills(make_crawl("d.warc.wet", "", PAGES, true, true), false, "damaged, plain");
+    test_kills(make_lines("e.jsonl.zst", ".zst", 6), true, "zstd frames");
+    test_kills(make_lines("f.jsonl", "", 1), false, "plain lines");
+    test_kills(make_lines("g.jsonl.xz", ".xz", 1), false, "xz");
+    test_kills(make_tar(), false, "tar");
+    test_kills(make_many(), false, "many files");
+    test_cancel();
+    test_unfit();
+    help_close();
+    return test_summary();
+}
