@@ -134,6 +134,33 @@ static void test_resume(const struct wm_tokenizer *tok, XXH128_hash_t want)
     close_job(&j);
 }
 
+/* Stopped at several places in every task: each time it goes on from there. */
+static void test_points(const struct wm_tokenizer *tok, XXH128_hash_t want)
+{
+    struct shard_job j;
+    struct wm_cancel cancel = {0};
+    struct wm_job_result result = {0};
+    uint64_t reused = 1;
+    open_job(&j, tok);
+    fake.cancel = &cancel;
+    j.f.job.cancel = &cancel;
+    j.f.job.point_bytes = 1;
+    j.f.job.n_workers = 1; /* others would run ahead */
+    for (uint32_t i = 0; i < 3 * TASKS; i++) {
+        memset(&cancel, 0, sizeof cancel);
+        fake.cancel_task = i / 3;
+        fake.cancel_doc = 1 + i % 3 * (DOCS - 2) / 2;
+        j.f.job.batch_docs = 7 + i % 5;
+        CHECK(fixture_run(&j.f, &result, &err) == WM_E_CANCELLED);
+        wm_job_result_done(&result);
+    }
+    fake.cancel_task = UINT32_MAX;
+    j.f.job.cancel = NULL;
+    CHECK(XXH128_isEqual(run_and_finish(&j, &reused), want));
+    CHECK(reused >= TASKS - 1);
+    close_job(&j);
+}
+
 /* A disk that fails in the middle leaves no part of that task. */
 static void test_failure(const struct wm_tokenizer *tok)
 {
@@ -200,6 +227,7 @@ int main(void)
     struct wm_tokenizer *tok = make_tokenizer(0);
     XXH128_hash_t want = test_ways(tok);
     test_resume(tok, want);
+    test_points(tok, want);
     test_failure(tok);
     test_count();
     wm_tokenizer_free(tok);
