@@ -11,7 +11,7 @@
 
 static struct wm_error err;
 
-enum { BATCH = 12, IN_FLIGHT = 8 /* batches of a task: ring, reader, sink */, RUNS_MAX = 400 };
+enum { BATCH = 24, IN_FLIGHT = 8 /* batches of a task: ring, reader, sink */, RUNS_MAX = 400 };
 
 /** In memory that survives who is killed. */
 static struct control {
@@ -241,7 +241,7 @@ static void test_kills(const char *path, bool split, const char *what)
     uint64_t kills = 0, seed = XXH3_64bits(what, strlen(what));
     for (unsigned i = 0; i < RUNS_MAX; i++) {
         seed = seed * 6364136223846793005u + 1442695040888963407u;
-        if (!die_after(path, dir, split, 3 + (long)(seed >> 62), 1 + i % 3))
+        if (!die_after(path, dir, split, 3 + (long)(seed >> 63), 1 + i % 3))
             break;
         kills++;
     }
