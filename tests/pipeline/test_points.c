@@ -265,7 +265,7 @@ static void add_line(struct wm_buf *out, unsigned i)
 {
     uint64_t x = i * 2654435761u + 1;
     help_text(out, "{\"url\":\"u\",\"text\":\"");
-    for (unsigned n = 0; n < PAGE / 16; n++) {
+    for (unsigned n = 0; n < PAGE / 4; n++) {
         x = x * 6364136223846793005u + 1442695040888963407u;
         CHECK_OK(wm_buf_printf(out, &err, "w%" PRIx64 " ", x >> 24), err);
     }
@@ -335,8 +335,7 @@ static const char *make_tar(void)
 static const char *make_many(void)
 {
     struct wm_buf text = help_buf();
-    const char *dir = help_path("many");
-    CHECK_OK(wm_mkdirs(dir, &err), err);
+    CHECK_OK(wm_mkdirs(help_path("many"), &err), err);
     for (unsigned i = 0; i < PAGES; i++) {
         char name[32];
         (void)snprintf(name, sizeof name, "many/%04u.txt", i);
@@ -344,7 +343,7 @@ static const char *make_many(void)
         (void)help_store(name, &text);
     }
     wm_buf_done(&text);
-    return dir;
+    return help_path("many");
 }
 
 /* ---- stopping in other ways ---- */
@@ -359,7 +358,7 @@ static void test_cancel(void)
     (void)snprintf(dir, sizeof dir, "%s/cancelled", help_dir);
     atomic_store(&control->documents, 0);
     atomic_store(&control->cancels, true);
-    for (long fills = 2; fills < 12; fills += 4) {
+    for (long fills = 2; fills < 8; fills += 2) {
         struct setup s;
         struct wm_job_result result;
         set_up(&s, path, dir, false);
@@ -420,24 +419,65 @@ static void test_unfit(void)
     CHECK(XXH128_isEqual(got.hash, want.hash));
 }
 
-int main(void)
+static void test_members(void)
 {
+    test_kills(make_crawl("a.warc.wet.gz", ".gz", PAGES, true, false), false, "members");
+}
+
+static void test_large_member(void)
+{
+    test_kills(make_crawl("b.warc.wet.gz", ".gz", 2 * PAGES, false, false), true, "large member");
+}
+
+static void test_damaged(void)
+{
+    test_kills(make_crawl("c.warc.wet.gz", ".gz", PAGES, true, true), true, "damaged members");
+}
+
+static void test_damaged_plain(void)
+{
+    test_kills(make_crawl("d.warc.wet", "", PAGES, true, true), false, "damaged, plain");
+}
+
+static void test_frames(void)
+{
+    test_kills(make_lines("e.jsonl.zst", ".zst", 6), true, "zstd frames");
+}
+
+static void test_lines(void)
+{
+    test_kills(make_lines("f.jsonl", "", 1), false, "plain lines");
+}
+
+static void test_xz(void)
+{
+    test_kills(make_lines("g.jsonl.xz", ".xz", 1), false, "xz");
+}
+
+static void test_tar(void)
+{
+    test_kills(make_tar(), false, "tar");
+}
+
+static void test_many(void)
+{
+    test_kills(make_many(), false, "many files");
+}
+
+/* With a number only that one: they take their time. */
+int main(int argc, char **argv)
+{
+    static void (*const tests[])(void) = {
+        test_members, test_large_member, test_damaged, test_damaged_plain, test_frames, test_lines,
+        test_xz,      test_tar,          test_many,    test_cancel,        test_unfit};
     control =
         mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (control == MAP_FAILED)
         return 1;
     help_open();
-    test_kills(make_crawl("a.warc.wet.gz", ".gz", PAGES, true, false), false, "members");
-    test_kills(make_crawl("b.warc.wet.gz", ".gz", 800, false, false), true, "one large member");
-    test_kills(make_crawl("c.warc.wet.gz", ".gz", PAGES, true, true), true, "damaged members");
-    test_kills(make_crawl("d.warc.wet", "", PAGES, true, true), false, "damaged, plain");
-    test_kills(make_lines("e.jsonl.zst", ".zst", 6), true, "zstd frames");
-    test_kills(make_lines("f.jsonl", "", 1), false, "plain lines");
-    test_kills(make_lines("g.jsonl.xz", ".xz", 1), false, "xz");
-    test_kills(make_tar(), false, "tar");
-    test_kills(make_many(), false, "many files");
-    test_cancel();
-    test_unfit();
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
+        if (argc < 2 || strtoul(argv[1], NULL, 10) == i)
+            tests[i]();
     help_close();
     return test_summary();
 }
