@@ -265,7 +265,7 @@ static void add_line(struct wm_buf *out, unsigned i)
 {
     uint64_t x = i * 2654435761u + 1;
     help_text(out, "{\"url\":\"u\",\"text\":\"");
-    for (unsigned n = 0; n < PAGE / 4; n++) {
+    for (unsigned n = 0; n < PAGE / 3; n++) {
         x = x * 6364136223846793005u + 1442695040888963407u;
         CHECK_OK(wm_buf_printf(out, &err, "w%" PRIx64 " ", x >> 24), err);
     }
