@@ -83,7 +83,8 @@ void wm_fail_errno_(struct wm_error *err, const char *doing, const char *path)
     char reason[128];
     if (strerror_r(code, reason, sizeof reason) != 0)
         (void)snprintf(reason, sizeof reason, "error %d", code);
-    wm_fail(err, WM_E_IO, "cannot %s: %s", doing, reason);
+    const bool short_of = code == ENOMEM || code == EMFILE || code == ENFILE;
+    wm_fail(err, short_of ? WM_E_NOMEM : WM_E_IO, "cannot %s: %s", doing, reason);
     if (code == ENOSPC || code == EDQUOT)
         wm_error_hint(err, "make room there, then run the same command again");
     if (code == EMFILE || code == ENFILE)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Paths and directories. */
-#include "wetmill/file.h"
+#include "base/file_open.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -28,7 +28,7 @@ int wm_path_join(char out[WM_PATH_MAX], const char *dir, const char *name, struc
 /* Some network file systems cannot sync a directory and say EINVAL; what was done stands anyway. */
 int wm_sync_dir(const char *dir, struct wm_error *err)
 {
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = wm_open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return wm_fail_errno(err, "open", dir);
     int status = 0;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading and mapping local files. */
-#include "wetmill/file.h"
+/* Reading local files. */
+#include "base/file_open.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,21 +17,28 @@ struct wm_file {
 /* Linux moves at most this much in one call; larger requests are split. */
 static const size_t MOST_AT_ONCE = 1u << 30;
 
-static const char *shown(const char *path)
+const char *wm_shown(const char *path)
 {
     return strcmp(path, "-") == 0 ? "standard input" : path;
 }
 
-static int open_fd(const char *path, int *ret_fd, struct stat *ret_stat, struct wm_error *err)
+int wm_open(const char *path, int flags)
+{
+    int fd;
+    do
+        fd = open(path, flags);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+int wm_open_to_read(const char *path, int *ret_fd, struct stat *ret_stat, struct wm_error *err)
 {
     bool standard = strcmp(path, "-") == 0;
     int fd = STDIN_FILENO;
     if (!standard)
-        do
-            fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        while (fd < 0 && errno == EINTR);
+        fd = wm_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0 || fstat(fd, ret_stat) != 0) {
-        int status = wm_fail_errno(err, "open", shown(path));
+        int status = wm_fail_errno(err, "open", wm_shown(path));
         if (fd >= 0 && !standard)
             (void)close(fd);
         return status;
@@ -41,7 +47,7 @@ static int open_fd(const char *path, int *ret_fd, struct stat *ret_stat, struct 
         if (!standard)
             (void)close(fd);
         errno = EISDIR;
-        return wm_fail_errno(err, "read", shown(path));
+        return wm_fail_errno(err, "read", wm_shown(path));
     }
     *ret_fd = fd;
     return 0;
@@ -55,7 +61,7 @@ int wm_file_open(const char *path, struct wm_file **ret, struct wm_error *err)
         return wm_fail_nomem(err, sizeof *file + strlen(path), "opening a file");
     }
     struct stat st;
-    int status = open_fd(path, &file->fd, &st, err);
+    int status = wm_open_to_read(path, &file->fd, &st, err);
     if (status) {
         free(file->path);
         free(file);
@@ -92,7 +98,7 @@ static int read_fully(const struct wm_file *file, unsigned char *dst, size_t siz
         if (n > 0)
             done += (size_t)n;
         else if (errno != EINTR)
-            return wm_fail_errno(err, "read", shown(file->path));
+            return wm_fail_errno(err, "read", wm_shown(file->path));
     }
     *ret_len = done;
     return 0;
@@ -112,7 +118,7 @@ int wm_file_read_some(struct wm_file *file, void *dst, size_t size, size_t *ret_
         n = read(file->fd, dst, size < MOST_AT_ONCE ? size : MOST_AT_ONCE);
     while (n < 0 && errno == EINTR);
     if (n < 0)
-        return wm_fail_errno(err, "read", shown(file->path));
+        return wm_fail_errno(err, "read", wm_shown(file->path));
     *ret_len = (size_t)n;
     return 0;
 }
@@ -125,7 +131,7 @@ static int need_seekable(const struct wm_file *file, uint64_t offset, struct wm_
         errno = EOVERFLOW;
     else
         return 0;
-    return wm_fail_errno(err, "seek", shown(file->path));
+    return wm_fail_errno(err, "seek", wm_shown(file->path));
 }
 
 int wm_file_pread(struct wm_file *file, void *dst, size_t size, uint64_t offset, size_t *ret_len,
@@ -181,6 +187,13 @@ bool wm_same_path(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
+int wm_is_there(const char *path, bool *ret, struct wm_error *err)
+{
+    struct stat st;
+    *ret = stat(path, &st) == 0;
+    return *ret || errno == ENOENT || errno == ENOTDIR ? 0 : wm_fail_errno(err, "look at", path);
+}
+
 /* Reads one byte more than `buf` may hold, so that a file of exactly the limit is taken. */
 static int load(struct wm_file *file, struct wm_buf *buf, struct wm_error *err)
 {
@@ -213,47 +226,9 @@ int wm_file_load(const char *path, struct wm_buf *buf, struct wm_error *err)
         return status;
     status = load(file, buf, err);
     if (status)
-        wm_error_where(err, "%s", shown(path));
+        wm_error_where(err, "%s", wm_shown(path));
     wm_file_close(file);
     return status;
-}
-
-int wm_map_open(const char *path, struct wm_map *ret, struct wm_error *err)
-{
-    static const unsigned char nothing[1];
-    struct stat st;
-    int fd;
-    int status = open_fd(path, &fd, &st, err);
-    if (status)
-        return status;
-    struct wm_map map = {nothing, 0};
-    if (!S_ISREG(st.st_mode)) {
-        wm_fail(err, WM_E_IO, "not a regular file, which is needed to map it");
-        status = wm_error_where(err, "%s", shown(path));
-    } else if (st.st_size > 0) {
-        map.len = (size_t)st.st_size;
-        void *at = mmap(NULL, map.len, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (at == MAP_FAILED)
-            status = wm_fail_errno(err, "map", path);
-        else
-            map.ptr = at;
-    }
-    if (strcmp(path, "-") != 0)
-        (void)close(fd);
-    if (!status)
-        *ret = map;
-    return status;
-}
-
-void wm_map_want_large_pages(const struct wm_map *map)
-{
-#ifdef MADV_HUGEPAGE
-    enum { LARGE_PAGE = 2 << 20 };
-    if (map->len >= LARGE_PAGE)
-        (void)madvise((void *)(uintptr_t)map->ptr, map->len, MADV_HUGEPAGE);
-#else
-    (void)map;
-#endif
 }
 
 void wm_file_forget(const char *path)
@@ -263,13 +238,6 @@ void wm_file_forget(const char *path)
         return;
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     (void)close(fd);
-}
-
-void wm_map_close(struct wm_map *map)
-{
-    if (map->len)
-        (void)munmap((void *)(uintptr_t)map->ptr, map->len);
-    *map = (struct wm_map){NULL, 0};
 }
 
 int wm_file_digest(const char *path, struct wm_digest *ret, struct wm_error *err)

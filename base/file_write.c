@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing all or nothing: a temporary file beside the target, hashed as it is written, renamed into
  * place once it is on the disk. */
-#include "wetmill/file.h"
+#include "base/file_open.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -96,7 +96,7 @@ static int open_target(struct wm_out *out, const char *path, struct wm_error *er
             return wm_fail_errno(err, "create", path);
         if (S_ISREG(st.st_mode))
             return open_temporary(out, err);
-        out->fd = open(out->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+        out->fd = wm_open(out->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
         return out->fd < 0 ? wm_fail_errno(err, "write", path) : 0;
     }
     char dir[WM_PATH_MAX];
@@ -259,6 +259,8 @@ static int put_in_place(struct wm_out *out, struct wm_error *err)
 int wm_out_commit(struct wm_out *out, struct wm_digest *ret, struct wm_error *err)
 {
     int status = flush(out, err);
+    if (!status)
+        status = wm_map_check(err); /* what was written may come from there */
     if (!status && out->rewritten)
         status = rehash(out, err);
     struct wm_digest digest = {out->size, XXH3_128bits_digest(out->hash)};

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file_open.h"
 #include "base/lock_holder.h"
 
 enum {
@@ -48,19 +49,27 @@ static int read_lock(const char *path, struct wm_holder *ret, bool *ret_known, i
 {
     char text[WM_HOLDER_TEXT_MAX];
     struct stat st;
-    ssize_t n;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    size_t len = 0;
+    int fd = wm_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return errno;
-    do
-        n = read(fd, text, sizeof text);
-    while (n < 0 && errno == EINTR);
-    int code = n < 0 || fstat(fd, &st) != 0 ? errno : 0;
+    int code = 0;
+    while (!code && len < sizeof text) {
+        ssize_t n = read(fd, text + len, sizeof text - len);
+        if (n == 0)
+            break;
+        if (n > 0)
+            len += (size_t)n;
+        else if (errno != EINTR)
+            code = errno;
+    }
+    if (!code && fstat(fd, &st) != 0)
+        code = errno;
     (void)close(fd);
     if (code)
         return code;
     *ret_beat = mtime_ns(&st);
-    *ret_known = wm_holder_parse((struct wm_str){text, (size_t)n}, ret);
+    *ret_known = wm_holder_parse((struct wm_str){text, len}, ret);
     return 0;
 }
 
@@ -76,8 +85,14 @@ static int create(const char *path, const char *text, size_t len, int64_t *ret_n
     if (fd < 0)
         return errno;
     int code = 0;
-    errno = ENOSPC; /* of a short write */
-    if (write(fd, text, len) != (ssize_t)len || fsync(fd) != 0 || fstat(fd, &st) != 0)
+    for (size_t done = 0; !code && done < len;) {
+        ssize_t n = write(fd, text + done, len - done);
+        if (n > 0)
+            done += (size_t)n;
+        else if (n == 0 || errno != EINTR)
+            code = n == 0 ? ENOSPC : errno;
+    }
+    if (!code && (fsync(fd) != 0 || fstat(fd, &st) != 0))
         code = errno;
     if (close(fd) != 0 && !code)
         code = errno;

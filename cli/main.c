@@ -124,6 +124,7 @@ static int run_command(const struct cli_command *command, int argc, char **argv)
 int main(int argc, char **argv)
 {
     (void)setlocale(LC_ALL, "C"); /* numbers and case never depend on the user's locale */
+    wm_map_guard();
     if (argc < 2) {
         cli_overview(stderr);
         return CLI_USAGE;

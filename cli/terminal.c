@@ -206,12 +206,14 @@ void cli_write_text(struct cli *cli, struct wm_str text)
 
 int cli_finish(struct cli *cli, int code)
 {
-    if (fflush(stdout) && errno == EPIPE)
-        return CLI_OK;
-    if (!cli->out_failed && !ferror(stdout))
-        return code;
     struct wm_error err = {0};
-    (void)wm_fail_errno(&err, "write", "standard output");
+    const bool failed = fflush(stdout) != 0;
+    if (failed && errno == EPIPE)
+        return CLI_OK;
+    if (failed || cli->out_failed || ferror(stdout))
+        (void)wm_fail_errno(&err, "write", "standard output");
+    else if ((code != CLI_OK && code != CLI_SKIPPED) || !wm_map_check(&err))
+        return code;
     return cli_fail(cli, &err);
 }
 

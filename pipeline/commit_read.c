@@ -211,9 +211,11 @@ int wm_commit_read(const struct wm_job *job, unsigned pass, uint32_t task, bool 
     int status = wm_outcome_init(ret, job, task, err);
     if (!status)
         status = wm_commit_path(path, job->dir, pass, task, err);
+    json_t *record = NULL;
+    if (!status)
+        status = wm_sealed_read(path, &record, err);
     if (status)
         return status;
-    json_t *record = wm_sealed_read(path);
     bool good = record && get_record(record, job, pass, is_last, ret);
     json_decref(record);
     return good;

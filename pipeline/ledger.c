@@ -69,6 +69,19 @@ void wm_ledger_begin(struct wm_ledger *ledger, size_t survey)
     ledger->n_damage = 0;
 }
 
+/* A file that could be read in one pass and cannot in another: no change, but a failure. */
+static int fail_unread(const struct wm_outcome *outcome, const char *path, struct wm_error *err)
+{
+    for (size_t i = 0; i < outcome->n_damage; i++)
+        if (wm_damage_is_passing(&outcome->damage[i]) &&
+            strcmp(outcome->damage[i].path, path) == 0) {
+            (void)wm_fail(err, WM_E_CHANGED, "%s, which went well before", outcome->damage[i].what);
+            (void)wm_error_where(err, "%s", path);
+            return wm_error_hint(err, "start again once all of the input can be read");
+        }
+    return 0;
+}
+
 /* What the passes read must be the same bytes, and a survey must see the documents that its stage
  * is given later; or tables would speak of another corpus. */
 static int compare_passes(struct wm_ledger *ledger, const struct wm_outcome *outcome,
@@ -82,9 +95,12 @@ static int compare_passes(struct wm_ledger *ledger, const struct wm_outcome *out
             *known = outcome->hashes[i];
         if (XXH128_isEqual(*known, outcome->hashes[i]))
             continue;
-        (void)wm_fail(err, WM_E_MISMATCH, "the file changed between two passes over it");
+        if (fail_unread(outcome, inputs->rows[task->first + i].path, err))
+            return err->status;
+        (void)wm_fail(err, WM_E_CHANGED, "the file changed between two passes over it");
         (void)wm_error_where(err, "%s", inputs->rows[task->first + i].path);
-        return wm_error_hint(err, "start again once nothing writes to the input");
+        return wm_error_hint(err, "start again once nothing writes to the input, and all of it can "
+                                  "be read");
     }
     ledger->rows_known[outcome->task] = true;
     for (size_t s = 0; s < ledger->n_surveys && s <= ledger->survey; s++) {
@@ -93,7 +109,7 @@ static int compare_passes(struct wm_ledger *ledger, const struct wm_outcome *out
         if (s == ledger->survey)
             *seen = now;
         if (*seen != now)
-            return wm_fail(err, WM_E_FORMAT,
+            return wm_fail(err, WM_E_CHANGED,
                            "internal: task %u: %ju documents were surveyed, %ju applied",
                            outcome->task, (uintmax_t)*seen, (uintmax_t)now);
     }

@@ -3,13 +3,16 @@
 #include "pipeline/listing.h"
 
 #include <errno.h>
-#include <glob.h>
+#include <fnmatch.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "pipeline/detect.h"
 #include "wetmill/file.h"
+
+enum { PATTERN_BYTES = 1 << 30 /* of names looked at for one pattern */ };
 
 int wm_list_row(struct wm_rows *rows, const char *path, bool pipe_allowed, struct wm_error *err)
 {
@@ -104,6 +107,7 @@ static int walk(struct wm_rows *rows, const char *path, const struct level *abov
     struct wm_error trouble;
     const char **names = NULL;
     size_t n = 0;
+    errno = 0;
     struct level level = {above, realpath(path, NULL), above ? above->depth + 1 : 0};
     wm_arena_init(&arena, (size_t)1 << 32);
     int status = 0;
@@ -112,9 +116,13 @@ static int walk(struct wm_rows *rows, const char *path, const struct level *abov
         problem = "directories are nested too deeply";
     else if (level.real && is_circle(above, level.real))
         problem = "a link back to a directory it lies in";
-    else if (!level.real || wm_list_dir(path, &arena, &names, &n, &trouble))
-        problem = level.real ? trouble.what : "the directory cannot be read";
-    if (problem)
+    else if (level.real ? wm_list_dir(path, &arena, &names, &n, &trouble)
+                        : wm_fail_errno(&trouble, "list", path))
+        problem = trouble.what;
+    if (problem == trouble.what && trouble.status == WM_E_NOMEM) {
+        *err = trouble; /* that says nothing about the directory */
+        status = trouble.status;
+    } else if (problem)
         status = add_problem(rows, path, problem, err);
     bool result = !problem && is_result(names, n);
     for (size_t i = 0; !status && !problem && i < n; i++)
@@ -151,32 +159,98 @@ static int add_directory(struct wm_rows *rows, const char *path, struct wm_error
 
 /* ---- globs ---- */
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static int no_match(const char *path, struct wm_error *err)
 {
     wm_fail(err, WM_E_CONFIG, "no file matches the pattern");
     return wm_error_where(err, "%s", path);
 }
 
-static int add_glob(struct wm_rows *rows, const char *pattern,
-                    const struct wm_source_options *options, struct wm_error *err)
+/* What is being expanded: the C library's glob frees twice when its memory ends. */
+struct pattern {
+    struct wm_arena arena; /* of what directories hold, and the paths that match */
+    const char **found;
+    size_t n, cap;
+};
+
+static int add_match(struct pattern *p, const char *path, struct wm_error *err)
 {
-    glob_t found = {0};
-    int result = glob(pattern, GLOB_NOSORT, NULL, &found);
-    int status = 0;
-    if (result == GLOB_NOSPACE)
-        status = wm_fail_nomem(err, strlen(pattern), "expanding a pattern");
-    else if (result != 0 || found.gl_pathc == 0)
-        status = no_match(pattern, err);
-    else
-        qsort(found.gl_pathv, found.gl_pathc, sizeof *found.gl_pathv, compare_names);
-    for (size_t i = 0; !status && result == 0 && i < found.gl_pathc; i++)
-        status = wm_list_path(rows, found.gl_pathv[i], options, err);
-    globfree(&found);
+    if (p->n == p->cap) {
+        size_t cap = p->cap ? p->cap * 2 : 64;
+        const char **found = realloc(p->found, cap * sizeof *found);
+        if (!found)
+            return wm_fail_nomem(err, cap * sizeof *found, "expanding a pattern");
+        p->found = found;
+        p->cap = cap;
+    }
+    const char *copy = wm_arena_cstr(&p->arena, wm_str_of(path));
+    if (!copy)
+        return wm_fail_nomem(err, strlen(path), "expanding a pattern");
+    p->found[p->n++] = copy;
+    return 0;
+}
+
+static int expand(struct pattern *p, const char *dir, const char *rest, struct wm_error *err);
+
+/* `dir` is "" or ends with '/'. */
+static int expand_name(struct pattern *p, const char *dir, const char *name, const char *rest,
+                       struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    bool there;
+    int n = snprintf(path, sizeof path, "%s%s%s", dir, name, *rest ? "/" : "");
+    if (n < 0 || (size_t)n >= sizeof path)
+        return 0; /* no file has such a path */
+    int status = wm_is_there(path, &there, err);
+    if (status || !there)
+        return status;
+    return *rest ? expand(p, path, rest, err) : add_match(p, path, err);
+}
+
+/* `rest`: names, some of them patterns. */
+static int expand(struct pattern *p, const char *dir, const char *rest, struct wm_error *err)
+{
+    char first[WM_PATH_MAX];
+    const char **names = NULL;
+    struct wm_stat st;
+    size_t n = 0, len = strcspn(rest, "/");
+    (void)snprintf(first, sizeof first, "%.*s", (int)len, rest);
+    rest += len;
+    rest += strspn(rest, "/");
+    if (!strpbrk(first, "*?["))
+        return expand_name(p, dir, first, rest, err);
+    int status = wm_stat(*dir ? dir : ".", &st, err);
+    if (!status && !st.is_dir)
+        return 0;
+    if (!status)
+        status = wm_list_dir(*dir ? dir : ".", &p->arena, &names, &n, err);
+    for (size_t i = 0; !status && i < n; i++)
+        if (fnmatch(first, names[i], FNM_PERIOD) == 0)
+            status = expand_name(p, dir, names[i], rest, err);
+    return status;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int add_glob(struct wm_rows *rows, const char *path, const struct wm_source_options *options,
+                    struct wm_error *err)
+{
+    struct pattern p = {0};
+    if (strlen(path) >= WM_PATH_MAX)
+        return no_match(path, err);
+    wm_arena_init(&p.arena, PATTERN_BYTES);
+    size_t slashes = strspn(path, "/");
+    int status = expand(&p, slashes ? "/" : "", path + slashes, err);
+    if (!status && !p.n)
+        status = no_match(path, err);
+    if (!status)
+        qsort(p.found, p.n, sizeof *p.found, compare_names);
+    for (size_t i = 0; !status && i < p.n; i++)
+        status = wm_list_path(rows, p.found[i], options, err);
+    free(p.found);
+    wm_arena_done(&p.arena);
     return status;
 }
 

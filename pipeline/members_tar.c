@@ -3,6 +3,7 @@
 #include "pipeline/members_tar.h"
 
 #include <archive_entry.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,16 +30,27 @@ bool wm_tar_detect(struct wm_str head)
 static la_ssize_t lend(struct archive *archive, void *context, const void **ret)
 {
     struct wm_tar *tar = context;
-    struct wm_error err;
     (void)archive;
     wm_members_skip(tar->outer, tar->lent);
     tar->lent = 0;
-    if (wm_members_need(tar->outer, 1, &err))
+    if (wm_members_need(tar->outer, 1, &tar->failure))
         return -1;
     struct wm_str seen = wm_members_seen(tar->outer);
     tar->lent = seen.len;
     *ret = seen.ptr;
     return (la_ssize_t)seen.len;
+}
+
+/* Memory ended, here or in libarchive: no damage. */
+static int fail_nomem(const struct wm_tar *tar, struct wm_error *err)
+{
+    if (tar->failure.status)
+        *err = tar->failure;
+    else if (archive_errno(tar->archive) == ENOMEM)
+        (void)wm_fail_nomem(err, 0, "tar");
+    else
+        return 0;
+    return err->status;
 }
 
 int wm_tar_open(struct wm_tar *tar, struct wm_members *outer, struct wm_error *err)
@@ -48,9 +60,13 @@ int wm_tar_open(struct wm_tar *tar, struct wm_members *outer, struct wm_error *e
     tar->archive = archive_read_new();
     if (!tar->archive || archive_read_support_format_tar(tar->archive) < ARCHIVE_WARN)
         return wm_fail_nomem(err, 64 << 10, "tar");
-    if (archive_read_open2(tar->archive, tar, NULL, lend, NULL, NULL) < ARCHIVE_WARN)
+    tar->failure = (struct wm_error){0};
+    if (archive_read_open2(tar->archive, tar, NULL, lend, NULL, NULL) >= ARCHIVE_WARN)
+        return 0;
+    int status = fail_nomem(tar, err);
+    if (!status)
         wm_report_damage(outer->report, outer->file->at, "the tar cannot be read");
-    return 0;
+    return status;
 }
 
 /* Names are bytes to us. libarchive turns those of pax headers into the locale's encoding, which
@@ -81,11 +97,17 @@ int wm_tar_next(struct wm_tar *tar, struct wm_error *err)
         if (r == ARCHIVE_RETRY)
             continue;
         if (r < ARCHIVE_WARN) {
+            int status = fail_nomem(tar, err);
+            if (status)
+                return status;
             wm_report_damage(tar->outer->report, tar->outer->file->at,
                              "damaged tar; the rest is skipped");
             return 0;
         }
+        errno = 0;
         const char *name = name_of(entry);
+        if (!name && errno == ENOMEM)
+            return wm_fail_nomem(err, 0, "name in a tar");
         if (!is_wanted(entry, name))
             continue;
         tar->name = strdup(name);
@@ -101,6 +123,8 @@ int wm_tar_read(void *context, void *dst, size_t size, size_t *ret_len, struct w
         la_ssize_t n = archive_read_data(tar->archive, (char *)dst + *ret_len, size - *ret_len);
         if (n == ARCHIVE_RETRY)
             continue;
+        if (n < 0 && fail_nomem(tar, err))
+            return err->status;
         if (n < 0)
             return wm_fail(err, WM_E_FORMAT, "the tar ends inside this file, or is damaged");
         if (n == 0)

@@ -16,6 +16,7 @@ struct wm_tar {
     struct wm_members *outer; /**< The tar's own bytes, decompressed. */
     size_t lent;              /**< Of them, what libarchive is looking at. */
     char *name;               /**< Of the present file, as stored. */
+    struct wm_error failure;  /**< Of reading the outer bytes, which libarchive does not pass on. */
 };
 
 /** True if `head` (at least 512 bytes) starts with a tar header whose checksum agrees. */

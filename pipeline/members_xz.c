@@ -3,6 +3,7 @@
  * way on behind damage. Places are counted from the start of the file. */
 #include <archive.h>
 #include <archive_entry.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,8 +79,10 @@ static uint64_t dictionary_size(const unsigned char *bytes, size_t len)
     return 0;
 }
 
-static int fault(struct wm_members *m)
+static int fault(struct wm_members *m, struct wm_error *err)
 {
+    if (archive_errno(m->xz->archive) == ENOMEM)
+        return wm_fail_nomem(err, 0, "xz");
     const char *why = archive_error_string(m->xz->archive);
     /* the second is how liblzma says that its input ran out */
     bool is_short = why && (strstr(why, "truncated") || strstr(why, "No progress"));
@@ -124,7 +127,7 @@ static int xz_start(struct wm_members *m, struct wm_error *err)
     if (r == ARCHIVE_EOF)
         m->ended = true;
     else if (r < ARCHIVE_WARN)
-        return fault(m);
+        return fault(m, err);
     return 0;
 }
 
@@ -136,7 +139,7 @@ static int xz_pull(struct wm_members *m, struct wm_error *err)
     la_int64_t ignored;
     int r = archive_read_data_block(m->xz->archive, &block, &n, &ignored);
     if (r < ARCHIVE_WARN)
-        return fault(m);
+        return fault(m, err);
     int status = wm_members_room(m, n, err);
     if (status)
         return status;

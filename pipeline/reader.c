@@ -78,11 +78,12 @@ static void close_row(struct wm_reader *r)
     bool opened = !row->problem && source->read;
     if (opened) {
         (void)wm_source_drain(source);
+        r->report.no_memory |= source->failed && source->failure.status == WM_E_NOMEM;
         if (source->failed)
             wm_report_damage(&r->report, source->at, "%s", source->failure.what);
         else if (!row->is_pipe && source->at < expected_end(row))
             wm_report_damage(&r->report, source->at,
-                             "the file has become shorter: %llu bytes are missing at its end",
+                             WM_SHORTER ": %llu bytes are missing at its end",
                              (unsigned long long)(expected_end(row) - source->at));
         r->hashes[r->row - r->task.first] = wm_source_hash(source);
         r->report.tally.bytes_compressed += source->at - row->start;
@@ -106,7 +107,7 @@ int wm_reader_next(struct wm_reader *r, struct wm_error *err)
             return 1;
         close_row(r);
     }
-    return 0;
+    return r->report.no_memory ? wm_fail_nomem(err, 0, "reading") : 0;
 }
 
 static void reject(struct wm_reader *r, enum wm_read_reason reason)

@@ -47,7 +47,9 @@ static bool is_done(const struct reduction *r, const char *record_path, const ch
 {
     struct wm_stat st;
     struct wm_error ignored;
-    json_t *record = wm_sealed_read(record_path);
+    json_t *record;
+    if (wm_sealed_read(record_path, &record, &ignored))
+        return false;
     json_int_t size = json_integer_value(json_object_get(record, "size"));
     bool done = record && is_text(record, "wetmill", "table") &&
                 is_text(record, "identity", r->job->identity ? r->job->identity : "") &&

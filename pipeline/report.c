@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { WORDS_MAX = 512, LIST_BYTES = 4 << 20 };
 
@@ -44,6 +45,7 @@ static bool make_room(struct wm_report *report)
     if (cap > WM_DAMAGE_MAX)
         cap = WM_DAMAGE_MAX;
     struct wm_damage *list = report->n < cap ? realloc(report->list, cap * sizeof *list) : NULL;
+    report->no_memory |= !list && report->n < cap;
     if (!list)
         return false;
     report->list = list;
@@ -61,6 +63,7 @@ __attribute__((format(printf, 3, 0))) static void add(struct wm_report *report, 
     int used = report->inside ? snprintf(words, sizeof words, "in %.200s: ", report->inside) : 0;
     (void)vsnprintf(words + used, sizeof words - (size_t)used, fmt, args);
     const char *what = wm_arena_cstr(&report->arena, wm_str_of(words));
+    report->no_memory |= !what;
     if (what)
         report->list[report->n++] = (struct wm_damage){
             .path = report->path, .at = at, .record = report->record, .what = what};
@@ -73,6 +76,12 @@ void wm_report_damage(struct wm_report *report, uint64_t at, const char *fmt, ..
     add(report, at, fmt, args);
     va_end(args);
     report->damaged = true;
+}
+
+bool wm_damage_is_passing(const struct wm_damage *damage)
+{
+    return strncmp(damage->what, "cannot ", 7) == 0 || /* wm_fail_errno says it so */
+           strncmp(damage->what, WM_SHORTER, sizeof WM_SHORTER - 1) == 0;
 }
 
 void wm_report_skip(struct wm_report *report, uint64_t at, const char *fmt, ...)

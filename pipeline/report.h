@@ -18,12 +18,17 @@ struct wm_report {
     const char *inside; /**< Escaped name of the tar member being read, or NULL. */
     uint64_t record;    /**< Ordinal of the record being read in its row. */
     bool damaged;       /**< The file being read had damage. */
+    bool no_memory;     /**< Some of the list is missing. */
 };
 
 void wm_report_init(struct wm_report *report);
 void wm_report_done(struct wm_report *report);
 
-/** Note damage noticed at byte `at` of the file. Without memory for the words it is only counted. */
+/** How the damage of a file begins that ended early: wm_damage_is_passing knows it. */
+#define WM_SHORTER "the file has become shorter"
+
+/** Note damage noticed at byte `at` of the file. Without memory for the words it is only counted, and
+ *  report->no_memory set: the reader then fails. */
 __attribute__((format(printf, 3, 4))) void wm_report_damage(struct wm_report *report, uint64_t at,
                                                             const char *fmt, ...);
 /** The same for what does not make the file a bad one: a record over the limit, a length that is

@@ -25,25 +25,29 @@ int wm_sealed_write(const char *path, struct wm_str members, struct wm_error *er
     return status;
 }
 
-static json_t *parse(struct wm_str text)
+static int parse(struct wm_str text, json_t **ret, struct wm_error *err)
 {
     if (text.len < HEAD || memcmp(text.ptr, start, START) != 0)
-        return NULL;
+        return 0;
     char hex[WM_HEX128];
     wm_hex128(XXH3_128bits(text.ptr + HEAD, text.len - HEAD), hex);
     if (memcmp(text.ptr + START, hex, WM_HEX128 - 1) != 0)
-        return NULL;
-    return json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
+        return 0;
+    return wm_json_parse(text, ret, NULL, err);
 }
 
-json_t *wm_sealed_read(const char *path)
+int wm_sealed_read(const char *path, json_t **ret, struct wm_error *err)
 {
     struct wm_buf buf;
-    struct wm_error ignored;
-    if (!wm_exists(path))
-        return NULL;
+    bool there;
+    *ret = NULL;
+    int status = wm_is_there(path, &there, err);
+    if (status || !there)
+        return status;
     wm_buf_init(&buf, WM_SEALED_MAX);
-    json_t *object = wm_file_load(path, &buf, &ignored) == 0 ? parse(wm_buf_str(&buf)) : NULL;
+    status = wm_file_load(path, &buf, err);
+    if (!status)
+        status = parse(wm_buf_str(&buf), ret, err);
     wm_buf_done(&buf);
-    return object;
+    return status;
 }

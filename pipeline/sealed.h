@@ -7,16 +7,14 @@
 #ifndef WETMILL_PIPELINE_SEALED_H
 #define WETMILL_PIPELINE_SEALED_H
 
-#include <jansson.h>
-
-#include "wetmill/error.h"
-#include "wetmill/str.h"
+#include "wetmill/jansson.h"
 
 enum { WM_SEALED_MAX = 1 << 28 }; /**< Bytes of the largest. */
 
 /** Write members ("a":1,"b":2) sealed, all or nothing. */
 int wm_sealed_write(const char *path, struct wm_str members, struct wm_error *err);
-/** The object, to be released with json_decref; NULL if there is none or it is damaged. */
-json_t *wm_sealed_read(const char *path);
+/** The object, to be released with json_decref; NULL if there is none or it is damaged. An error is
+ *  one of reading, or of memory. */
+int wm_sealed_read(const char *path, json_t **ret, struct wm_error *err);
 
 #endif /* WETMILL_PIPELINE_SEALED_H */

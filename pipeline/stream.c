@@ -111,6 +111,8 @@ int wm_stream_open(struct wm_stream *stream, const char *path, uint64_t start, u
 static void end_tar_file(struct wm_stream *stream)
 {
     stream->members = NULL;
+    stream->report->no_memory |=
+        stream->inner_source.failed && stream->inner_source.failure.status == WM_E_NOMEM;
     if (stream->inner_source.failed)
         wm_report_damage(stream->report, stream->source.at, "%s",
                          stream->inner_source.failure.what);

@@ -64,15 +64,14 @@ static int digest_need(struct wm_step_context *ctx, enum wm_step_id id, XXH128_h
                        struct wm_error *err)
 {
     const char *given = ctx->run->given[id];
-    if (!given) {
-        *ret = ctx->result->steps[id] ? wm_record_outputs(ctx->result->steps[id])
-                                      : XXH3_128bits("", 0);
-        return 0;
-    }
-    json_t *record = wm_record_read(given);
-    int status = 0;
+    if (!given)
+        return wm_record_outputs(ctx->result->steps[id], ret, err);
+    json_t *record;
+    int status = wm_record_read(given, &record, err);
+    if (status)
+        return status;
     if (record)
-        *ret = wm_record_outputs(record);
+        status = wm_record_outputs(record, ret, err);
     else
         status = wm_dir_fingerprint(given, ret, err);
     json_decref(record);
@@ -156,15 +155,20 @@ static int is_whole(struct wm_step_context *ctx, const struct wm_step *step, con
     return status;
 }
 
-static bool is_identity(const char *path, const char *identity)
+/* What cannot be read may be worth keeping: that is an error, not another identity. */
+static int is_identity(const char *path, const char *identity, bool *ret, struct wm_error *err)
 {
-    struct wm_error none = {0};
     struct wm_buf buf;
+    bool there;
+    *ret = false;
+    int status = wm_is_there(path, &there, err);
+    if (status || !there)
+        return status;
     wm_buf_init(&buf, 4096);
-    bool same = wm_exists(path) && !wm_file_load(path, &buf, &none) &&
-                wm_str_eq(wm_buf_str(&buf), wm_str_of(identity));
+    status = wm_file_load(path, &buf, err);
+    *ret = !status && wm_str_eq(wm_buf_str(&buf), wm_str_of(identity));
     wm_buf_done(&buf);
-    return same;
+    return status;
 }
 
 /* Working state of another identity is of no use: it goes before the step starts. */
@@ -173,7 +177,10 @@ static int prepare_work(struct wm_step_context *ctx, const struct wm_step *step,
 {
     char path[WM_PATH_MAX];
     int status = wm_path_join(path, ctx->work_dir, "identity", err);
-    bool same = !status && is_identity(path, ctx->identity) && !wm_step_reads_pipe(ctx->run, step);
+    bool same = false;
+    if (!status)
+        status = is_identity(path, ctx->identity, &same, err);
+    same = same && !wm_step_reads_pipe(ctx->run, step);
     if (!status && !same)
         status = wm_remove_tree(ctx->work_dir, err);
     if (!status)
@@ -190,18 +197,25 @@ static int check_place(const struct wm_step_context *ctx, const struct wm_step *
     const char **names;
     size_t n = 0;
     struct wm_arena arena;
-    if (!wm_exists(ctx->dir))
-        return 0;
+    bool there, damaged = false;
+    int status = wm_is_there(ctx->dir, &there, err);
+    if (status || !there)
+        return status;
     wm_arena_init(&arena, 256 << 20);
-    int status = wm_list_dir(ctx->dir, &arena, &names, &n, err);
+    status = wm_list_dir(ctx->dir, &arena, &names, &n, err);
     wm_arena_done(&arena);
+    json_t *record = NULL;
+    char path[WM_PATH_MAX];
+    if (!status && n)
+        status = wm_record_read(ctx->dir, &record, err);
+    if (!status && n && !record)
+        status = wm_path_join(path, ctx->dir, "step.json", err);
+    if (!status && n && !record)
+        status = wm_is_there(path, &damaged, err);
     if (status || !n)
         return status;
-    json_t *record = wm_record_read(ctx->dir);
     const char *made_by = json_string_value(json_object_get(record, "step"));
     /* A record that cannot be read is damage, which --verify is there to mend. */
-    char path[WM_PATH_MAX];
-    bool damaged = !record && !wm_path_join(path, ctx->dir, "step.json", err) && wm_exists(path);
     bool ours = damaged ? ctx->run->options.verify : made_by && strcmp(made_by, step->name) == 0;
     if (!ours && damaged) {
         wm_fail(err, WM_E_FORMAT, "the record of step %s is damaged", step->name);
@@ -226,10 +240,23 @@ static int publish(struct wm_step_context *ctx, struct wm_error *err)
     return status ? status : wm_remove_tree(ctx->work_dir, err);
 }
 
+/* What was made of input that has changed since is of no use to the next run. */
+static int disown_work(const struct wm_step_context *ctx, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    struct wm_error more;
+    if (!wm_path_join(path, ctx->work_dir, "identity", &more))
+        (void)wm_remove(path, &more);
+    return err->status;
+}
+
 static int run_step(struct wm_step_context *ctx, const struct wm_step *step, json_t **ret,
                     struct wm_error *err)
 {
-    json_t *record = wm_record_read(ctx->out_dir);
+    json_t *record;
+    int status = wm_record_read(ctx->out_dir, &record, err);
+    if (status)
+        return status;
     if (record && wm_record_stands(record, ctx->out_dir, ctx->identity) &&
         !wm_step_reads_pipe(ctx->run, step)) {
         *ret = record; /* finished before, interrupted while being published */
@@ -237,7 +264,7 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
     }
     json_decref(record);
     json_t *facts = json_object();
-    int status = wm_json_ok(facts, err);
+    status = wm_json_ok(facts, err);
     if (!status)
         status = prepare_work(ctx, step, err);
     if (!status) {
@@ -245,6 +272,8 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
         wm_position_begin(&position, ctx->work_dir, ctx->hooks ? ctx->hooks->progress : NULL);
         status = step->run(ctx, facts, err);
         wm_position_end(&position, &ctx->result->redone[step->id]);
+        if (status == WM_E_CHANGED)
+            status = disown_work(ctx, err);
     }
     if (!status)
         status = wm_record_write(ctx, step, facts, ret, err);
@@ -257,12 +286,16 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
 static int remove_rest(const struct wm_step_context *ctx, struct wm_error *err)
 {
     char path[WM_PATH_MAX];
-    if (!ctx->run->lock || !wm_exists(ctx->work_dir))
-        return 0; /* nothing may be written, or nothing is there */
-    int status = wm_path_join(path, ctx->work_dir, "identity", err);
-    if (!status && (!wm_exists(path) || is_identity(path, ctx->identity)))
-        status = wm_remove_tree(ctx->work_dir, err);
-    return status;
+    bool there = false, ours = false;
+    int status = ctx->run->lock ? wm_is_there(ctx->work_dir, &there, err) : 0;
+    if (status || !there)
+        return status; /* nothing may be written, or nothing is there */
+    status = wm_path_join(path, ctx->work_dir, "identity", err);
+    if (!status)
+        status = wm_is_there(path, &there, err);
+    if (!status && there)
+        status = is_identity(path, ctx->identity, &ours, err);
+    return !status && (ours || !there) ? wm_remove_tree(ctx->work_dir, err) : status;
 }
 
 /* Too small a limit is said before anything is touched. */
@@ -292,7 +325,9 @@ static int do_step(struct wm_run *run, const struct wm_step *step, const struct 
         status = wm_step_identify(&ctx, step, err);
     if (status)
         return status;
-    json_t *record = wm_record_read(ctx.dir);
+    json_t *record;
+    if ((status = wm_record_read(ctx.dir, &record, err)))
+        return status;
     bool stands =
         record && wm_record_stands(record, ctx.dir, ctx.identity) && !wm_step_reads_pipe(run, step);
     if (stands)
@@ -415,8 +450,10 @@ static int tidy_work(const struct wm_run *run, struct wm_error *err)
     size_t n = 0;
     wm_arena_init(&arena, 1 << 20);
     int status = wm_path_join(path, run->options.output, "work", err);
-    bool there = !status && wm_exists(path);
-    if (there)
+    bool there = false;
+    if (!status)
+        status = wm_is_there(path, &there, err);
+    if (!status && there)
         status = wm_list_dir(path, &arena, &names, &n, err);
     if (!status && there && !n)
         status = wm_remove_tree(path, err);

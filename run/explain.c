@@ -71,7 +71,9 @@ static int explain_step(struct wm_run *run, const struct wm_step *step, bool *up
         status = wm_step_identify(&ctx, step, err);
     if (status)
         return status;
-    json_t *record = wm_record_read(ctx.dir);
+    json_t *record;
+    if ((status = wm_record_read(ctx.dir, &record, err)))
+        return status;
     bool stands = !*upstream_changed && record && wm_record_stands(record, ctx.dir, ctx.identity) &&
                   !wm_step_reads_pipe(run, step);
     result->steps[step->id] = record;

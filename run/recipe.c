@@ -94,11 +94,10 @@ static int add_stage(struct wm_chain *chain, json_t *row, struct wm_arena *arena
 int wm_recipe_read(struct wm_str text, struct wm_source_options *ret_input,
                    struct wm_chain *ret_chain, struct wm_arena *arena, struct wm_error *err)
 {
-    json_t *recipe = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
+    json_t *recipe, *row;
     size_t i;
-    json_t *row;
-    int status = 0;
-    if (json_integer_value(json_object_get(recipe, "recipe")) != RECIPE_FORMAT)
+    int status = wm_json_parse(text, &recipe, NULL, err);
+    if (!status && json_integer_value(json_object_get(recipe, "recipe")) != RECIPE_FORMAT)
         status = wm_fail(err, WM_E_FORMAT, "the sidecar has no recipe this program knows");
     wm_options_default(wm_source_option_table, ret_input);
     if (!status)

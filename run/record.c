@@ -12,11 +12,6 @@ enum {
     OUTPUTS_ARENA = 256 << 20 /* bytes for the names of a step's outputs */
 };
 
-int wm_json_ok(const void *value, struct wm_error *err)
-{
-    return value ? 0 : wm_fail_nomem(err, 0, "JSON");
-}
-
 int wm_store(const char *path, struct wm_str bytes, struct wm_error *err)
 {
     struct wm_error none = {0};
@@ -30,69 +25,91 @@ int wm_store(const char *path, struct wm_str bytes, struct wm_error *err)
 
 int wm_json_store(const char *path, const json_t *value, struct wm_error *err)
 {
-    char *text = json_dumps(value, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
-    if (!text)
-        return wm_fail_nomem(err, 0, "JSON");
     struct wm_buf buf;
     wm_buf_init(&buf, RECORD_MAX);
-    int status = wm_buf_printf(&buf, err, "%s\n", text);
-    free(text);
+    int status = wm_json_text(value, JSON_INDENT(2) | JSON_REAL_PRECISION(17), &buf, err);
+    if (!status)
+        status = wm_buf_add(&buf, "\n", 1, err);
     if (!status)
         status = wm_store(path, wm_buf_str(&buf), err);
     wm_buf_done(&buf);
     return status;
 }
 
-static XXH128_hash_t digest_json(const json_t *value)
+static int digest_json(const json_t *value, size_t flags, XXH128_hash_t *ret, struct wm_error *err)
 {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    XXH128_hash_t hash = XXH3_128bits(text ? text : "", text ? strlen(text) : 0);
-    free(text);
-    return hash;
+    struct wm_buf buf;
+    wm_buf_init(&buf, RECORD_MAX);
+    int status = wm_json_text(value, JSON_COMPACT | flags, &buf, err);
+    if (!status)
+        *ret = XXH3_128bits(buf.ptr, buf.len);
+    wm_buf_done(&buf);
+    return status;
 }
 
 int wm_json_seal(json_t *object, struct wm_error *err)
 {
     char hex[WM_HEX128];
+    XXH128_hash_t hash;
     (void)json_object_del(object, "check");
-    wm_hex128(digest_json(object), hex);
+    int status = digest_json(object, JSON_REAL_PRECISION(17), &hash, err);
+    if (status)
+        return status;
+    wm_hex128(hash, hex);
     return json_object_set_new(object, "check", json_string(hex)) ? wm_fail_nomem(err, 0, "JSON")
                                                                   : 0;
 }
 
-bool wm_json_sealed(json_t *object)
+int wm_json_sealed(json_t *object, bool *ret, struct wm_error *err)
 {
     json_t *check = json_incref(json_object_get(object, "check"));
-    XXH128_hash_t want;
-    bool good = wm_unhex128(json_string_value(check) ? json_string_value(check) : "", &want);
-    if (good) {
+    XXH128_hash_t want, got;
+    int status = 0;
+    *ret = wm_unhex128(json_string_value(check) ? json_string_value(check) : "", &want);
+    if (*ret) {
         (void)json_object_del(object, "check");
-        good = XXH128_isEqual(digest_json(object), want);
-        (void)json_object_set(object, "check", check);
+        status = digest_json(object, JSON_REAL_PRECISION(17), &got, err);
+        *ret = !status && XXH128_isEqual(got, want);
+        if (json_object_set(object, "check", check) && !status)
+            status = wm_json_ok(NULL, err);
     }
     json_decref(check);
-    return good;
+    return status;
 }
 
-json_t *wm_record_read(const char *dir)
+int wm_json_load(const char *path, json_t **ret, struct wm_error *err)
 {
-    struct wm_error err = {0};
-    char path[WM_PATH_MAX];
     struct wm_buf buf;
     wm_buf_init(&buf, RECORD_MAX);
-    json_t *record = NULL;
-    if (!wm_path_join(path, dir, "step.json", &err) && wm_exists(path) &&
-        !wm_file_load(path, &buf, &err))
-        record = json_loadb(buf.ptr, buf.len, JSON_REJECT_DUPLICATES, NULL);
+    *ret = NULL;
+    int status = wm_file_load(path, &buf, err);
+    if (!status)
+        status = wm_json_parse(wm_buf_str(&buf), ret, NULL, err);
     wm_buf_done(&buf);
+    return status;
+}
+
+int wm_record_read(const char *dir, json_t **ret, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    json_t *record = NULL;
+    bool there = false, good = true;
+    *ret = NULL;
+    int status = wm_path_join(path, dir, "step.json", err);
+    if (!status)
+        status = wm_is_there(path, &there, err);
+    if (!status && there)
+        status = wm_json_load(path, &record, err);
     /* Records have had a checksum since they say what was read. */
     bool sealed = json_object_get(record, "reads") || json_object_get(record, "check");
-    if (json_integer_value(json_object_get(record, "format")) != RECORD_FORMAT ||
-        (sealed && !wm_json_sealed(record))) {
+    if (!status && sealed)
+        status = wm_json_sealed(record, &good, err);
+    good = good && json_integer_value(json_object_get(record, "format")) == RECORD_FORMAT;
+    if (status || !good)
         json_decref(record);
-        return NULL;
-    }
-    return record;
+    else
+        *ret = record;
+    return status;
 }
 
 bool wm_record_stands(const json_t *record, const char *dir, const char *identity)
@@ -115,12 +132,13 @@ bool wm_record_stands(const json_t *record, const char *dir, const char *identit
     return true;
 }
 
-XXH128_hash_t wm_record_outputs(const json_t *record)
+int wm_record_outputs(const json_t *record, XXH128_hash_t *ret, struct wm_error *err)
 {
-    char *text = json_dumps(json_object_get(record, "outputs"), JSON_COMPACT);
-    XXH128_hash_t hash = XXH3_128bits(text ? text : "", text ? strlen(text) : 0);
-    free(text);
-    return hash;
+    const json_t *outputs = json_object_get(record, "outputs");
+    if (outputs)
+        return digest_json(outputs, 0, ret, err);
+    *ret = XXH3_128bits("", 0);
+    return 0;
 }
 
 /* Every file below `dir`/`below`, depth first, names sorted by bytes. */
@@ -166,10 +184,14 @@ static int add_outputs(const char *dir, const char *below, unsigned depth, struc
 static json_t *reads_json(const struct wm_step_context *ctx)
 {
     json_t *reads = json_object();
+    bool whole = true;
     for (int id = 0; id < WM_STEPS; id++)
         if (*ctx->reads[id])
-            (void)json_object_set_new(reads, wm_steps[id]->name, json_string(ctx->reads[id]));
-    return reads;
+            whole &= !json_object_set_new(reads, wm_steps[id]->name, json_string(ctx->reads[id]));
+    if (whole)
+        return reads;
+    json_decref(reads);
+    return NULL;
 }
 
 int wm_record_write(const struct wm_step_context *ctx, const struct wm_step *step,

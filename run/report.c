@@ -223,8 +223,10 @@ static json_t *names_json(const bool set[WM_STEPS])
 {
     json_t *names = json_array();
     for (int id = 0; id < WM_STEPS; id++)
-        if (set[id])
-            (void)json_array_append_new(names, json_string(wm_steps[id]->name));
+        if (set[id] && json_array_append_new(names, json_string(wm_steps[id]->name))) {
+            json_decref(names);
+            return NULL;
+        }
     return names;
 }
 
@@ -233,16 +235,16 @@ static int report_json(const struct wm_results *results, const bool unfinished[W
 {
     json_t *steps = json_array();
     for (int id = 0; id < WM_STEPS; id++)
-        if (results->records[id])
-            (void)json_array_append(steps, results->records[id]);
+        if (results->records[id] && json_array_append(steps, results->records[id])) {
+            json_decref(steps);
+            return wm_json_ok(NULL, err);
+        }
     json_t *all =
         json_pack("{s:o, s:o, s:o, s:b}", "steps", steps, "unfinished", names_json(unfinished),
                   "damaged", names_json(results->damaged), "at_work", (int)at_work);
-    char *text = all ? json_dumps(all, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) : NULL;
-    int status = text ? wm_buf_printf(out, err, "%s\n", text) : wm_fail_nomem(err, 0, "JSON");
-    free(text);
+    int status = wm_json_text(all, JSON_INDENT(2) | JSON_REAL_PRECISION(17), out, err);
     json_decref(all);
-    return status;
+    return status ? status : wm_buf_add(out, "\n", 1, err);
 }
 
 static int report_text(const char *dir, const struct wm_results *results,

@@ -7,7 +7,10 @@
 
 static int open_alone(const char *dir, struct wm_results *ret, struct wm_error *err)
 {
-    json_t *record = wm_record_read(dir);
+    json_t *record;
+    int status = wm_record_read(dir, &record, err);
+    if (status)
+        return status;
     const char *name = json_string_value(json_object_get(record, "step"));
     ret->alone = true;
     for (int id = 0; name && id < WM_STEPS; id++)
@@ -29,10 +32,15 @@ static int open_step(const char *dir, int id, struct wm_results *ret, bool *ret_
     int status = wm_path_join(step_dir, dir, wm_steps[id]->directory, err);
     if (!status)
         status = wm_path_join(path, step_dir, "step.json", err);
-    if (status || !wm_exists(path))
+    bool there = false;
+    json_t *record = NULL;
+    if (!status)
+        status = wm_is_there(path, &there, err);
+    if (!status && there)
+        status = wm_record_read(step_dir, &record, err);
+    if (status || !there)
         return status;
     *ret_any = true;
-    json_t *record = wm_record_read(step_dir);
     const char *name = json_string_value(json_object_get(record, "step"));
     if (name && strcmp(name, wm_steps[id]->name) == 0) {
         ret->records[id] = record;
@@ -54,7 +62,8 @@ int wm_results_open(const char *dir, struct wm_results *ret, struct wm_error *er
         status = open_step(dir, id, ret, &any, err);
     for (int i = 0; !status && !any && i < 3 && !there; i++) {
         status = wm_path_join(path, dir, marks[i], err);
-        there = !status && wm_exists(path);
+        if (!status)
+            status = wm_is_there(path, &there, err);
         if (there && i == 2)
             status = open_alone(dir, ret, err);
     }

@@ -14,8 +14,7 @@
 #ifndef WETMILL_RUN_STEP_H
 #define WETMILL_RUN_STEP_H
 
-#include <jansson.h>
-
+#include "wetmill/jansson.h"
 #include "wetmill/run.h"
 
 struct wm_step_context {
@@ -95,26 +94,26 @@ __attribute__((format(printf, 2, 3))) void wm_step_say(const struct wm_step_cont
 
 /* ---- record.c: step.json ---- */
 
-/** Read DIR/step.json; NULL if absent, damaged (it has a checksum) or of another format. Owner: the
- *  caller. */
-json_t *wm_record_read(const char *dir);
+/** Read DIR/step.json; `*ret` is NULL if it is absent, damaged (it has a checksum) or of another
+ *  format. Owner: the caller. An error is one of reading, or of memory. */
+int wm_record_read(const char *dir, json_t **ret, struct wm_error *err);
 /** Whether the record has this identity and its outputs stand in `dir` with their sizes. */
 bool wm_record_stands(const json_t *record, const char *dir, const char *identity);
 /** Digest over names, sizes and hashes of a record's outputs: what later steps depend on. */
-XXH128_hash_t wm_record_outputs(const json_t *record);
+int wm_record_outputs(const json_t *record, XXH128_hash_t *ret, struct wm_error *err);
 /** Digest every file below ctx->out_dir, write its step.json. `*ret` is the record (owner: caller). */
 int wm_record_write(const struct wm_step_context *ctx, const struct wm_step *step,
                     const json_t *facts, json_t **ret, struct wm_error *err);
 /** Add "check" to a JSON object: XXH3-128 of the rest of it as compact text. */
 int wm_json_seal(json_t *object, struct wm_error *err);
 /** Is "check" there and right? */
-bool wm_json_sealed(json_t *object);
+int wm_json_sealed(json_t *object, bool *ret, struct wm_error *err);
+/** wm_json_parse of a file: `*ret` is NULL for what is no JSON. */
+int wm_json_load(const char *path, json_t **ret, struct wm_error *err);
 /** Write `bytes` to `path`, all or nothing; not at all if it holds just them already. */
 int wm_store(const char *path, struct wm_str bytes, struct wm_error *err);
 /** The same with `value` as canonical JSON (sorted as inserted, two spaces). */
 int wm_json_store(const char *path, const json_t *value, struct wm_error *err);
-/** jansson out of memory? `value` NULL gives WM_E_NOMEM, else 0. Steals nothing. */
-int wm_json_ok(const void *value, struct wm_error *err);
 
 /* ---- fingerprint.c ---- */
 

@@ -113,6 +113,15 @@ static int remember_times(const struct wm_step_context *ctx, const struct wm_inp
     return status ? status : wm_file_store(path, wm_str_of(hex), err);
 }
 
+static int forget_times(const struct wm_step_context *ctx, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    if (!ctx->run->options.output)
+        return 0;
+    int status = times_path(ctx, path, err);
+    return status ? status : wm_remove(path, err);
+}
+
 static bool times_stand(const struct wm_step_context *ctx, const struct wm_inputs *inputs)
 {
     struct wm_error err = {0};
@@ -159,13 +168,23 @@ static int add_facts(struct wm_step_context *ctx, const struct wm_job_result *re
     wm_hex128(result->inputs, hex);
     json_t *tally = wm_tally_json(&ctx->run->chain, result);
     const char *field = wm_run_text_field(ctx->run);
-    if (json_object_set_new(facts, "inputs_xxh3", json_string(hex)) ||
-        json_object_set_new(facts, "tally", tally) ||
+    if (json_object_set_new(facts, "tally", tally) ||
+        json_object_set_new(facts, "inputs_xxh3", json_string(hex)) ||
         json_object_set_new(facts, "text_field", json_string(field ? field : "text")) ||
         (ctx->run->options.limit && /* what was read is then no longer all of the input */
          json_object_set_new(facts, "limit", json_integer((json_int_t)ctx->run->options.limit))))
         return wm_fail_nomem(err, 0, "JSON");
     return wm_step_damage(result, facts, err);
+}
+
+/* What the system did not give this time it may give the next: times are then not trusted, and the
+ * same command compares contents. */
+static bool all_was_read(const struct wm_job_result *result)
+{
+    for (size_t i = 0; i < result->n_damage; i++)
+        if (wm_damage_is_passing(&result->damage[i]))
+            return false;
+    return true;
 }
 
 static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
@@ -189,7 +208,8 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
     if (!status)
         status = add_facts(ctx, &result, facts, err);
     if (!status)
-        status = remember_times(ctx, &inputs, err);
+        status = all_was_read(&result) ? remember_times(ctx, &inputs, err)
+                                       : forget_times(ctx, err);
     if (wm_sink_jsonl.close)
         wm_sink_jsonl.close(ctx->run->jsonl);
     wm_job_result_done(&result);

@@ -67,7 +67,9 @@ int wm_corpus_inputs(const struct wm_run *run, struct wm_inputs *ret, struct wm_
     options.format = WM_FORMAT_JSONL;
     options.text_field = wm_run_text_field(run);
     options.root = dir;
-    json_t *record = wm_record_read(dir);
+    json_t *record;
+    if ((status = wm_record_read(dir, &record, err)))
+        return status;
     options.max_record = wm_corpus_record(record, run->input.max_record);
     json_decref(record);
     status = wm_inputs_open(&options, ret, err);
@@ -120,12 +122,22 @@ int wm_corpus_describe(const struct wm_run *run, struct wm_buf *out, struct wm_e
     return status ? status : wm_options_describe(wm_source_option_table, &run->input, out, err);
 }
 
-static json_t *link_json(const struct wm_link *link, const struct wm_link_tally *tally)
+/* Names (up to NULL, or `n`) with their counts. NULL without memory. */
+static json_t *reasons_json(const char *const *names, const uint64_t *counts, size_t n)
 {
     json_t *reasons = json_object();
-    for (size_t r = 0; link->stage->reasons && link->stage->reasons[r]; r++)
-        (void)json_object_set_new(reasons, link->stage->reasons[r],
-                                  json_integer((json_int_t)tally->reasons[r]));
+    for (size_t r = 0; names && r < n && names[r]; r++)
+        if (json_object_set_new(reasons, names[r], json_integer((json_int_t)counts[r]))) {
+            json_decref(reasons);
+            return NULL;
+        }
+    return reasons;
+}
+
+/* NULL without memory. */
+static json_t *link_json(const struct wm_link *link, const struct wm_link_tally *tally)
+{
+    json_t *reasons = reasons_json(link->stage->reasons, tally->reasons, SIZE_MAX);
     return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "stage", link->stage->name,
                      "documents_in", (json_int_t)tally->documents_in, "documents_out",
                      (json_int_t)tally->documents_out, "lines_in", (json_int_t)tally->lines_in,
@@ -138,13 +150,14 @@ json_t *wm_tally_json(const struct wm_chain *chain, const struct wm_job_result *
 {
     const struct wm_read_tally *read = &result->tally.read;
     uint64_t longest = read->longest;
-    json_t *reasons = json_object(), *links = json_array();
-    for (int r = 0; r < WM_READ_REASONS; r++)
-        (void)json_object_set_new(reasons, wm_read_reason_names[r],
-                                  json_integer((json_int_t)read->reasons[r]));
+    json_t *reasons = reasons_json(wm_read_reason_names, read->reasons, WM_READ_REASONS);
+    json_t *links = json_array();
     for (size_t i = 0; i < result->tally.n_links; i++) {
         const struct wm_link_tally *link = &result->tally.links[i];
-        (void)json_array_append_new(links, link_json(&chain->links[i], link));
+        if (json_array_append_new(links, link_json(&chain->links[i], link))) {
+            json_decref(links);
+            links = NULL;
+        }
         longest = longest > link->longest ? longest : link->longest;
     }
     return json_pack(
@@ -164,9 +177,12 @@ int wm_step_damage(const struct wm_job_result *result, json_t *facts, struct wm_
         const struct wm_damage *d = &result->damage[i];
         char path[WM_PATH_MAX];
         wm_escape(path, sizeof path, d->path, strlen(d->path));
-        (void)json_array_append_new(damage, json_pack("{s:s, s:I, s:I, s:s}", "file", path, "byte",
-                                                      (json_int_t)d->at, "record",
-                                                      (json_int_t)d->record, "what", d->what));
+        if (json_array_append_new(damage, json_pack("{s:s, s:I, s:I, s:s}", "file", path, "byte",
+                                                    (json_int_t)d->at, "record",
+                                                    (json_int_t)d->record, "what", d->what))) {
+            json_decref(damage);
+            damage = NULL;
+        }
     }
     return json_object_set_new(facts, "damage", damage) ? wm_fail_nomem(err, 0, "JSON") : 0;
 }

@@ -107,17 +107,6 @@ struct whole {
     json_t *manifest;
 };
 
-static int load_json(const char *path, json_t **ret, struct wm_error *err)
-{
-    struct wm_buf buf;
-    wm_buf_init(&buf, SMALL_FILE);
-    int status = wm_file_load(path, &buf, err);
-    *ret =
-        status ? NULL : json_loadb(buf.ptr ? buf.ptr : "", buf.len, JSON_REJECT_DUPLICATES, NULL);
-    wm_buf_done(&buf);
-    return status;
-}
-
 static int check_config(struct wm_verifier *v, const struct whole *w, struct wm_error *err)
 {
     char path[WM_PATH_MAX], hex[WM_HEX128];
@@ -150,13 +139,15 @@ static int check_manifest(struct wm_verifier *v, struct whole *w, struct wm_erro
     int status = wm_path_join(path, v->job->dir, "manifest.json", err);
     if (status || !wm_exists(path))
         return status;
-    if (load_json(path, &w->manifest, &problem))
+    if (wm_json_load(path, &w->manifest, &problem))
         return wm_found_error(v, "manifest.json", &problem, err);
     v->result->n_files++;
     bool sealed =
         json_object_get(w->manifest, "config_xxh3") || json_object_get(w->manifest, "check");
-    if (json_integer_value(json_object_get(w->manifest, "format")) != 1 ||
-        (sealed && !wm_json_sealed(w->manifest))) {
+    bool good = true;
+    if (sealed && (status = wm_json_sealed(w->manifest, &good, err)))
+        return status;
+    if (json_integer_value(json_object_get(w->manifest, "format")) != 1 || !good) {
         wm_found(v, "manifest.json", "its bytes are not those that were written");
         return 0;
     }
@@ -177,21 +168,26 @@ static int check_manifest(struct wm_verifier *v, struct whole *w, struct wm_erro
 }
 
 /* Every step must have been made from what stands there now. */
-static void check_reads(struct wm_verifier *v, const struct whole *w, int id)
+static int check_reads(struct wm_verifier *v, const struct whole *w, int id, struct wm_error *err)
 {
     const char *name;
     json_t *read;
+    XXH128_hash_t outputs;
     json_object_foreach(json_object_get(w->results.records[id], "reads"), name, read)
     {
         for (int from = 0; from < WM_STEPS; from++) {
             char hex[WM_HEX128];
             if (!w->results.records[from] || strcmp(wm_steps[from]->name, name) != 0)
                 continue;
-            wm_hex128(wm_record_outputs(w->results.records[from]), hex);
+            int status = wm_record_outputs(w->results.records[from], &outputs, err);
+            if (status)
+                return status;
+            wm_hex128(outputs, hex);
             if (!json_string_value(read) || strcmp(json_string_value(read), hex) != 0)
                 wm_found(v, "", "was made from another %s than the one that stands here", name);
         }
     }
+    return 0;
 }
 
 static uint64_t fact(const json_t *record, const char *key)
@@ -246,7 +242,7 @@ static int check_step(struct wm_verifier *v, const struct whole *w, int id, stru
     if (!status)
         status = wm_step_check(v, step, dir, w->results.records[id], err);
     if (!status)
-        check_reads(v, w, id);
+        status = check_reads(v, w, id, err);
     return status;
 }
 

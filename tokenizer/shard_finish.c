@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a job's parts to a directory of shards. */
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "tokenizer/shard_format.h"
+#include "wetmill/jansson.h"
 
 static const char *const endings[] = {".bin", ".idx", ".prov.zst"};
 enum { ENDINGS = 3, COPY_CHUNK = 1 << 20 };
@@ -51,7 +51,10 @@ static int check_group(const struct wm_part *group, size_t n, struct wm_str *ret
 static int read_note(const struct wm_part *part, unsigned *ret_split, uint64_t *ret_tokens,
                      uint64_t *ret_left_out, struct wm_error *err)
 {
-    json_t *note = json_loadb(part->note.len ? part->note.ptr : "", part->note.len, 0, NULL);
+    json_t *note;
+    int status = wm_json_parse(part->note, &note, NULL, err);
+    if (status)
+        return status;
     const char *split = json_string_value(json_object_get(note, "split"));
     const json_t *tokens = json_object_get(note, "tokens");
     const json_t *left_out = json_object_get(note, "left_out");

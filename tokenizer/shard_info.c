@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* shards.json: what a directory of shards holds. */
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tokenizer/shard_format.h"
+#include "wetmill/jansson.h"
 
 #define FORMAT "wetmill-shards"
 enum { VERSION = 1 };
@@ -187,11 +187,12 @@ int wm_shards_info_read(const char *dir, struct wm_shards_info *ret, struct wm_e
         return status;
     }
     json_error_t why;
-    json_t *root = json_loadb(text.ptr ? text.ptr : "", text.len, JSON_REJECT_DUPLICATES, &why);
+    json_t *root;
+    status = wm_json_parse(wm_buf_str(&text), &root, &why, err);
     wm_buf_done(&text);
-    if (!root)
+    if (!status && !root)
         status = wm_fail(err, WM_E_FORMAT, "line %d: %s", why.line, why.text);
-    else
+    else if (!status)
         status = read_info(root, &info, err);
     json_decref(root);
     if (status) {
@@ -261,15 +262,11 @@ int wm_shards_info_write(const char *dir, const struct wm_shards_info *info, str
      * machine's log() do not show. */
     enum { LAYOUT = JSON_SORT_KEYS | JSON_INDENT(2) | JSON_REAL_PRECISION(12) };
     json_t *root = info_json(info);
-    char *text = root ? json_dumps(root, LAYOUT) : NULL;
-    json_decref(root);
-    if (!text)
-        return wm_fail_nomem(err, 0, "shards.json");
     struct wm_buf buf;
     char path[WM_PATH_MAX];
     wm_buf_init(&buf, WM_SHARDS_JSON_MAX);
-    int status = wm_buf_add(&buf, text, strlen(text), err);
-    free(text);
+    int status = wm_json_text(root, LAYOUT, &buf, err);
+    json_decref(root);
     if (!status)
         status = wm_buf_add(&buf, "\n", 1, err);
     if (!status)

@@ -56,7 +56,10 @@ static int copy(struct wm_export *export, const char *name, struct wm_error *err
     int status = wm_path_join(from, export->job->dir, name, err);
     if (!status)
         status = wm_path_join(to, export->job->out, name, err);
-    if (status || !wm_exists(from))
+    bool there = false;
+    if (!status)
+        status = wm_is_there(from, &there, err);
+    if (status || !there)
         return status;
     wm_buf_init(&buf, COPY_BYTES);
     status = wm_file_load(from, &buf, err);

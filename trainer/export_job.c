@@ -7,11 +7,18 @@
 const char *const wm_export_format_names[WM_EXPORT_FORMATS + 1] = {"gguf", "safetensors",
                                                                    "llama2.c", NULL};
 
-static bool has_file(const char *dir, const char *name)
+static int has_tokenizer(const char *dir, bool *ret, struct wm_error *err)
 {
+    static const char *const names[] = {"tokenizer.json", "vocab.json", "tokenizer.model"};
     char path[WM_PATH_MAX];
-    struct wm_error ignored;
-    return !wm_path_join(path, dir, name, &ignored) && wm_exists(path);
+    int status = 0;
+    *ret = false;
+    for (size_t i = 0; !status && !*ret && i < sizeof names / sizeof *names; i++) {
+        status = wm_path_join(path, dir, names[i], err);
+        if (!status)
+            status = wm_is_there(path, ret, err);
+    }
+    return status;
 }
 
 /* GGUF and llama2.c hold what we read of the tokenizer; a directory gets its files as they are. */
@@ -20,11 +27,10 @@ static int open_tokenizer(struct wm_export *export, struct wm_error *err)
     const struct wm_weights *w = &export->weights;
     const char *dir = export->job->dir;
     char want[WM_HEX128], got[WM_HEX128];
-    export->result.tokenizer = has_file(dir, "tokenizer.json") || has_file(dir, "vocab.json") ||
-                               has_file(dir, "tokenizer.model");
-    if (!export->result.tokenizer || export->job->format == WM_EXPORT_SAFETENSORS)
-        return 0;
-    int status = wm_tokenizer_load(dir, &export->tokenizer, err);
+    int status = has_tokenizer(dir, &export->result.tokenizer, err);
+    if (status || !export->result.tokenizer || export->job->format == WM_EXPORT_SAFETENSORS)
+        return status;
+    status = wm_tokenizer_load(dir, &export->tokenizer, err);
     if (status)
         return status;
     const XXH128_hash_t is = wm_tokenizer_identity(export->tokenizer);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
 
 #include "trainer/hf_config.h"
 #include "wetmill/file.h"
+#include "wetmill/jansson.h"
 
 enum { CONFIG_BYTES = 1 << 20, QWEN3_HEAD = 128 /* transformers' head_dim if left out */ };
 
@@ -290,8 +290,10 @@ static int read_config(const json_t *json, struct wm_hf_config *ret, struct wm_e
 int wm_hf_config_parse(struct wm_str text, struct wm_hf_config *ret, struct wm_error *err)
 {
     json_error_t where;
-    json_t *json = json_loadb(text.len ? text.ptr : "", text.len, JSON_REJECT_DUPLICATES, &where);
-    int status = json_is_object(json) ? read_config(json, ret, err)
+    json_t *json;
+    int status = wm_json_parse(text, &json, &where, err);
+    if (!status)
+        status = json_is_object(json) ? read_config(json, ret, err)
                                       : wm_fail(err, WM_E_FORMAT, "not a JSON object: line %d: %s",
                                                 where.line, json ? "no object" : where.text);
     json_decref(json);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <jansson.h>
-#include <stdlib.h>
+#include <stdio.h>
 
 #include "trainer/hf_config.h"
 #include "wetmill/file.h"
+#include "wetmill/jansson.h"
 #include "wetmill/number.h"
 
 enum { FLOAT_DIGITS = 9 };
@@ -12,13 +12,13 @@ enum { FLOAT_DIGITS = 9 };
 static double shortest(float v)
 {
     double back = (double)v;
-    for (unsigned digits = 1; digits <= FLOAT_DIGITS; digits++) {
-        json_t *real = json_real((double)v);
-        char *text = json_dumps(real, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
-        bool same = text && wm_parse_real(wm_str_of(text), &back) && (float)back == v;
-        free(text);
-        json_decref(real);
-        if (same)
+    for (int digits = 1; digits <= FLOAT_DIGITS; digits++) {
+        char text[48];
+        (void)snprintf(text, sizeof text, "%.*e", digits - 1, (double)v);
+        char *comma = strchr(text, ','); /* the point of some locales */
+        if (comma)
+            *comma = '.';
+        if (wm_parse_real(wm_str_of(text), &back) && (float)back == v)
             return back;
     }
     return (double)v;
@@ -101,15 +101,14 @@ int wm_hf_config_write(const char *dir, const struct wm_hf_config *config,
     if (status)
         return status;
     json_t *json = config_json(config, dtype);
-    char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(FLOAT_DIGITS)) : NULL;
-    json_decref(json);
     struct wm_buf buf;
     wm_buf_init(&buf, 1 << 20);
-    status = text ? wm_buf_printf(&buf, err, "%s\n", text)
-                  : wm_fail_nomem(err, 4096, "writing config.json");
+    status = wm_json_text(json, JSON_INDENT(2) | JSON_REAL_PRECISION(FLOAT_DIGITS), &buf, err);
+    if (!status)
+        status = wm_buf_add(&buf, "\n", 1, err);
     if (!status)
         status = wm_file_store(path, wm_buf_str(&buf), err);
     wm_buf_done(&buf);
-    free(text);
+    json_decref(json);
     return status;
 }

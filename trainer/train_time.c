@@ -2,11 +2,11 @@
 /* --time: how many steps fit. Measured once, on the training's own first steps; what comes out is
  * kept in WORK/time.json, so the schedule stays what it is when the training goes on. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 
 #include "trainer/schedule.h"
 #include "trainer/training.h"
+#include "wetmill/jansson.h"
 
 enum { LEAST_STEPS = 3, MOST_STEPS = 50, SECONDS = 5 /* of measuring, at most */ };
 static const double reserve = 0.02; /* share left for writing the model */
@@ -19,10 +19,21 @@ static void fingerprint(const struct wm_training *t, char hex[WM_HEX128])
     wm_hex128(XXH3_128bits(all, sizeof all), hex);
 }
 
-static bool stored(const struct wm_training *t, const char *path, uint64_t *ret_steps)
+/* `*ret_steps` is 0 if nothing is stored for this training. */
+static int read_stored(const struct wm_training *t, const char *path, uint64_t *ret_steps,
+                       struct wm_error *err)
 {
     char want[WM_HEX128];
-    json_t *json = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    struct wm_buf buf;
+    json_t *json = NULL;
+    bool there;
+    wm_buf_init(&buf, 4096);
+    int status = wm_is_there(path, &there, err);
+    if (!status && there)
+        status = wm_file_load(path, &buf, err);
+    if (!status)
+        status = wm_json_parse(wm_buf_str(&buf), &json, NULL, err);
+    wm_buf_done(&buf);
     const char *is = json_string_value(json_object_get(json, "training"));
     const json_int_t steps = json_integer_value(json_object_get(json, "steps"));
     fingerprint(t, want);
@@ -30,7 +41,7 @@ static bool stored(const struct wm_training *t, const char *path, uint64_t *ret_
         is && !strcmp(is, want) && steps > 0 && steps <= (json_int_t)WM_TRAIN_STEPS_MAX;
     json_decref(json);
     *ret_steps = same ? (uint64_t)steps : 0;
-    return same;
+    return status;
 }
 
 static int store(const struct wm_training *t, const char *path, uint64_t steps,
@@ -114,7 +125,9 @@ int wm_training_plan_time(struct wm_training *t, struct wm_error *err)
     int status = wm_path_join(path, t->job->work, "time.json", err);
     if (!status)
         status = wm_mkdirs(t->job->work, err);
-    if (status || stored(t, path, &t->head.n_steps))
+    if (!status)
+        status = read_stored(t, path, &t->head.n_steps, err);
+    if (status || t->head.n_steps)
         return status ? status : forget(t, err);
     uint64_t steps = 1;
     t->head.n_steps = MOST_STEPS + 1;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which files of a model directory hold its weights. */
 #define XXH_STATIC_LINKING_ONLY /* hash states on the stack */
-#include <jansson.h>
 #include <stdlib.h>
 
 #include "trainer/weights.h"
+#include "wetmill/jansson.h"
 
 #define ONE_FILE "model.safetensors"
 #define INDEX "model.safetensors.index.json"
@@ -64,8 +64,10 @@ static int read_index(const char *path, struct wm_arena *arena, const char ***re
     wm_buf_init(&buf, INDEX_BYTES);
     int status = wm_file_load(path, &buf, err);
     if (!status) {
-        json_t *json = json_loadb(buf.len ? buf.ptr : "", buf.len, JSON_REJECT_DUPLICATES, &where);
-        status = json ? take_names(json, arena, ret, ret_n, err)
+        json_t *json;
+        status = wm_json_parse(wm_buf_str(&buf), &json, &where, err);
+        if (!status)
+            status = json ? take_names(json, arena, ret, ret_n, err)
                       : wm_fail(err, WM_E_FORMAT, "line %d: %s", where.line, where.text);
         json_decref(json);
         if (status)

@@ -24,7 +24,7 @@
 
 enum wm_status {
     WM_OK = 0,
-    WM_E_NOMEM = -1,     /**< No memory, or over --memory. Exit 1. */
+    WM_E_NOMEM = -1,     /**< No memory or file descriptors, or over --memory. Exit 1. */
     WM_E_IO = -2,        /**< The system refused a read, a write, a rename. Exit 1. */
     WM_E_FORMAT = -3,    /**< Input is not what it should be. Exit 1. */
     WM_E_CONFIG = -4,    /**< Wrong usage or configuration; nothing was touched. Exit 2. */
@@ -33,6 +33,7 @@ enum wm_status {
     WM_E_MISMATCH = -7,  /**< Two files that do not belong together. Exit 2. */
     WM_E_PIPE = -8,      /**< Whoever read our output has gone away (`| head`). Exit 0, silently. */
     WM_E_BUSY = -9,      /**< Somebody else is at work there. Exit 1. */
+    WM_E_CHANGED = -10,  /**< Input changed while it was read; what was made of it is void. Exit 1. */
 };
 
 struct wm_error {
@@ -48,12 +49,14 @@ __attribute__((format(printf, 3, 4))) int wm_fail(struct wm_error *err, int stat
                                                   ...);
 
 /** As wm_fail(WM_E_IO), from errno: where = `path`, what = "cannot DOING: strerror". Full disks,
- *  missing rights and too many open files get a hint. */
+ *  missing rights and too many open files get a hint. WM_E_NOMEM where memory or descriptors ran out:
+ *  that says nothing about the file. */
 void wm_fail_errno_(struct wm_error *err, const char *doing, const char *path);
 static inline int wm_fail_errno(struct wm_error *err, const char *doing, const char *path)
 {
     wm_fail_errno_(err, doing, path);
-    return WM_E_IO; /* inline, so that compilers see it is not 0 */
+    /* inline, so that compilers see it is not 0 */
+    return err->status == WM_E_NOMEM ? WM_E_NOMEM : WM_E_IO;
 }
 
 /** As wm_fail(WM_E_NOMEM): "no memory for `bytes` bytes (`purpose`)". */

@@ -27,7 +27,8 @@ enum {
 
 struct wm_file;
 
-/** Open for reading; "-" is standard input. A directory is an error. */
+/** Open for reading; "-" is standard input. A directory is an error. WM_E_NOMEM also where too many
+ *  files are open. */
 int wm_file_open(const char *path, struct wm_file **ret, struct wm_error *err);
 void wm_file_close(struct wm_file *file);
 
@@ -57,7 +58,11 @@ struct wm_stat {
     bool is_dir, is_regular;
 };
 int wm_stat(const char *path, struct wm_stat *ret, struct wm_error *err);
+/** Is there anything? Only where a wrong "no" does no harm: what cannot be looked at is taken as
+ *  absent. */
 bool wm_exists(const char *path);
+/** The same, with an error if the system does not say. */
+int wm_is_there(const char *path, bool *ret, struct wm_error *err);
 /** Do both exist, and are one file or directory? */
 bool wm_same_path(const char *a, const char *b);
 
@@ -66,7 +71,6 @@ int wm_file_load(const char *path, struct wm_buf *buf, struct wm_error *err);
 
 /* ---- mapping (read only; not counted in --memory) ---- */
 
-/* A file that is cut short while mapped ends the process with SIGBUS: map only what runs own. */
 struct wm_map {
     const unsigned char *ptr;
     size_t len;
@@ -82,6 +86,15 @@ void wm_map_want_large_pages(const struct wm_map *map);
  */
 void wm_file_forget(const char *path);
 void wm_map_close(struct wm_map *map); /**< Safe on a zeroed one. */
+/**
+ * From now on a mapped file that somebody cuts short does not end the process with SIGBUS: what is
+ * gone reads as zeros, wm_map_check says so, and wm_out_commit commits nothing any more. Takes over
+ * the handler of SIGBUS (signals that are none of ours go to the one before): a matter of programs,
+ * not of libraries. Once, before there are threads.
+ */
+void wm_map_guard(void);
+/** WM_E_CHANGED if a mapped file was found cut short since the process began. Any thread. */
+int wm_map_check(struct wm_error *err);
 
 /* ---- writing: all or nothing ---- */
 
@@ -114,7 +127,8 @@ uint64_t wm_out_size(const struct wm_out *out);
  *  reading the file again. Not for "-". */
 int wm_out_pwrite(struct wm_out *out, const void *bytes, size_t len, uint64_t offset,
                   struct wm_error *err);
-/** fsync, rename to `path`, fsync the directory. `ret` may be NULL. Frees `out` in any case. */
+/** fsync, rename to `path`, fsync the directory; nothing of it if a mapped file was cut short
+ *  (WM_E_CHANGED). `ret` may be NULL. Frees `out` in any case. */
 int wm_out_commit(struct wm_out *out, struct wm_digest *ret, struct wm_error *err);
 /** Remove the temporary file and free. Safe on NULL. */
 void wm_out_abandon(struct wm_out *out);

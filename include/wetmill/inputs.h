@@ -133,6 +133,9 @@ struct wm_damage {
     uint64_t record; /**< Ordinal of the record it hit. */
     const char *what;
 };
+/** Did the system not give what there may be (an I/O error, a file that is gone or shorter), rather
+ *  than the bytes be bad? The next reading may fare better. */
+bool wm_damage_is_passing(const struct wm_damage *damage);
 enum { WM_DAMAGE_MAX = 1000 }; /**< Listed for one task; further ones are only counted. */
 
 struct wm_read_tally {

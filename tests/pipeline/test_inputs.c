@@ -77,6 +77,17 @@ static void test_glob(void)
           is_row(&inputs, 2, "g/[x].txt") && is_row(&inputs, 3, "g/[x].txt") &&
           is_row(&inputs, 4, "g/1.md"));
     wm_inputs_close(&inputs);
+    /* whole paths are sorted by their bytes; what begins with a point wants one in the pattern */
+    make("s/x/f.txt", "1");
+    make("s-2/x/f.txt", "2");
+    make("s-2/x/.f.txt", "3");
+    make("s-2/y.txt", "4");
+    const char *deep[] = {help_path("s*/[!y]/*.txt"), help_path("s-2//x/.*.txt")};
+    CHECK_OK(open_paths(&inputs, NULL, deep, 2), help_err);
+    CHECK_U64(inputs.n_rows, 3);
+    CHECK(is_row(&inputs, 0, "s-2/x/f.txt") && is_row(&inputs, 1, "s/x/f.txt") &&
+          is_row(&inputs, 2, "s-2/x/.f.txt"));
+    wm_inputs_close(&inputs);
     const char *none[] = {help_path("g/*.gz")};
     CHECK_FAILS(open_paths(&inputs, NULL, none, 1), WM_E_CONFIG, help_err, "no file matches");
     const char *absent[] = {help_path("g/absent.txt")};

@@ -139,7 +139,7 @@ static void test_changed(void)
     wm_job_result_done(&result);
     remove_file(&f, "commits/pass2/000001.json");
     fake.hash_salt = 9;
-    CHECK_FAILS(fixture_run(&f, &result, &err), WM_E_MISMATCH, err, "changed between two passes");
+    CHECK_FAILS(fixture_run(&f, &result, &err), WM_E_CHANGED, err, "changed between two passes");
     CHECK(strcmp(err.where, "crawl/01.wet") == 0);
     fixture_close(&f);
 }
