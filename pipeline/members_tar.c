@@ -58,7 +58,9 @@ int wm_tar_open(struct wm_tar *tar, struct wm_members *outer, struct wm_error *e
     wm_tar_close(tar);
     tar->outer = outer;
     tar->archive = archive_read_new();
-    if (!tar->archive || archive_read_support_format_tar(tar->archive) < ARCHIVE_WARN)
+    tar->entry = archive_entry_new(); /* libarchive does not look whether it got its own */
+    if (!tar->archive || !tar->entry ||
+        archive_read_support_format_tar(tar->archive) < ARCHIVE_WARN)
         return wm_fail_nomem(err, 64 << 10, "tar");
     tar->failure = (struct wm_error){0};
     if (archive_read_open2(tar->archive, tar, NULL, lend, NULL, NULL) >= ARCHIVE_WARN)
@@ -90,8 +92,8 @@ int wm_tar_next(struct wm_tar *tar, struct wm_error *err)
     free(tar->name);
     tar->name = NULL;
     for (;;) {
-        struct archive_entry *entry;
-        int r = archive_read_next_header(tar->archive, &entry);
+        struct archive_entry *entry = tar->entry;
+        int r = archive_read_next_header2(tar->archive, entry);
         if (r == ARCHIVE_EOF)
             return 0;
         if (r == ARCHIVE_RETRY)
@@ -138,6 +140,7 @@ void wm_tar_close(struct wm_tar *tar)
 {
     if (tar->archive)
         (void)archive_read_free(tar->archive);
+    archive_entry_free(tar->entry);
     free(tar->name);
     *tar = (struct wm_tar){0};
 }

@@ -13,6 +13,7 @@
 
 struct wm_tar {
     struct archive *archive;
+    struct archive_entry *entry; /**< Of the present file. */
     struct wm_members *outer; /**< The tar's own bytes, decompressed. */
     size_t lent;              /**< Of them, what libarchive is looking at. */
     char *name;               /**< Of the present file, as stored. */

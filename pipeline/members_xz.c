@@ -120,10 +120,14 @@ static int xz_start(struct wm_members *m, struct wm_error *err)
         archive_read_support_format_raw(archive) < ARCHIVE_WARN ||
         archive_read_support_format_empty(archive) < ARCHIVE_WARN)
         return wm_fail_nomem(err, 64 << 10, "xz");
-    struct archive_entry *entry;
+    /* ours: libarchive does not look whether it got the one of its own */
+    struct archive_entry *entry = archive_entry_new();
+    if (!entry)
+        return wm_fail_nomem(err, 0, "xz");
     int r = archive_read_open2(archive, m, NULL, lend, NULL, NULL);
     if (r >= ARCHIVE_WARN)
-        r = archive_read_next_header(archive, &entry);
+        r = archive_read_next_header2(archive, entry);
+    archive_entry_free(entry);
     if (r == ARCHIVE_EOF)
         m->ended = true;
     else if (r < ARCHIVE_WARN)
