@@ -3,15 +3,16 @@
 
     bench/quality_curves.py 10=OUT/runs/NAME.10m.1 30=OUT/runs/torch.30m.1 … >curves.svg
 
-Each argument is the minutes the run took and its directory, or the directory of its metrics.
-wetmill's metrics hold no time (they are the same on any machine): its steps take equal parts of it.
+Each argument is the minutes the run took and its directory. wetmill's metrics hold no time (they are
+the same on any machine): its steps take equal parts of it.
 """
 import json
 import os
 import sys
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 720, 400, 56, 24, 24, 48
-COLOURS = ("#0b6e4f", "#3fa34d", "#91cb3e", "#c8553d", "#588b8b", "#7d5ba6")
+STEP = 0.1  # bits per byte between lines
+COLOURS = ("#0b6e4f", "#c8553d", "#3a6ea5", "#91a83e", "#7d5ba6", "#588b8b")
 
 
 def points(minutes, directory):
@@ -37,8 +38,7 @@ def main():
     # the first steps say little and would flatten the rest
     low = min(y for _, c in curves for _, y in c)
     high = low + 0.9
-    step = 0.1
-    low -= low % step
+    low -= low % STEP
 
     def at(x, y):
         return (LEFT + (WIDTH - LEFT - RIGHT) * x / right,
@@ -47,10 +47,10 @@ def main():
     print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
           'font-family="sans-serif" font-size="12">')
     print(f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>')
-    for i in range(int((high - low) / step) + 1):
-        x, y = at(0, low + i * step)
+    for i in range(int((high - low) / STEP) + 1):
+        x, y = at(0, low + i * STEP)
         print(f'<path d="M{x:.1f} {y:.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>'
-              f'<text x="{x - 8:.1f}" y="{y + 4:.1f}" text-anchor="end">{low + i * step:.1f}</text>')
+              f'<text x="{x - 8:.1f}" y="{y + 4:.1f}" text-anchor="end">{low + i * STEP:.1f}</text>')
     for minute in range(0, int(right) + 1, 5):
         x, y = at(minute, low)
         print(f'<text x="{x:.1f}" y="{y + 18:.1f}" text-anchor="middle">{minute}</text>')

@@ -144,8 +144,13 @@ static inline void made_close(struct wm_reader *r)
     free(r);
 }
 
-static const struct wm_reading made_reading = {made_open,   made_fill,     made_tally, made_damage,
-                                               made_hashes, made_position, made_close};
+static const struct wm_reading made_reading = {.open = made_open,
+                                               .fill = made_fill,
+                                               .tally = made_tally,
+                                               .damage = made_damage,
+                                               .hashes = made_hashes,
+                                               .position = made_position,
+                                               .close = made_close};
 
 /** Rows and tasks of what `made` says; free both. A task's bytes are its documents. */
 static inline struct wm_inputs made_inputs(void)

@@ -6,7 +6,7 @@
 static int add(struct wm_usage *usage, struct wm_str language, struct wm_str text,
                struct wm_error *err)
 {
-    const struct wm_usage_document document = {text, language};
+    const struct wm_usage_document document = {.text = text, .language = language};
     return wm_usage_add(usage, &document, 1, err);
 }
 
@@ -119,8 +119,9 @@ static void check_error(void)
     CHECK_OK(wm_trainer_finish(trainer, NULL, NULL, &tok, &err), err);
     wm_counter_free(counter);
     wm_trainer_free(trainer);
-    const struct wm_usage_document documents[] = {
-        {WM_STR("abc"), WM_STR("en")}, {WM_STR("x"), WM_STR("en")}, {WM_STR("y"), WM_STR("en")}};
+    const struct wm_usage_document documents[] = {{.text = WM_STR("abc"), .language = WM_STR("en")},
+                                                  {.text = WM_STR("x"), .language = WM_STR("en")},
+                                                  {.text = WM_STR("y"), .language = WM_STR("en")}};
     CHECK_OK(wm_team_new(2, &team, &err), err);
     CHECK_OK(wm_usage_new(tok, team, &usage, &err), err);
     CHECK_FAILS(wm_usage_add(usage, documents, 3, &err), WM_E_FORMAT, err, "0x78");

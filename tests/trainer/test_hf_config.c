@@ -124,14 +124,14 @@ static void check_written(void)
     for (size_t i = 0; i < 3; i++) {
         want.model.norm_epsilon = epsilons[i];
         want.model.rope_theta = thetas[i];
-        CHECK_OK(wm_hf_config_write(top, &want, "bfloat16", &err), err);
+        CHECK_OK(wm_hf_config_write(top, &want, WM_WEIGHT_BF16, &err), err);
         CHECK_OK(wm_hf_config_read(top, &config, &err), err);
         CHECK(config.model.norm_epsilon == epsilons[i] && config.model.rope_theta == thetas[i]);
         CHECK(config.model.head_dim == 20 && config.model.n_kv_head == 2 && !config.model.tied);
         CHECK(!config.has_bos && config.has_eos && config.eos == 299);
     }
     want.model.norm_epsilon = 1e-5F;
-    CHECK_OK(wm_hf_config_write(top, &want, "bfloat16", &err), err);
+    CHECK_OK(wm_hf_config_write(top, &want, WM_WEIGHT_BF16, &err), err);
     struct wm_buf buf;
     wm_buf_init(&buf, 1 << 16);
     CHECK_OK(wm_file_load(in_top("config.json"), &buf, &err), err);
