@@ -29,12 +29,15 @@ static size_t harmless(const unsigned char *s, size_t len)
     return overlong || control || surrogate || c > 0x10FFFF ? 0 : n;
 }
 
-void wm_escape(char *dst, size_t size, const char *src, size_t len)
+/* `keep`: a control character that may stay, or NUL. */
+static void escape(char *dst, size_t size, const char *src, size_t len, char keep)
 {
     static const char ellipsis[] = "...";
     size_t used = 0, safe = 0; /* safe: where "..." still fits */
     for (size_t i = 0; i < len;) {
         size_t n = harmless((const unsigned char *)src + i, len - i);
+        if (keep && src[i] == keep)
+            n = 1;
         size_t need = n ? n : 4;
         if (used + need >= size) {
             if (size >= sizeof ellipsis) {
@@ -55,6 +58,16 @@ void wm_escape(char *dst, size_t size, const char *src, size_t len)
     }
     if (size)
         dst[used] = '\0';
+}
+
+void wm_escape(char *dst, size_t size, const char *src, size_t len)
+{
+    escape(dst, size, src, len, '\0');
+}
+
+void wm_escape_lines(char *dst, size_t size, const char *src, size_t len)
+{
+    escape(dst, size, src, len, '\n');
 }
 
 __attribute__((format(printf, 3, 0))) static void put(char *dst, size_t size, const char *fmt,

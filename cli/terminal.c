@@ -138,13 +138,16 @@ void cli_say(struct cli *cli, const char *fmt, ...)
     va_copy(again, ap);
     int n = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
-    char *text = n < 0 ? NULL : malloc((size_t)n + 1);
-    if (text) {
+    size_t size = n < 0 ? 0 : 4 * (size_t)n + 8; /* whatever it quotes must not move the cursor */
+    char *text = n < 0 ? NULL : malloc((size_t)n + 1), *shown = n < 0 ? NULL : malloc(size);
+    if (text && shown) {
         (void)vsnprintf(text, (size_t)n + 1, fmt, again);
-        say(cli, text);
+        wm_escape_lines(shown, size, text, (size_t)n);
+        say(cli, shown);
     }
     va_end(again);
     free(text);
+    free(shown);
 }
 
 bool cli_say_damage(struct cli *cli, const struct wm_damage *damage, uint64_t n)

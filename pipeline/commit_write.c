@@ -15,6 +15,7 @@ const struct wm_count_field wm_read_fields[] = {
     FIELD(struct wm_read_tally, bytes),
     FIELD(struct wm_read_tally, bytes_in_records),
     FIELD(struct wm_read_tally, bytes_skipped),
+    FIELD(struct wm_read_tally, bytes_damaged),
     FIELD(struct wm_read_tally, records),
     FIELD(struct wm_read_tally, documents),
     FIELD(struct wm_read_tally, repaired_utf8),

@@ -37,8 +37,9 @@ struct wm_framer {
     uint64_t max_record;
     size_t held; /**< Bytes of the record last given, to be passed by the next call. */
     bool started;
-    bool lengths_lie; /**< WARC: a Content-Length was wrong already. */
-    bool told;        /**< CCNET: of a malformed header already. */
+    bool lengths_lie;  /**< WARC: a Content-Length was wrong already. */
+    bool digests_hold; /**< WARC: one was right already, or wrong where damage is known to be. */
+    bool told;         /**< CCNET: of a malformed header already. */
 };
 
 void wm_framer_start(struct wm_framer *f, struct wm_members *members, enum wm_framing framing,

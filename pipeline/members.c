@@ -43,6 +43,7 @@ int wm_members_start(struct wm_members *m, struct wm_source *source, struct wm_s
     m->max_ratio = max_ratio;
     m->pos = m->len = m->ready = 0;
     m->at = m->decoded = m->wasted = m->n_members = 0;
+    m->doubt = UINT64_MAX;
     m->ended = m->broken = m->more = false;
     m->first_mark = m->n_marks = 0;
     m->inside = m->large = m->prefer_pieces = false;
@@ -134,6 +135,7 @@ bool wm_members_resume(struct wm_members *m)
     if (!m->ended || !m->more)
         return false;
     m->ended = m->broken = m->more = false;
+    m->doubt = UINT64_MAX;
     return true;
 }
 
@@ -230,13 +232,21 @@ int wm_member_begin(struct wm_members *m, struct wm_error *err)
     return wm_members_mark(m, m->source->at, 0, err);
 }
 
+/* Place in the stream where the member that is being decoded starts. */
+static uint64_t member_at(const struct wm_members *m)
+{
+    return m->at + (m->held_from - m->pos);
+}
+
 void wm_member_step(struct wm_members *m, size_t in, size_t out)
 {
     m->fed += in;
     m->ready += out;
     m->decoded += out;
-    if (m->ready - m->held_from > WM_MEMBER_WHOLE)
+    if (!m->large && m->ready - m->held_from > WM_MEMBER_WHOLE) {
         m->large = true;
+        m->doubt = member_at(m);
+    }
     if (m->large && m->ready - m->len > WM_MEMBER_HELD)
         m->len = m->held_from = m->ready - WM_MEMBER_HELD;
     if (m->fed > FED_MOST) {
@@ -251,6 +261,7 @@ void wm_member_end(struct wm_members *m)
     m->fed = 0;
     m->inside = false;
     m->prefer_pieces = m->large;
+    m->doubt = UINT64_MAX;
     m->len = m->ready;
 }
 
@@ -309,21 +320,23 @@ int wm_member_damaged(struct wm_members *m, enum wm_member_fault fault, const ch
     m->wasted += decoded;
     if (m->inside && wm_source_seen(s) > 0)
         wm_source_skip(s, 1);
-    size_t held_to = m->ready;
     int status = find_member(m, magic, probe, &found, err);
     if (status)
         return status;
-    m->ready = held_to;
     size_t shown = m->len;
     if (fault == WM_FAULT_SHORT && !found)
         shown = m->ready;
-    else if (first && !found && !m->large && decoded > WM_MEMBER_HELD)
+    else if (first && !m->large && decoded > WM_MEMBER_HELD)
         shown = m->ready - WM_MEMBER_HELD;
     size_t listed = m->report->n;
     report_fault(m, fault, why, from, found, m->large ? 1 : shown - m->len);
     m->noticed = m->report->n > listed ? m->report->n : 0;
     if (m->inside && !m->large && shown == m->len && m->n_marks > m->first_mark)
         m->n_marks--;
+    if (m->inside && !m->large && shown > m->len)
+        m->doubt = member_at(m);
+    if (m->source == m->file)
+        m->report->tally.bytes_damaged += s->at - from;
     m->len = m->ready = shown;
     m->inside = false;
     m->ended = m->broken = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* xz through libarchive, once the dictionary it asks for is known to be small enough. There is no
- * way on behind damage. Places are counted from the start of the file. */
+/* xz through libarchive, which is given a block only once the dictionary it asks for is known to be
+ * small enough. There is no way on behind damage. Places are counted from the start of the file. */
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "pipeline/members.h"
-
-enum { SEE = 4096, STREAM_HEADER = 12, LZMA2 = 0x21, DICTIONARY_CODE = 40 };
+#include "pipeline/xz_walk.h"
 
 struct wm_xz {
     struct archive *archive;
+    struct wm_xz_walk walk;
     size_t lent; /* bytes of the source that libarchive is looking at */
 };
 
@@ -36,47 +36,14 @@ static la_ssize_t lend(struct archive *archive, void *context, const void **ret)
     struct wm_members *m = context;
     (void)archive;
     wm_source_skip(m->source, m->xz->lent);
-    m->xz->lent = wm_source_see(m->source, 1);
+    m->xz->lent = 0;
     *ret = wm_source_bytes(m->source);
+    if (m->xz->walk.dictionary)
+        return 0;
+    size_t seen = wm_source_see(m->source, 1);
+    *ret = wm_source_bytes(m->source);
+    m->xz->lent = wm_xz_pass(&m->xz->walk, *ret, seen, WM_XZ_DICTIONARY);
     return (la_ssize_t)m->xz->lent;
-}
-
-/* A number in 7-bit groups, least first (xz file format, 1.2). */
-static bool read_vli(const unsigned char **at, const unsigned char *end, uint64_t *ret)
-{
-    *ret = 0;
-    for (unsigned shift = 0; shift < 63 && *at < end; shift += 7) {
-        unsigned char byte = *(*at)++;
-        *ret |= (uint64_t)(byte & 0x7F) << shift;
-        if (!(byte & 0x80))
-            return true;
-    }
-    return false;
-}
-
-/* Dictionary of the first block in bytes (xz file format, 3.1 and 5.3.1); 0 if it cannot be told. */
-static uint64_t dictionary_size(const unsigned char *bytes, size_t len)
-{
-    if (len < STREAM_HEADER + 2 || bytes[STREAM_HEADER] == 0)
-        return 0;
-    const unsigned char *at = bytes + STREAM_HEADER;
-    const unsigned char *end = at + ((size_t)at[0] + 1) * 4;
-    unsigned flags = at[1];
-    uint64_t ignored, id, props;
-    if (end > bytes + len)
-        return 0;
-    at += 2;
-    if (((flags & 0x40) && !read_vli(&at, end, &ignored)) ||
-        ((flags & 0x80) && !read_vli(&at, end, &ignored)))
-        return 0;
-    for (unsigned i = 0; i <= (flags & 3); i++) {
-        if (!read_vli(&at, end, &id) || !read_vli(&at, end, &props) || props > (uint64_t)(end - at))
-            return 0;
-        if (id == LZMA2 && props == 1 && at[0] <= DICTIONARY_CODE)
-            return (uint64_t)(2 | (at[0] & 1)) << (at[0] / 2 + 11);
-        at += props;
-    }
-    return 0;
 }
 
 static int fault(struct wm_members *m, struct wm_error *err)
@@ -87,7 +54,13 @@ static int fault(struct wm_members *m, struct wm_error *err)
     /* the second is how liblzma says that its input ran out */
     bool is_short = why && (strstr(why, "truncated") || strstr(why, "No progress"));
     size_t held = m->ready - m->len;
-    if (is_short)
+    if (m->xz->walk.dictionary)
+        wm_report_damage(m->report, m->file->at,
+                         "the xz data need a dictionary of %llu MiB, over the limit of %d MiB; "
+                         "the rest is skipped",
+                         (unsigned long long)(m->xz->walk.dictionary >> 20),
+                         WM_XZ_DICTIONARY >> 20);
+    else if (is_short)
         wm_report_damage(m->report, m->file->at, "the file ends inside xz data");
     else
         wm_report_damage(m->report, m->file->at, "damaged xz data; the rest is skipped");
@@ -105,16 +78,7 @@ static int xz_start(struct wm_members *m, struct wm_error *err)
     if (!m->xz)
         return wm_fail_nomem(err, sizeof *m->xz, "xz");
     close_archive(m);
-    uint64_t dictionary =
-        dictionary_size(wm_source_bytes(m->source), wm_source_see(m->source, SEE));
-    if (dictionary > WM_XZ_DICTIONARY) {
-        wm_report_damage(m->report, m->file->at,
-                         "the xz data need a dictionary of %llu MiB, over the limit of %d MiB; "
-                         "skipped",
-                         (unsigned long long)(dictionary >> 20), WM_XZ_DICTIONARY >> 20);
-        m->ended = m->broken = true;
-        return 0;
-    }
+    m->doubt = 0; /* its checksum comes at the end */
     struct archive *archive = m->xz->archive = archive_read_new();
     if (!archive || archive_read_support_filter_xz(archive) < ARCHIVE_WARN ||
         archive_read_support_format_raw(archive) < ARCHIVE_WARN ||

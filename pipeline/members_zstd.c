@@ -23,7 +23,9 @@ _Static_assert(1 << WINDOW_LOG == WM_ZSTD_WINDOW, "one limit, said twice");
 struct wm_zstd {
     ZSTD_DCtx *context;
     ZSTD_DDict *dictionary;
-    const char *why; /* the last complaint */
+    /* of the frame that is decoded piece by piece */
+    size_t part; /* bytes left of its header, a block or the checksum */
+    bool last;   /* no block follows */
 };
 
 static void forget_dictionary(struct wm_zstd *z)
@@ -120,11 +122,12 @@ static int zstd_start(struct wm_members *m, struct wm_error *err)
     return find_dictionary(m, err);
 }
 
-/* The next piece of the frame into window[ready]: compressed bytes taken, bytes given, and zstd's
- * own result (0 = frame ended). */
-static size_t feed(struct wm_members *m, size_t seen, size_t room, size_t *ret_in, size_t *ret_out)
+/* The next `n` bytes of the frame, decoded into window[ready]: compressed bytes taken, bytes given,
+ * and zstd's own result (0 = frame ended). What one call decodes before it meets damage is not
+ * given: a call gets one block. */
+static size_t feed(struct wm_members *m, size_t n, size_t room, size_t *ret_in, size_t *ret_out)
 {
-    ZSTD_inBuffer in = {wm_source_bytes(m->source) + m->fed, seen - m->fed, 0};
+    ZSTD_inBuffer in = {wm_source_bytes(m->source) + m->fed, n, 0};
     ZSTD_outBuffer out = {m->window + m->ready, room, 0};
     size_t result = ZSTD_decompressStream(m->zstd->context, &out, &in);
     *ret_in = in.pos;
@@ -143,10 +146,13 @@ static int probe(struct wm_members *m, bool *ret, struct wm_error *err)
     int status = wm_members_room(m, PROBE_OUT, err);
     if (status)
         return status;
-    size_t in, out;
+    size_t in, out, n = frame.header;
+    struct wm_block block;
+    if (seen >= n + WM_BLOCK_HEADER && wm_block_read(wm_source_bytes(m->source) + n, &block))
+        n += WM_BLOCK_HEADER + block.stored;
     m->fed = 0;
     (void)ZSTD_DCtx_reset(m->zstd->context, ZSTD_reset_session_only);
-    size_t result = feed(m, seen, PROBE_OUT, &in, &out);
+    size_t result = feed(m, n < seen ? n : seen, PROBE_OUT, &in, &out);
     m->wasted += out + 1;
     *ret = !ZSTD_isError(result);
     return 0;
@@ -208,14 +214,28 @@ static int decode_whole(struct wm_members *m, const struct wm_frame *frame, stru
     return 1;
 }
 
+/* Where the next call to the decoder ends. What is no block is left to it to refuse. */
+static void next_part(struct wm_members *m, size_t seen)
+{
+    struct wm_zstd *z = m->zstd;
+    struct wm_block block = {0};
+    bool read = !z->last && seen - m->fed >= WM_BLOCK_HEADER &&
+                wm_block_read(wm_source_bytes(m->source) + m->fed, &block);
+    z->part = WM_BLOCK_HEADER + (read ? block.stored : 1);
+    z->last = z->last || (read && block.last);
+}
+
 static int decode_piece(struct wm_members *m, struct wm_error *err)
 {
     int status = wm_members_room(m, PIECE_OUT, err);
     if (status)
         return status;
     size_t seen = wm_source_see(m->source, m->fed + PIECE_IN);
-    size_t in, out;
-    size_t result = feed(m, seen, PIECE_OUT, &in, &out);
+    if (m->zstd->part == 0)
+        next_part(m, seen);
+    size_t n = m->zstd->part < seen - m->fed ? m->zstd->part : seen - m->fed, in, out;
+    size_t result = feed(m, n, PIECE_OUT, &in, &out);
+    m->zstd->part -= in;
     wm_member_step(m, in, out);
     if (ZSTD_isError(result))
         return damaged(m, WM_FAULT_CORRUPT, err);
@@ -269,6 +289,8 @@ static int zstd_pull(struct wm_members *m, struct wm_error *err)
             return status < 0 ? status : 0;
     }
     (void)ZSTD_DCtx_reset(m->zstd->context, ZSTD_reset_session_only);
+    m->zstd->part = frame.header;
+    m->zstd->last = false;
     return wm_member_begin(m, err);
 }
 

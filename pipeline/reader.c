@@ -77,7 +77,7 @@ static void close_row(struct wm_reader *r)
     struct wm_source *source = &r->stream.source;
     bool opened = !row->problem && source->read;
     if (opened) {
-        (void)wm_source_drain(source);
+        uint64_t unread = wm_source_drain(source);
         r->report.no_memory |= source->failed && source->failure.status == WM_E_NOMEM;
         if (source->failed)
             wm_report_damage(&r->report, source->at, "%s", source->failure.what);
@@ -85,6 +85,8 @@ static void close_row(struct wm_reader *r)
             wm_report_damage(&r->report, source->at,
                              WM_SHORTER ": %llu bytes are missing at its end",
                              (unsigned long long)(expected_end(row) - source->at));
+        if (r->report.damaged)
+            r->report.tally.bytes_damaged += unread;
         r->hashes[r->row - r->task.first] = wm_source_hash(source);
         r->report.tally.bytes_compressed += source->at - row->start;
         r->done_bytes += source->at - row->start;

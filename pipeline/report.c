@@ -13,7 +13,7 @@ const char *const wm_read_reason_names[WM_READ_REASONS] = {
     [WM_READ_NOT_TEXT] = "not-text",     [WM_READ_NEEDS_EXTRACT] = "needs-extraction",
     [WM_READ_BAD_HEADER] = "bad-header", [WM_READ_TOO_LONG] = "too-long",
     [WM_READ_TRUNCATED] = "truncated",   [WM_READ_BAD_JSON] = "bad-json",
-    [WM_READ_NO_TEXT] = "no-text",
+    [WM_READ_NO_TEXT] = "no-text",       [WM_READ_DAMAGED] = "damaged",
 };
 
 const char *const wm_read_reason_hints[WM_READ_REASONS] = {
@@ -21,6 +21,7 @@ const char *const wm_read_reason_hints[WM_READ_REASONS] = {
         "these records hold web pages or metadata, not text: use the WET files of the same crawl",
     [WM_READ_TOO_LONG] = "raise max_record to take longer records",
     [WM_READ_TRUNCATED] = "the file was cut short or damaged there: fetch it again",
+    [WM_READ_DAMAGED] = "the file is damaged there: fetch it again",
     [WM_READ_NO_TEXT] = "name the member that holds the text with text_field",
 };
 

@@ -77,6 +77,7 @@ void wm_read_tally_add(struct wm_read_tally *to, const struct wm_read_tally *fro
     to->bytes += from->bytes;
     to->bytes_in_records += from->bytes_in_records;
     to->bytes_skipped += from->bytes_skipped;
+    to->bytes_damaged += from->bytes_damaged;
     to->records += from->records;
     to->documents += from->documents;
     for (size_t i = 0; i < WM_READ_REASONS; i++)

@@ -38,7 +38,7 @@ int wm_verdict_files(const struct wm_job *job, const struct wm_ledger *ledger, s
 
 /* Records that are not what they should be; not those of a kind that is left out on purpose. */
 static const enum wm_read_reason malformed[] = {WM_READ_BAD_HEADER, WM_READ_TRUNCATED,
-                                                WM_READ_BAD_JSON, WM_READ_NO_TEXT};
+                                                WM_READ_BAD_JSON, WM_READ_NO_TEXT, WM_READ_DAMAGED};
 
 int wm_verdict_records(const struct wm_job *job, const struct wm_ledger *ledger,
                        struct wm_error *err)

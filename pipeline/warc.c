@@ -8,6 +8,7 @@
 #include "pipeline/warc_header.h"
 
 #include "pipeline/framer.h"
+#include "pipeline/warc_digest.h"
 
 enum {
     HEADER_FIRST = 4096,
@@ -206,6 +207,21 @@ static void note_lie(struct wm_framer *f, uint64_t stated, uint64_t found)
     f->lengths_lie = true;
 }
 
+/* The bytes are of a damaged member: are they what was written? Decoders run astray without noticing.
+ * A member that is large and has not ended may be sound: then digests count only where one was right
+ * before. So it is where lengths are wrong: the file may have been rewritten. */
+static bool is_altered(struct wm_framer *f, const struct wm_warc_header *h, struct wm_str body)
+{
+    int agrees = h->of_block ? wm_warc_digest_agrees(h->digest, body) : -1;
+    if (agrees > 0 || (agrees == 0 && f->members->broken && !f->lengths_lie))
+        f->digests_hold = true;
+    if (agrees > 0 || !f->digests_hold)
+        return false;
+    wm_report_damage(f->report, wm_framer_file_at(f),
+                     "a record of a damaged member is not what its digest says; skipped");
+    return true;
+}
+
 /* 1 = `ret` is a document, 0 = it was counted, < 0 = error. */
 static int take_record(struct wm_framer *f, const struct wm_warc_header *h, struct wm_record *ret,
                        struct wm_error *err)
@@ -229,6 +245,10 @@ static int take_record(struct wm_framer *f, const struct wm_warc_header *h, stru
     if (seen.ptr != start) /* the window has moved under the slices */
         (void)wm_warc_header_read(seen, &again);
     enum wm_read_reason reason = judge(&again);
+    struct wm_str body = {seen.ptr + h->size, end - h->size};
+    if (reason == WM_READ_REASONS && wm_members_doubt(f->members, f->members->at + end) &&
+        is_altered(f, &again, body))
+        reason = WM_READ_DAMAGED;
     if (reason != WM_READ_REASONS) {
         wm_framer_reject(f, end, reason);
         return 0;
@@ -237,7 +257,7 @@ static int take_record(struct wm_framer *f, const struct wm_warc_header *h, stru
     ret->date = again.date;
     ret->digest = again.digest;
     ret->record_id = again.record_id;
-    return wm_framer_give(f, (struct wm_str){seen.ptr + h->size, end - h->size}, end, ret);
+    return wm_framer_give(f, body, end, ret);
 }
 
 /* Uncompressed files can be looked into: does the long record end where it says? */

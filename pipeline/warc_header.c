@@ -131,6 +131,7 @@ static struct wm_str whole_line(struct wm_str rest)
 
 static void finish(struct wm_warc_header *h, struct wm_str payload_digest)
 {
+    h->of_block = h->digest.ptr != NULL;
     take_once(&h->digest, payload_digest);
     if (h->url.len >= 2 && h->url.ptr[0] == '<' && h->url.ptr[h->url.len - 1] == '>')
         h->url = (struct wm_str){h->url.ptr + 1, h->url.len - 2};

@@ -21,6 +21,7 @@ enum {
 struct wm_warc_header {
     size_t size; /**< Bytes of the header, blank line included. */
     struct wm_str type, url, date, digest, record_id, content_type;
+    bool of_block;       /**< `digest` is of the block, not of the payload in it. */
     bool has_length;     /**< Content-Length is there, once, and a whole number. */
     uint64_t length;     /**< Its value. */
     bool strict;         /**< Every line looks like `Name: value`; only if that was asked. */

@@ -27,14 +27,15 @@ struct report {
 
 __attribute__((format(printf, 2, 3))) static void put(struct report *r, const char *fmt, ...)
 {
-    char line[2048];
+    char line[2048], shown[4 * sizeof line]; /* records are files: anyone may have written them */
     va_list ap;
     va_start(ap, fmt);
     int n = vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
     size_t len = n < 0 ? 0 : (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
+    wm_escape_lines(shown, sizeof shown, line, len);
     if (!r->status)
-        r->status = wm_buf_add(r->out, line, len, r->err);
+        r->status = wm_buf_add(r->out, shown, strlen(shown), r->err);
 }
 
 /* "corpus      1,183 documents in" */
@@ -75,6 +76,19 @@ static void put_not_documents(struct report *r, const json_t *tally)
     }
 }
 
+/* What of the input could not be read: as the files are stored, and what they hold. */
+static void put_lost(struct report *r, const json_t *tally)
+{
+    char bytes[32];
+    uint64_t damaged = count(tally, "bytes_damaged"), skipped = count(tally, "bytes_skipped");
+    if (damaged)
+        put(r, "  %-11s %14s  %s\n", "", wm_format_bytes(damaged, bytes, sizeof bytes),
+            "of the files are damaged, compressed");
+    if (skipped)
+        put(r, "  %-11s %14s  %s\n", "", wm_format_bytes(skipped, bytes, sizeof bytes),
+            "hold no record and were skipped, uncompressed");
+}
+
 static void put_corpus(struct report *r, const json_t *facts)
 {
     const json_t *tally = json_object_get(facts, "tally");
@@ -88,6 +102,7 @@ static void put_corpus(struct report *r, const json_t *facts)
         count(tally, "files") == 1 ? "" : "s");
     put_count(r, "", kept, "documents in");
     put_not_documents(r, tally);
+    put_lost(r, tally);
     json_array_foreach(json_object_get(tally, "stages"), i, stage)
     {
         uint64_t in = count(stage, "lines_in"), out = count(stage, "lines_out");

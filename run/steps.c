@@ -161,13 +161,13 @@ json_t *wm_tally_json(const struct wm_chain *chain, const struct wm_job_result *
         longest = longest > link->longest ? longest : link->longest;
     }
     return json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "files",
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "files",
         (json_int_t)read->files, "bad_files", (json_int_t)read->bad_files, "bytes_compressed",
         (json_int_t)read->bytes_compressed, "bytes", (json_int_t)read->bytes, "bytes_in_records",
         (json_int_t)read->bytes_in_records, "bytes_skipped", (json_int_t)read->bytes_skipped,
-        "records", (json_int_t)read->records, "documents", (json_int_t)read->documents,
-        "repaired_utf8", (json_int_t)read->repaired_utf8, "longest", (json_int_t)longest,
-        "not_documents", reasons, "stages", links);
+        "bytes_damaged", (json_int_t)read->bytes_damaged, "records", (json_int_t)read->records,
+        "documents", (json_int_t)read->documents, "repaired_utf8", (json_int_t)read->repaired_utf8,
+        "longest", (json_int_t)longest, "not_documents", reasons, "stages", links);
 }
 
 int wm_step_damage(const struct wm_job_result *result, json_t *facts, struct wm_error *err)

@@ -85,5 +85,7 @@ int wm_error_excerpt(struct wm_error *err, struct wm_str line, size_t column);
  * controls and bidirectional overrides), cut with "..." to fit `size`. Always ends with NUL.
  */
 void wm_escape(char *dst, size_t size, const char *src, size_t len);
+/** The same, but newlines stay: for a text of several lines. */
+void wm_escape_lines(char *dst, size_t size, const char *src, size_t len);
 
 #endif /* WETMILL_ERROR_H */

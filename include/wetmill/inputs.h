@@ -22,8 +22,9 @@
  * WARC payloads and plain text without the CRs and LFs at their end. It depends on the record's
  * bytes alone, so that wm_reader_at gives it again.
  *
- * Damage: a compressed member that is corrupt loses itself; what is larger than 8 MiB, or the only
- * member of its file, is kept up to 64 KiB before the damage. A Content-Length that leads to no
+ * Damage: a compressed member that is corrupt loses itself; what is larger than 8 MiB, or the first
+ * member of its file, is kept up to 64 KiB before the damage, but for WARC records that are not what
+ * their digest says (a decoder can run astray long before a checksum tells). A Content-Length that leads to no
  * record's end is corrected to where the next record starts; where lengths are wrong, the last
  * record may also end with the file. A record that the file ends in is counted, not kept.
  *
@@ -121,6 +122,7 @@ enum wm_read_reason {
     WM_READ_TRUNCATED,      /**< The file ends inside it. */
     WM_READ_BAD_JSON,       /**< A JSONL line that is not an object. */
     WM_READ_NO_TEXT,        /**< A JSONL object without the text field. */
+    WM_READ_DAMAGED,        /**< In a damaged member, and not what its digest says. */
     WM_READ_REASONS,
 };
 extern const char *const wm_read_reason_names[WM_READ_REASONS];
@@ -140,6 +142,8 @@ enum { WM_DAMAGE_MAX = 1000 }; /**< Listed for one task; further ones are only c
 
 struct wm_read_tally {
     uint64_t bytes_compressed, bytes, bytes_in_records, bytes_skipped;
+    uint64_t bytes_damaged;      /**< Of the file: members that do not decode (also what is kept of
+                                      them), junk between members, what is not read any more. */
     uint64_t records, documents, reasons[WM_READ_REASONS];
     uint64_t repaired_utf8;      /**< Documents with invalid UTF-8, replaced by U+FFFD. */
     uint64_t files, bad_files;   /**< bad: unreadable, damaged or cut short. A record over the limit, a

@@ -2,6 +2,7 @@
 /* gzip, zstd, xz and tar: whole, in many members, cut, corrupt, with junk, and as bombs. */
 #include <zdict.h>
 
+#include "pipeline/xz_walk.h"
 #include "reading_help.h"
 
 enum { PAGES = 20, PAGE = 3000 };
@@ -348,6 +349,57 @@ static void test_xz_dictionary(void)
     wm_buf_done(&bytes);
 }
 
+/* Further blocks and streams may ask for more than the first did. */
+static void test_xz_later_dictionary(void)
+{
+    struct wm_buf bytes = help_buf(), second = help_buf(), plain = help_buf();
+    all_pages(&plain, 60, 4000);
+    help_xz(&bytes, wm_buf_str(&plain));
+    help_xz(&second, WM_STR("WARC/1.0\r\n"));
+    char *props = memchr(second.ptr + 12, 0x21, 16);
+    CHECK(props && props[1] == 1);
+    props[2] = 40;           /* 4 GiB */
+    help_fill(&bytes, 0, 8); /* padding */
+    help_add(&bytes, second.ptr, second.len);
+    struct help_docs all =
+        help_read_with(help_options(), help_store("later.warc.wet.xz", &bytes), false);
+    CHECK(all.n > 20); /* but for the 64 KiB before */
+    CHECK_DAMAGE(all, "dictionary of 4095 MiB, over the limit of 256 MiB");
+    help_done(&all);
+    wm_buf_done(&bytes);
+    wm_buf_done(&second);
+    wm_buf_done(&plain);
+}
+
+/* The walk keeps to the blocks, chunks and indices of sound data, in pieces of any size. */
+static void test_xz_walk(void)
+{
+    struct wm_buf bytes = help_buf(), plain = help_buf();
+    for (int round = 0; round < 3; round++) {
+        help_xz(&bytes, wm_buf_str(&plain));
+        help_fill(&bytes, 0, 4 * (size_t)round);
+        all_pages(&plain, 60, 9000);
+    }
+    for (int i = 0; i < 300000; i++) /* what does not compress is stored */
+        help_fill(&plain, (char)(((unsigned)i * 2654435761u) >> 24 ^ (unsigned)i), 1);
+    help_xz(&bytes, wm_buf_str(&plain));
+    for (size_t piece = 1; piece < bytes.len; piece = piece * 7 + 1) {
+        struct wm_xz_walk walk = {0};
+        size_t passed = 0;
+        while (passed < bytes.len) {
+            size_t n = piece < bytes.len - passed ? piece : bytes.len - passed;
+            CHECK_U64(wm_xz_pass(&walk, (const unsigned char *)bytes.ptr + passed, n, 64 << 20), n);
+            passed += n;
+        }
+        CHECK(walk.part == WM_XZ_STREAM_HEADER && walk.n_held == 0 && walk.skip == 0);
+    }
+    struct wm_xz_walk walk = {0};
+    CHECK(wm_xz_pass(&walk, (const unsigned char *)bytes.ptr, bytes.len, 4096) < 40);
+    CHECK(walk.dictionary > 4096);
+    wm_buf_done(&bytes);
+    wm_buf_done(&plain);
+}
+
 static void test_xz(void)
 {
     struct wm_buf plain = help_buf(), bytes = help_buf(), copy = help_buf();
@@ -423,6 +475,8 @@ int main(void)
     test_zstd_window();
     test_xz();
     test_xz_dictionary();
+    test_xz_later_dictionary();
+    test_xz_walk();
     test_bomb(".xz");
     help_close();
     return test_summary();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* WARC records: headers in every dress, and lengths that lie. */
 #include "pipeline/warc_header.h"
+#include "pipeline/warc_digest.h"
 #include "reading_help.h"
 
 static struct wm_buf b;
@@ -347,6 +348,25 @@ static void test_text(void)
     help_done(&all);
 }
 
+static void test_digest(void)
+{
+    struct wm_str block = WM_STR("wet corn"), none = {0};
+    static const char *const right[] = {"sha1:4L4BZGHNHATBZFUDAFCGK2WBM7I3G5QK",
+                                        "SHA1:4l4bzghnhatbzfudafcgk2wbm7i3g5qk",
+                                        "sha1:e2f81c98ed38261c96830144656ac167d1b3760a"};
+    for (size_t i = 0; i < sizeof right / sizeof *right; i++) {
+        CHECK(wm_warc_digest_agrees(wm_str_of(right[i]), block) == 1);
+        CHECK(wm_warc_digest_agrees(wm_str_of(right[i]), none) == 0);
+    }
+    CHECK(wm_warc_digest_agrees(WM_STR("sha1:3I42H3S6NNFQ2MSVX7XZKYAYSCX5QBYJ"), none) == 1);
+    static const char *const unknown[] = {"", "sha1:", "md5:4L4BZGHNHATBZFUDAFCGK2WBM7I3G5QK",
+                                          "sha1:4L4BZGHNHATBZFUDAFCGK2WBM7I3G5Q",
+                                          "sha1:4L4BZGHNHATBZFUDAFCGK2WBM7I3G5Q1",
+                                          "sha1:e2f81c98ed38261c96830144656ac167d1b3760g"};
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+        CHECK(wm_warc_digest_agrees(wm_str_of(unknown[i]), block) == -1);
+}
+
 int main(void)
 {
     b = help_buf();
@@ -371,6 +391,7 @@ int main(void)
     test_length_lies_over_limit("liar.warc.wet.gz", ".gz");
     test_length_lies_over_limit("liar.warc.wet.xz", ".xz");
     test_text();
+    test_digest();
     help_close();
     wm_buf_done(&b);
     return test_summary();
