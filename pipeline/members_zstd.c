@@ -124,7 +124,7 @@ static int zstd_start(struct wm_members *m, struct wm_error *err)
 
 /* The next `n` bytes of the frame, decoded into window[ready]: compressed bytes taken, bytes given,
  * and zstd's own result (0 = frame ended). What one call decodes before it meets damage is not
- * given: a call gets one block. */
+ * given: so a call gets one block. */
 static size_t feed(struct wm_members *m, size_t n, size_t room, size_t *ret_in, size_t *ret_out)
 {
     ZSTD_inBuffer in = {wm_source_bytes(m->source) + m->fed, n, 0};
@@ -146,13 +146,10 @@ static int probe(struct wm_members *m, bool *ret, struct wm_error *err)
     int status = wm_members_room(m, PROBE_OUT, err);
     if (status)
         return status;
-    size_t in, out, n = frame.header;
-    struct wm_block block;
-    if (seen >= n + WM_BLOCK_HEADER && wm_block_read(wm_source_bytes(m->source) + n, &block))
-        n += WM_BLOCK_HEADER + block.stored;
+    size_t in, out;
     m->fed = 0;
     (void)ZSTD_DCtx_reset(m->zstd->context, ZSTD_reset_session_only);
-    size_t result = feed(m, n < seen ? n : seen, PROBE_OUT, &in, &out);
+    size_t result = feed(m, seen, PROBE_OUT, &in, &out);
     m->wasted += out + 1;
     *ret = !ZSTD_isError(result);
     return 0;

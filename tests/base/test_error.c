@@ -34,9 +34,9 @@ static void test_escape(void)
     check_escape(WM_STR("01234\x01\x01"), 10, "01234...");
     check_escape(WM_STR("abcd\xC3\xA9xyz"), 9, "abcd...");
     check_escape(WM_STR("0123456789"), 3, "");
-    char text[64];
-    wm_escape_lines(text, sizeof text, "two\nlines\x1B[2J\r", 14);
-    CHECK_STR(wm_str_of(text), WM_STR("two\nlines\\x1B[2J"));
+    char lines[64];
+    wm_escape_lines(lines, sizeof lines, "two\nlines\x1B[2J\r", 14);
+    CHECK_STR(wm_str_of(lines), WM_STR("two\nlines\\x1B[2J\\x0D"));
     /* Any size, any bytes: always ends, never overruns (the sanitizers look on). */
     for (size_t size = 1; size < 40; size++) {
         char *text = malloc(size);
