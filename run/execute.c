@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "run/memory_watch.h"
 #include "run/position.h"
 #include "run/step.h"
 #include "wetmill/parallel.h"
@@ -269,9 +270,12 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
         status = prepare_work(ctx, step, err);
     if (!status) {
         struct wm_position position;
+        struct wm_memory_watch memory;
+        wm_memory_watch_begin(&memory);
         wm_position_begin(&position, ctx->work_dir, ctx->hooks ? ctx->hooks->progress : NULL);
         status = step->run(ctx, facts, err);
         wm_position_end(&position, &ctx->result->redone[step->id]);
+        ctx->result->memory[step->id] = wm_memory_watch_end(&memory);
         if (status == WM_E_CHANGED)
             status = disown_work(ctx, err);
     }

@@ -207,6 +207,20 @@ static void put_redone(struct report *r, const struct wm_redone *redone)
     }
 }
 
+/* "memory  183 MB at the peak of step corpus" */
+static void put_memory(struct report *r, const struct wm_run_result *result)
+{
+    const char *label = "memory";
+    for (int id = 0; id < WM_STEPS; id++) {
+        char bytes[32];
+        if (!result->memory[id])
+            continue;
+        wm_format_bytes(result->memory[id], bytes, sizeof bytes);
+        put(r, "  %-11s %14s  at the peak of step %s\n", label, bytes, wm_steps[id]->name);
+        label = "";
+    }
+}
+
 /* A path as a person would type it: without detours, from here if it is below here. */
 static void put_path(struct report *r, const char *name, const char *path)
 {
@@ -324,6 +338,7 @@ int wm_run_report(const struct wm_run *run, const struct wm_run_result *result, 
         put_damage(&r, wm_steps[id]->directory, json_object_get(result->steps[id], "facts"));
     for (int id = 0; id < WM_STEPS; id++)
         put_redone(&r, &result->redone[id]);
+    put_memory(&r, result);
     bool first = true;
     for (int id = 0; id < WM_STEPS; id++) {
         char dir[WM_PATH_MAX];

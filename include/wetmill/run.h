@@ -124,6 +124,7 @@ struct wm_run_result {
     json_t *steps[WM_STEPS]; /**< Step records (step.json), NULL if the run has no such step. */
     bool ran[WM_STEPS];      /**< False: was up to date. */
     struct wm_redone redone[WM_STEPS];
+    uint64_t memory[WM_STEPS]; /**< Most anonymous bytes while it ran, as looked at 50 times a second; 0: unknown. */
     uint64_t n_skipped;      /**< Damaged stretches and files of the input. */
 };
 void wm_run_result_done(struct wm_run_result *result);

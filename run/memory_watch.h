@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file memory_watch.h
+ * The most anonymous memory the process held, while someone watched: what --memory is about and
+ * --explain predicts. Linux; elsewhere it is not known. One watch at a time, on a thread of its own
+ * that looks 50 times a second: what comes and goes in between is missed.
+ */
+#ifndef WETMILL_RUN_MEMORY_WATCH_H
+#define WETMILL_RUN_MEMORY_WATCH_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct wm_memory_watch {
+    bool running, stop;
+    uint64_t peak;
+    pthread_t thread;
+    pthread_mutex_t lock; /**< Guards stop and peak. */
+    pthread_cond_t wake;
+};
+
+/** Without a thread or /proc nothing is known. */
+void wm_memory_watch_begin(struct wm_memory_watch *w);
+/** Bytes at the peak, 0 = not known. */
+uint64_t wm_memory_watch_end(struct wm_memory_watch *w);
+
+#endif /* WETMILL_RUN_MEMORY_WATCH_H */
