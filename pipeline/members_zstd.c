@@ -274,11 +274,9 @@ static int zstd_pull(struct wm_members *m, struct wm_error *err)
     }
     if (frame.window > WM_ZSTD_WINDOW) {
         wm_report_damage(m->report, m->file->at,
-                         "a zstd frame needs a window of %llu MiB, over the limit of %d MiB; "
-                         "the rest is skipped",
+                         "a zstd frame needs a window of %llu MiB, over the limit of %d MiB",
                          (unsigned long long)(frame.window >> 20), WM_ZSTD_WINDOW >> 20);
-        m->ended = m->broken = true;
-        return 0;
+        return damaged(m, WM_FAULT_JUNK, err); /* it may be junk that looks like one */
     }
     if (!m->prefer_pieces) {
         int status = decode_whole(m, &frame, err);

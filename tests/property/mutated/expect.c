@@ -9,7 +9,11 @@
 
 #include "mutated.h"
 
-enum { MAP_STEP = 64, HELD = 64 << 10 }; /* of a single member, what damage costs before itself */
+enum {
+    MAP_STEP = 64,
+    HELD = 64 << 10, /* of a single member, what damage costs before itself */
+    WHOLE = 8 << 20, /* up to which a member is held back until its end */
+};
 
 struct check {
     const struct mutation *m;
@@ -197,6 +201,18 @@ static bool is_sound(const struct check *c, const struct seen *d)
     return d->offset < until;
 }
 
+/* In a member too large to hold back, digests count from the first one that is right. */
+static bool is_before_trust(const struct check *c, const struct seen *d)
+{
+    const struct archive *a = c->m->base;
+    if (a->n == 0 || a->originals[a->n - 1].to <= WHOLE)
+        return false;
+    for (const struct seen *e = c->r->docs; e < d; e++)
+        if (is_known_text(c, e->text))
+            return false;
+    return true;
+}
+
 static bool check_doc(const struct check *c, const struct seen *d)
 {
     const struct archive *a = c->m->base;
@@ -207,7 +223,7 @@ static bool check_doc(const struct check *c, const struct seen *d)
     /* Behind damage within a member, an altered header (or line) cannot be told; a text can be,
      * where records have digests. */
     if (a->layout == LAYOUT_SINGLE && !is_sound(c, d) &&
-        (!a->digests_hold || is_known_text(c, d->text)))
+        (!a->digests_hold || is_known_text(c, d->text) || is_before_trust(c, d)))
         return true;
     return wrong(c, "the document at %ju + %ju was never written", (uintmax_t)d->member,
                  (uintmax_t)d->offset);
