@@ -140,5 +140,5 @@ bool wm_detect_framing(struct wm_str head, const char *name,
 bool wm_detect_readable(struct wm_str head)
 {
     enum wm_framing found;
-    return by_content(head, &found) || holds_record(head) || looks_like_text(head);
+    return by_content(head, &found) || looks_like_text(head);
 }

@@ -350,11 +350,12 @@ static int kind_of(struct wm_str s)
     return skippable ? 2 : 0;
 }
 
-/* A name does not make text, or what holds a WARC header, a packed file: someone may have unpacked
- * it and kept the name. */
+/* A name does not make text a packed file: someone may have unpacked it and kept the name. Nor are a
+ * few bytes one. */
 static bool is_text(struct wm_str s)
 {
-    if (find_words(s, "\nWARC/1.0\r\nWARC-Type: conversion\r\nContent-Length: "))
+    enum { MEMBER_LEAST = 18 };
+    if (s.len < MEMBER_LEAST)
         return true;
     size_t i = 0, head = s.len < 64 ? s.len : 64;
     while (i < head && ((unsigned char)s.ptr[i] >= ' ' || s.ptr[i] == '\n'))
