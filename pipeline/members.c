@@ -43,7 +43,7 @@ int wm_members_start(struct wm_members *m, struct wm_source *source, struct wm_s
     m->max_ratio = max_ratio;
     m->pos = m->len = m->ready = 0;
     m->at = m->decoded = m->wasted = m->n_members = 0;
-    m->doubt = UINT64_MAX;
+    m->doubt = m->doubt_end = UINT64_MAX;
     m->ended = m->broken = m->more = false;
     m->first_mark = m->n_marks = 0;
     m->inside = m->large = m->prefer_pieces = false;
@@ -135,7 +135,7 @@ bool wm_members_resume(struct wm_members *m)
     if (!m->ended || !m->more)
         return false;
     m->ended = m->broken = m->more = false;
-    m->doubt = UINT64_MAX;
+    m->doubt = m->doubt_end = UINT64_MAX;
     return true;
 }
 
@@ -246,6 +246,7 @@ void wm_member_step(struct wm_members *m, size_t in, size_t out)
     if (!m->large && m->ready - m->held_from > WM_MEMBER_WHOLE) {
         m->large = true;
         m->doubt = member_at(m);
+        m->doubt_end = UINT64_MAX;
     }
     if (m->large && m->ready - m->len > WM_MEMBER_HELD)
         m->len = m->held_from = m->ready - WM_MEMBER_HELD;
@@ -261,7 +262,8 @@ void wm_member_end(struct wm_members *m)
     m->fed = 0;
     m->inside = false;
     m->prefer_pieces = m->large;
-    m->doubt = UINT64_MAX;
+    if (m->large)
+        m->doubt_end = m->at + (m->ready - m->pos);
     m->len = m->ready;
 }
 
@@ -333,8 +335,10 @@ int wm_member_damaged(struct wm_members *m, enum wm_member_fault fault, const ch
     m->noticed = m->report->n > listed ? m->report->n : 0;
     if (m->inside && !m->large && shown == m->len && m->n_marks > m->first_mark)
         m->n_marks--;
-    if (m->inside && !m->large && shown > m->len)
+    if (m->inside && !m->large && shown > m->len) {
         m->doubt = member_at(m);
+        m->doubt_end = UINT64_MAX;
+    }
     if (m->source == m->file)
         m->report->tally.bytes_damaged += s->at - from;
     m->len = m->ready = shown;

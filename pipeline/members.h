@@ -13,8 +13,9 @@
  * and length agree: it is lost whole or not at all. What does not fit is shown as it decodes, but
  * WM_MEMBER_HELD bytes later, so that bytes from just before the damage, where a decoder already
  * runs astray, are never shown; the same goes for the first member of a file, which may be all there
- * is. What is shown without a checksum to vouch for it is in doubt (wm_members_doubt). A member that the file ends in is shown as far as it goes. Behind damage, the
- * next place where a member's header stands and its data decode is looked for.
+ * is. What is shown without a checksum to vouch for it is in doubt (wm_members_doubt). A member that
+ * the file ends in is shown as far as it goes. Behind damage, the next place where a member's header
+ * stands and its data decode is looked for.
  *
  * Memory: window (largest record + WM_MEMBER_WHOLE), WM_SOURCE_BUFFER, and the codec's own window
  * (zstd at most WM_ZSTD_WINDOW, xz at most WM_XZ_DICTIONARY). One thread.
@@ -78,7 +79,7 @@ struct wm_members {
     bool more;        /**< … and there is another segment. */
     size_t noticed;   /**< Item of the list of damage that tells of it, from 1; 0 = none. */
     uint64_t decoded; /**< Bytes decoded so far, shown or not. */
-    uint64_t doubt;   /**< Place in the stream from which on no checksum vouches for the segment. */
+    uint64_t doubt, doubt_end; /**< Places in the stream between which no checksum vouches. */
 
     struct wm_mark *marks; /**< [first_mark, n_marks) of members that reach into the window. */
     size_t first_mark, n_marks, cap_marks;
@@ -112,11 +113,12 @@ static inline struct wm_str wm_members_seen(const struct wm_members *m)
 void wm_members_skip(struct wm_members *m, size_t n);
 /** Behind damage (`ended` and nothing seen): true if there is another segment, which starts. */
 bool wm_members_resume(struct wm_members *m);
-/** May bytes before place `to` of the stream be wrong? They are of a member that turned out to be
- *  damaged, or that is larger than what is held back and has not ended yet. */
-static inline bool wm_members_doubt(const struct wm_members *m, uint64_t to)
+/** May bytes [from, to) of the stream be wrong? They are of a member that turned out to be damaged,
+ *  or that is larger than what is held back; whether its end was sound is not asked, since when that
+ *  is known depends on how far is read ahead. */
+static inline bool wm_members_doubt(const struct wm_members *m, uint64_t from, uint64_t to)
 {
-    return to > m->doubt;
+    return to > m->doubt && from < m->doubt_end;
 }
 /** Give up what is left: everything is at its end. */
 void wm_members_stop(struct wm_members *m);

@@ -78,7 +78,8 @@ static int xz_start(struct wm_members *m, struct wm_error *err)
     if (!m->xz)
         return wm_fail_nomem(err, sizeof *m->xz, "xz");
     close_archive(m);
-    m->doubt = 0; /* its checksum comes at the end */
+    m->doubt = 0; /* its checksum comes at the end, which is not waited for */
+    m->large = true;
     struct archive *archive = m->xz->archive = archive_read_new();
     if (!archive || archive_read_support_filter_xz(archive) < ARCHIVE_WARN ||
         archive_read_support_format_raw(archive) < ARCHIVE_WARN ||

@@ -85,6 +85,7 @@ static void put_entry(struct wm_state_out *state, const struct wm_entry *e)
                                 e->framer.framing,
                                 e->framer.started,
                                 e->framer.lengths_lie,
+                                e->framer.digests_hold,
                                 e->framer.told};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         wm_state_put(state, numbers[i]);
@@ -104,6 +105,7 @@ static bool get_entry(struct wm_state_in *state, struct wm_entry *e)
     uint64_t framing = wm_state_get(state);
     e->framer.started = wm_state_get(state) != 0;
     e->framer.lengths_lie = wm_state_get(state) != 0;
+    e->framer.digests_hold = wm_state_get(state) != 0;
     e->framer.told = wm_state_get(state) != 0;
     e->codec = (enum wm_codec)codec;
     e->framer.framing = (enum wm_framing)framing;

@@ -42,6 +42,7 @@ int wm_stream_enter(struct wm_stream *stream, const char *path, uint64_t start, 
     wm_framer_start(&stream->framer, m, entry->framer.framing, options->max_record, report);
     stream->framer.started = entry->framer.started;
     stream->framer.lengths_lie = entry->framer.lengths_lie;
+    stream->framer.digests_hold = entry->framer.digests_hold;
     stream->framer.told = entry->framer.told;
     return status;
 }

@@ -208,12 +208,13 @@ static void note_lie(struct wm_framer *f, uint64_t stated, uint64_t found)
 }
 
 /* The bytes are of a damaged member: are they what was written? Decoders run astray without noticing.
- * A member that is large and has not ended may be sound: then digests count only where one was right
+ * A member too large to be held back may be sound: then digests count only where one was right
  * before. So it is where lengths are wrong: the file may have been rewritten. */
 static bool is_altered(struct wm_framer *f, const struct wm_warc_header *h, struct wm_str body)
 {
+    bool held = !f->members->large;
     int agrees = h->of_block ? wm_warc_digest_agrees(h->digest, body) : -1;
-    if (agrees > 0 || (agrees == 0 && f->members->broken && !f->lengths_lie))
+    if (agrees > 0 || (agrees == 0 && held && f->members->broken && !f->lengths_lie))
         f->digests_hold = true;
     if (agrees > 0 || !f->digests_hold)
         return false;
@@ -246,7 +247,8 @@ static int take_record(struct wm_framer *f, const struct wm_warc_header *h, stru
         (void)wm_warc_header_read(seen, &again);
     enum wm_read_reason reason = judge(&again);
     struct wm_str body = {seen.ptr + h->size, end - h->size};
-    if (reason == WM_READ_REASONS && wm_members_doubt(f->members, f->members->at + end) &&
+    if (reason == WM_READ_REASONS &&
+        wm_members_doubt(f->members, f->members->at, f->members->at + end) &&
         is_altered(f, &again, body))
         reason = WM_READ_DAMAGED;
     if (reason != WM_READ_REASONS) {
