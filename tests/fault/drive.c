@@ -281,17 +281,21 @@ static void shuffle(uint64_t *random)
 
 /* ---- one case ---- */
 
-/* "malloc libgomp.so.1 it says so itself": where the first frame is in that library. */
+/* "malloc libgomp.so.1 WHY": where that library is among those the program called for this. */
 static bool is_allowed(const struct fault *f)
 {
-    char library[64] = "";
+    char libraries[1024];
     bool found = false;
-    (void)sscanf(f->stack, " %63[^+]", library);
+    const char *ours = strstr(f->stack, " +");
+    (void)snprintf(libraries, sizeof libraries, "%.*s",
+                   ours ? (int)(ours - f->stack) : (int)strlen(f->stack), f->stack);
     char *text = strdup(allowed), *rest = text;
     for (char *line; !found && (line = strsep(&rest, "\n"));) {
-        char kind[32], of[64];
-        if (*line != '#' && sscanf(line, "%31s %63s", kind, of) == 2)
-            found = strcmp(kind, f->kind) == 0 && strcmp(of, library) == 0;
+        char kind[32], name[64], of[72];
+        if (*line == '#' || sscanf(line, "%31s %63s", kind, name) != 2)
+            continue;
+        (void)snprintf(of, sizeof of, " %s+", name);
+        found = strcmp(kind, f->kind) == 0 && strstr(libraries, of);
     }
     free(text);
     return found;
