@@ -11,7 +11,7 @@
 
 static struct wm_error err;
 
-enum { BATCH = 24, IN_FLIGHT = 8 /* batches of a task: ring, reader, sink */, RUNS_MAX = 400 };
+enum { BATCH = 10, IN_FLIGHT = 8 /* batches of a task: ring, reader, sink */, RUNS_MAX = 400 };
 
 /** In memory that survives who is killed. */
 static struct control {
@@ -118,7 +118,7 @@ static void set_up(struct setup *s, const char *path, const char *dir, bool spli
                              .max_bad_files = 1,
                              .max_bad_records = 1,
                              .batch_docs = BATCH,
-                             .point_bytes = 1};
+                             .point_seconds = 1e-9};
 }
 
 static void tear_down(struct setup *s)
@@ -227,6 +227,7 @@ static bool die_after(const char *path, const char *dir, bool split, long fills,
     return killed;
 }
 
+/* A process lives for more batches than can be under way, so that something of its work is kept. */
 static void test_kills(const char *path, bool split, const char *what)
 {
     char dir[WM_PATH_MAX];
@@ -241,7 +242,7 @@ static void test_kills(const char *path, bool split, const char *what)
     uint64_t kills = 0, seed = XXH3_64bits(what, strlen(what));
     for (unsigned i = 0; i < RUNS_MAX; i++) {
         seed = seed * 6364136223846793005u + 1442695040888963407u;
-        if (!die_after(path, dir, split, 3 + (long)(seed >> 63), 1 + i % 3))
+        if (!die_after(path, dir, split, 6 + (long)(seed >> 62), 1 + i % 3))
             break;
         kills++;
     }
@@ -260,14 +261,16 @@ static void test_kills(const char *path, bool split, const char *what)
 /* ---- inputs ---- */
 
 enum { PAGES = 330, PAGE = 12000 };
+static unsigned n_words = PAGE / 8; /* of a line */
 
 static void add_line(struct wm_buf *out, unsigned i)
 {
     uint64_t x = i * 2654435761u + 1;
     help_text(out, "{\"url\":\"u\",\"text\":\"");
-    for (unsigned n = 0; n < PAGE / 3; n++) {
+    for (unsigned n = 0; n < n_words; n++) {
         x = x * 6364136223846793005u + 1442695040888963407u;
-        CHECK_OK(wm_buf_printf(out, &err, "w%" PRIx64 " ", x >> 24), err);
+        if (wm_buf_printf(out, &err, "w%" PRIx64 " ", x >> 24))
+            abort();
     }
     help_text(out, i % 50 == 7 ? "\"\n" : "\"}\n"); /* some are no JSON */
 }
@@ -392,6 +395,7 @@ static void test_unfit(void)
     static const char *const hurt[] = {"unfit/commits/pass0/000000.point",
                                        "unfit/parts/corpus_000000.jsonl.zst.part",
                                        "unfit-rejects/000000.jsonl.zst.part"};
+    n_words *= 3; /* a frame is full before the first stop */
     const char *path = make_lines("unfit.jsonl", "", 1);
     char dir[WM_PATH_MAX];
     (void)snprintf(dir, sizeof dir, "%s/unfit", help_dir);
