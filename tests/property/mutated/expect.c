@@ -332,13 +332,9 @@ static bool check_damaged(const struct check *c)
 /* Formats go by the first bytes: with others, it is another kind of file. */
 static int kind_of(struct wm_str s)
 {
-    static const char *const heads[] = {"\x1f\x8b\x08",
-                                        "\x28\xb5\x2f\xfd",
-                                        "\xfd"
-                                        "7zXZ",
-                                        "{",
-                                        "filedesc:",
-                                        "WARC/",
+    static const char *const heads[] = {"\x1f\x8b\x08", "\x28\xb5\x2f\xfd",
+                                        "\xfd\x37zXZ",  "{",
+                                        "filedesc:",    "WARC/",
                                         "\xef\xbb\xbf"};
     while (s.len && strchr(" \t\r\n", s.ptr[0]) && s.ptr[0])
         s.ptr++, s.len--;
