@@ -22,7 +22,7 @@ build() {
 build wetmill wetmill '[]'
 build ccnet ccnet '[language, bucket]'
 build minified minified '[language]'
-sed '/^Results:/,$d' err.txt out.txt >report.txt
+sed '/^Results:/,$d; / at the peak of step /d' err.txt out.txt >report.txt # memory is the run's own
 
 if [ "${GOLDEN-}" = write ]; then
     rm -rf "$golden" && mkdir -p "$golden"
