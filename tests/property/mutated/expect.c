@@ -201,11 +201,13 @@ static bool is_sound(const struct check *c, const struct seen *d)
     return d->offset < until;
 }
 
-/* In a member too large to hold back, digests count from the first one that is right. */
+/* In a member too large to hold back, digests count from the first one that is right; in a smaller
+ * one, whose first record lost its digest to the damage, from the first one there is. */
 static bool is_before_trust(const struct check *c, const struct seen *d)
 {
     const struct archive *a = c->m->base;
-    if (a->n == 0 || a->originals[a->n - 1].to <= WHOLE)
+    bool held = a->n == 0 || a->originals[a->n - 1].to <= WHOLE;
+    if (held && is_known(c, d->name, NULL))
         return false;
     for (const struct seen *e = c->r->docs; e < d; e++)
         if (is_known_text(c, e->text))
@@ -267,24 +269,28 @@ static uint64_t damaged_gzip(struct wm_str s)
     static char out[8 << 20];
     struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
     uint64_t lost = 0;
+    bool behind = false;
     if (!d)
         give_up("no memory");
     for (size_t at = 0; at < s.len;) {
         size_t in = 0, n = 0;
-        bool zeros = s.ptr[at] == 0 && lost == 0; /* padding, unless behind damage */
+        bool zeros = s.ptr[at] == 0 && !behind; /* padding, unless behind damage */
         const char *magic = memchr(s.ptr + at, 0x1f, s.len - at);
         size_t gap = (magic ? (size_t)(magic - s.ptr) : s.len) - at;
         if (gap && !zeros) {
             lost += gap;
             at += gap;
+            behind = true;
         } else if (gap) {
             at++;
         } else if (libdeflate_gzip_decompress_ex(d, s.ptr + at, s.len - at, out, sizeof out, &in,
                                                  &n) == LIBDEFLATE_SUCCESS) {
             at += in;
+            behind = false;
         } else {
             lost++;
             at++;
+            behind = true;
         }
     }
     libdeflate_free_decompressor(d);
@@ -359,6 +365,15 @@ static bool is_text(struct wm_str s)
     return i == head;
 }
 
+/* What the file holds is told by the first bytes that can be read: they may be another archive's. */
+static bool may_start_otherwise(const struct mutation *m)
+{
+    const struct piece *p = &m->pieces[0];
+    bool whole =
+        p->donor == m->base && p->from == 0 && m->base->n && p->len >= m->base->originals[0].end;
+    return m->n_donors && !whole;
+}
+
 bool expect_all(const struct mutation *m, const struct reading *r, bool strict, char *why,
                 size_t size)
 {
@@ -366,7 +381,7 @@ bool expect_all(const struct mutation *m, const struct reading *r, bool strict, 
     int kind = kind_of(wm_buf_str(&m->bytes));
     if (m->bytes.len == 0 || !check_accounts(&c))
         return m->bytes.len == 0;
-    if (!strict || m->base->layout == LAYOUT_ANY)
+    if (!strict || m->base->layout == LAYOUT_ANY || may_start_otherwise(m))
         return true;
     if (kind && kind != kind_of(wm_buf_str(&m->base->bytes)))
         return true;
