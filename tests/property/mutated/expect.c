@@ -210,7 +210,7 @@ static bool is_before_trust(const struct check *c, const struct seen *d)
     if (held && is_known(c, d->name, NULL))
         return false;
     for (const struct seen *e = c->r->docs; e < d; e++)
-        if (is_known_text(c, e->text))
+        if (is_known(c, e->name, &e->text))
             return false;
     return true;
 }
