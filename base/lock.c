@@ -73,11 +73,10 @@ static int read_lock(const char *path, struct wm_holder *ret, bool *ret_known, i
     return 0;
 }
 
-/* Create `path`, which must not be there, with `text`. 0, or errno; `ret_now` (may be NULL) is the
- * time by the file system's clock. */
-static int create(const char *path, const char *text, size_t len, int64_t *ret_now)
+/* Create `path`, which must not be there, with `text`. 0, or errno; `ret` is the new file, and its
+ * time the time by the file system's clock. */
+static int create(const char *path, const char *text, size_t len, struct stat *ret)
 {
-    struct stat st;
     int fd;
     do
         fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -92,15 +91,36 @@ static int create(const char *path, const char *text, size_t len, int64_t *ret_n
         else if (n == 0 || errno != EINTR)
             code = n == 0 ? ENOSPC : errno;
     }
-    if (!code && (fsync(fd) != 0 || fstat(fd, &st) != 0))
+    if (!code && (fsync(fd) != 0 || fstat(fd, ret) != 0))
         code = errno;
     if (close(fd) != 0 && !code)
         code = errno;
     if (code)
         (void)unlink(path);
-    else if (ret_now)
-        *ret_now = mtime_ns(&st);
     return code;
+}
+
+/* Is it still our claim? By what it says: some servers round the times of a file later. */
+static bool is_our_claim(const struct wm_lock *lock)
+{
+    char text[WM_HOLDER_FIELD + 1];
+    int fd = wm_open(lock->claim, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return false;
+    ssize_t n;
+    do
+        n = read(fd, text, sizeof text);
+    while (n < 0 && errno == EINTR);
+    (void)close(fd);
+    return n >= 0 && wm_str_eq((struct wm_str){text, (size_t)n}, wm_str_of(lock->self.name));
+}
+
+/* Does `file` still stand at `path`, and not another one of that name? */
+static bool stands(const char *path, const struct stat *file)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_dev == file->st_dev && st.st_ino == file->st_ino &&
+           mtime_ns(&st) == mtime_ns(file);
 }
 
 static void sleep_ns(long ns)
@@ -192,6 +212,10 @@ static int judge(struct wm_lock *lock, int64_t now, enum verdict *ret, char note
         *ret = BUSY;
         return fail_busy(lock->path, &holder, err);
     }
+    if (!is_our_claim(lock)) { /* we have slept, and were taken for dead */
+        *ret = WAIT;
+        return fail_unknown(lock->claim, err);
+    }
     if (unlink(lock->path) != 0 && errno != ENOENT)
         return wm_fail_errno(err, "remove", lock->path);
     if (known)
@@ -202,26 +226,42 @@ static int judge(struct wm_lock *lock, int64_t now, enum verdict *ret, char note
     return 0;
 }
 
+static bool is_old(const struct stat *file, const struct stat *now)
+{
+    return (mtime_ns(now) - mtime_ns(file)) / 1000000000 >= WM_LOCK_STALE;
+}
+
 /* A claim is held for a moment. One that is old was left by a crash: its age is measured with a
- * file made now, by the same clock. */
+ * file made now, by the same clock. Several may see that at once, and the quickest of them may have
+ * removed it and made a claim of his own before the slowest comes to it. So one removes it at a time,
+ * who has made the file that is named after that very claim, and only if it still stands then. (That
+ * file is named as temporary files are: what a crash leaves of it goes with them.) */
 static void drop_old_claim(struct wm_lock *lock)
 {
-    char probe[WM_PATH_MAX];
-    struct stat st;
-    int64_t now;
+    char probe[WM_PATH_MAX], turn[WM_PATH_MAX];
+    struct stat old, now, left;
     int n = snprintf(probe, sizeof probe, "%.4000s.%s", lock->path, lock->self.name);
     if (n < 0 || (size_t)n >= sizeof probe || create(probe, "", 0, &now))
         return;
     (void)unlink(probe);
-    if (stat(lock->claim, &st) == 0 && (now - mtime_ns(&st)) / 1000000000 >= WM_LOCK_STALE)
+    if (stat(lock->claim, &old) != 0 || !is_old(&old, &now))
+        return;
+    n = snprintf(turn, sizeof turn, "%.4000s.tmp.%ju.%ju", lock->claim, (uintmax_t)old.st_ino,
+                 (uintmax_t)mtime_ns(&old));
+    if (n < 0 || (size_t)n >= sizeof turn)
+        return;
+    int code = create(turn, "", 0, &now);
+    if (!code && stands(lock->claim, &old))
         (void)unlink(lock->claim);
+    if (!code || (code == EEXIST && stat(turn, &left) == 0 && is_old(&left, &now)))
+        (void)unlink(turn);
 }
 
 static int clear_dead(struct wm_lock *lock, enum verdict *ret, char note[WM_LOCK_TEXT],
                       struct wm_error *err)
 {
-    int64_t now;
-    int code = create(lock->claim, "", 0, &now);
+    struct stat claim;
+    int code = create(lock->claim, lock->self.name, strlen(lock->self.name), &claim);
     *ret = WAIT;
     if (code == EEXIST) {
         drop_old_claim(lock);
@@ -232,10 +272,11 @@ static int clear_dead(struct wm_lock *lock, enum verdict *ret, char note[WM_LOCK
         *ret = BUSY;
         return wm_fail_errno(err, "create", lock->claim);
     }
-    int status = judge(lock, now, ret, note, err);
+    int status = judge(lock, mtime_ns(&claim), ret, note, err);
     if (status && *ret == GONE)
         *ret = BUSY;
-    (void)unlink(lock->claim);
+    if (is_our_claim(lock))
+        (void)unlink(lock->claim);
     return status;
 }
 
@@ -248,7 +289,8 @@ static int take(struct wm_lock *lock, bool *ret_closed, char note[WM_LOCK_TEXT],
     double until = monotonic() + PATIENCE;
     for (;;) {
         enum verdict verdict;
-        int code = create(lock->path, text, len, NULL);
+        struct stat made;
+        int code = create(lock->path, text, len, &made);
         if (!code)
             return 0;
         *ret_closed = code == EACCES || code == EPERM || code == EROFS;
