@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Mapping files. All maps stand in one table, where the handler of SIGBUS finds them: pages that
- * others cut from a file are replaced by zeros, and nothing is committed from then on. */
+/* Mapping files. All maps stand in one list of tables, where the handler of SIGBUS finds them: pages
+ * that others cut from a file are replaced by zeros, and nothing is committed from then on. A table
+ * is linked in when it is whole and stays for good, so that the handler needs no lock. */
 #define _GNU_SOURCE /* MAP_ANONYMOUS; NOLINT(*-reserved-identifier,cert-dcl*) */
 #include <errno.h>
 #include <pthread.h>
@@ -14,17 +15,23 @@
 
 #include "base/file_open.h"
 
-/* Maps beyond this number are not guarded. */
-enum { MAPS = 1024 };
+enum { SLOTS = 1024 };
 
-static struct {
+struct slot {
     atomic_uintptr_t start; /* 0: free */
     atomic_size_t len;
     atomic_bool cut;
     dev_t device;
     ino_t inode;
     char *path;
-} maps[MAPS];
+};
+
+struct table {
+    struct slot slots[SLOTS];
+    _Atomic(struct table *) next;
+};
+
+static struct table first;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* who changes or reads more than numbers */
 static atomic_bool any_cut;
 static char cut_path[1024]; /* of a map that is closed; with the lock */
@@ -33,22 +40,31 @@ static struct sigaction before;
 
 /* ---- the guard ---- */
 
+/* The map that holds the byte `at`, or NULL. */
+static struct slot *find(uintptr_t at)
+{
+    for (struct table *t = &first; t; t = atomic_load(&t->next))
+        for (size_t i = 0; i < SLOTS; i++) {
+            const uintptr_t start = atomic_load(&t->slots[i].start);
+            if (start && at >= start && at - start < atomic_load(&t->slots[i].len))
+                return &t->slots[i];
+        }
+    return NULL;
+}
+
 static bool mend(uintptr_t at)
 {
     const size_t size = atomic_load(&page);
-    for (size_t i = 0; i < MAPS; i++) {
-        const uintptr_t start = atomic_load(&maps[i].start);
-        if (!start || at < start || at - start >= atomic_load(&maps[i].len))
-            continue;
-        void *zeros = mmap((void *)(at - at % size), size, PROT_READ,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-        if (zeros == MAP_FAILED)
-            return false;
-        atomic_store(&maps[i].cut, true);
-        atomic_store(&any_cut, true);
-        return true;
-    }
-    return false;
+    struct slot *map = find(at);
+    if (!map)
+        return false;
+    void *zeros = mmap((void *)(at - at % size), size, PROT_READ,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    if (zeros == MAP_FAILED)
+        return false;
+    atomic_store(&map->cut, true);
+    atomic_store(&any_cut, true);
+    return true;
 }
 
 static void on_bus_error(int number, siginfo_t *info, void *context)
@@ -76,31 +92,51 @@ void wm_map_guard(void)
 }
 
 /* With the lock. Within its last page a file that was cut gives zeros without a signal. */
-static void look_at(size_t i)
+static void look_at(struct slot *map)
 {
     struct stat st;
-    if (stat(maps[i].path, &st) == 0 && st.st_dev == maps[i].device &&
-        st.st_ino == maps[i].inode && (uint64_t)st.st_size < atomic_load(&maps[i].len)) {
-        atomic_store(&maps[i].cut, true);
+    if (stat(map->path, &st) == 0 && st.st_dev == map->device && st.st_ino == map->inode &&
+        (uint64_t)st.st_size < atomic_load(&map->len)) {
+        atomic_store(&map->cut, true);
         atomic_store(&any_cut, true);
     }
-    if (atomic_load(&maps[i].cut) && !*cut_path)
-        (void)snprintf(cut_path, sizeof cut_path, "%s", maps[i].path);
+    if (atomic_load(&map->cut) && !*cut_path)
+        (void)snprintf(cut_path, sizeof cut_path, "%s", map->path);
 }
 
 int wm_map_check(struct wm_error *err)
 {
     int status = 0;
     (void)pthread_mutex_lock(&lock);
-    for (size_t i = 0; i < MAPS; i++)
-        if (atomic_load(&maps[i].start))
-            look_at(i);
+    for (struct table *t = &first; t; t = atomic_load(&t->next))
+        for (size_t i = 0; i < SLOTS; i++)
+            if (atomic_load(&t->slots[i].start))
+                look_at(&t->slots[i]);
     if (atomic_load(&any_cut)) {
         (void)wm_fail(err, WM_E_CHANGED, "the file was cut short while it was read");
         status = wm_error_where(err, "%s", cut_path);
     }
     (void)pthread_mutex_unlock(&lock);
     return status;
+}
+
+/* With the lock: a slot that is free, of one more table if need be; NULL without memory. */
+static struct slot *find_free(void)
+{
+    struct table *t = &first;
+    for (;;) {
+        for (size_t i = 0; i < SLOTS; i++)
+            if (!atomic_load(&t->slots[i].start))
+                return &t->slots[i];
+        struct table *next = atomic_load(&t->next);
+        if (!next) {
+            next = calloc(1, sizeof *next);
+            if (!next)
+                return NULL;
+            atomic_store(&t->next, next);
+        }
+        t = next;
+    }
 }
 
 static int enter(const struct wm_map *map, const char *path, const struct stat *st,
@@ -110,33 +146,31 @@ static int enter(const struct wm_map *map, const char *path, const struct stat *
     if (!copy)
         return wm_fail_nomem(err, strlen(path), "mapping a file");
     (void)pthread_mutex_lock(&lock);
-    size_t i = 0;
-    while (i < MAPS && atomic_load(&maps[i].start))
-        i++;
-    if (i < MAPS) {
-        maps[i].path = copy;
-        maps[i].device = st->st_dev;
-        maps[i].inode = st->st_ino;
-        atomic_store(&maps[i].cut, false);
-        atomic_store(&maps[i].len, map->len);
-        atomic_store(&maps[i].start, (uintptr_t)map->ptr);
-        copy = NULL;
+    struct slot *slot = find_free();
+    if (slot) {
+        slot->path = copy;
+        slot->device = st->st_dev;
+        slot->inode = st->st_ino;
+        atomic_store(&slot->cut, false);
+        atomic_store(&slot->len, map->len);
+        atomic_store(&slot->start, (uintptr_t)map->ptr);
     }
     (void)pthread_mutex_unlock(&lock);
+    if (slot)
+        return 0;
     free(copy);
-    return 0;
+    return wm_fail_nomem(err, sizeof(struct table), "mapping a file");
 }
 
 static void leave(const struct wm_map *map)
 {
     (void)pthread_mutex_lock(&lock);
-    for (size_t i = 0; i < MAPS; i++)
-        if (atomic_load(&maps[i].start) == (uintptr_t)map->ptr) {
-            look_at(i);
-            atomic_store(&maps[i].start, 0);
-            free(maps[i].path);
-            break;
-        }
+    struct slot *slot = find((uintptr_t)map->ptr);
+    if (slot) {
+        look_at(slot);
+        atomic_store(&slot->start, 0);
+        free(slot->path);
+    }
     (void)pthread_mutex_unlock(&lock);
 }
 

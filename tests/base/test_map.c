@@ -87,20 +87,44 @@ static void test_cut_a_little(void)
     CHECK_FAILS(wm_map_check(&err), WM_E_CHANGED, err, "cut short");
 }
 
+/* However many there are. */
+static void test_many(void)
+{
+    enum { MANY = 2100 };
+    static struct wm_map maps[MANY];
+    const char *path = make("many", page);
+    for (size_t i = 0; i + 1 < MANY; i++)
+        CHECK_OK(wm_map_open(path, &maps[i], &err), err);
+    CHECK_OK(wm_map_open(make("last", PAGES * page), &maps[MANY - 1], &err), err);
+    CHECK_OK(wm_map_check(&err), err);
+    CHECK(truncate(in_top("last"), (off_t)page) == 0);
+    CHECK_U64(count(&maps[MANY - 1]), page);
+    CHECK_FAILS(wm_map_check(&err), WM_E_CHANGED, err, "cut short");
+    CHECK(strstr(err.where, "last"));
+    for (size_t i = 0; i < MANY; i++)
+        wm_map_close(&maps[i]);
+}
+
+/* Each test has a process of its own: one that has seen such a file commits nothing any more. */
+static void alone(void (*test)(void))
+{
+    pid_t pid = fork();
+    if (!pid) {
+        test();
+        _exit(test_failures ? 1 : 0);
+    }
+    int status = 1;
+    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status));
+}
+
 int main(void)
 {
     wm_map_guard();
     page = (size_t)sysconf(_SC_PAGESIZE);
     make_top("map");
     test_others();
-    /* a process that has seen such a file commits nothing any more: each test has one of its own */
-    pid_t pid = fork();
-    if (!pid) {
-        test_cut_a_little();
-        return test_summary();
-    }
-    int status = 1;
-    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status));
+    alone(test_cut_a_little);
+    alone(test_many);
     test_cut();
     CHECK_OK(wm_remove_tree(top, &err), err);
     return test_summary();
