@@ -5,6 +5,8 @@
 # gzip and plain text in one piece, zstd in frames, JSON lines in all three; and one file so large,
 # for it has holes, that it is two tasks.
 
+hole_bytes=$((3 << 20)) n_holes=90 # more than 256 MiB
+
 # whole_records FILE FROM TO: records whose header starts in that range of bytes.
 whole_records() {
     zcat "$1" | awk -v from="$2" -v to="$3" '
@@ -22,20 +24,20 @@ in_pieces() {
     rm -r pieces
 }
 
-# hole N FILE: append a record of 15 MiB of nothing that is no document.
+# hole N FILE: append a record of nothing that is no document.
 hole() {
     printf 'WARC/1.0\r\nWARC-Type: resource\r\nWARC-Target-URI: http://a.example/%d\r\n' "$1" >>"$2"
     printf 'WARC-Date: 2024-01-01T00:00:00Z\r\nWARC-Record-ID: <urn:uuid:hole-%d>\r\n' "$1" >>"$2"
-    printf 'Content-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n' $((15 << 20)) >>"$2"
-    truncate -s +15M "$2"
+    printf 'Content-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n' "$hole_bytes" >>"$2"
+    truncate -s +"$hole_bytes" "$2"
     printf '\r\n\r\n' >>"$2"
 }
 
-# with_holes FILE: standard input is appended; behind each call up to 18 there is a hole.
+# with_holes FILE: standard input is appended; behind each call up to n_holes there is a hole.
 with_holes() {
     cat >>"$1"
     holes=$((holes + 1))
-    [ "$holes" -gt 18 ] || hole "$holes" "$1"
+    [ "$holes" -gt "$n_holes" ] || hole "$holes" "$1"
 }
 
 # as_lines CODEC FROM TO CRAWL ENDING: documents of that range as JSON lines.
@@ -56,7 +58,8 @@ make_job() {
     as_lines zstd 1200000 1800000 "${crawl[0]}" d.jsonl.zst
     as_lines gzip 1000000 1600000 "${crawl[1]}" e.jsonl.gz
     as_lines none 1000000 1600000 "${crawl[2]}" f.jsonl
-    whole_records "${crawl[0]}" 1800000 2600000 | in_pieces 4 with_holes in/g-large.warc.wet
+    whole_records "${crawl[0]}" 1800000 2600000 | in_pieces 1 with_holes in/g-large.warc.wet
+    [ "$(stat -c %s in/g-large.warc.wet)" -gt $((256 << 20)) ] || { echo "too few holes" >&2 && return 1; }
     cp "$source"/samples/lid.176.ftz "$source"/tests/vectors/strict/{en.arpa,cutoffs.csv} .
     cp "$source"/tests/vectors/sentencepiece/unigram.model en.sp.model
     cat >job.yaml <<YAML
@@ -73,7 +76,7 @@ corpus:
     - language: {model: lid.176.ftz, min_score: 0.3}
     - perplexity: {sentencepiece: [en.sp.model], lm: [en.arpa]}
     - bucket: {cutoffs: cutoffs.csv}
-    - write-jsonl: {split: [language, bucket]}
+    - write-jsonl: {split: [language, bucket], split_memory: 64KiB} # parts grow between points
 tokenizer: {vocabulary: 1024, split: cl100k}
 shards: {validation_share: 0.05}
 train:
