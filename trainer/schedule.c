@@ -81,6 +81,24 @@ uint64_t wm_schedule_samples(const struct wm_train_options *options, uint64_t st
     return sum;
 }
 
+uint64_t wm_schedule_fit(const struct wm_train_options *options, double seconds,
+                         double step_seconds, double sample_seconds)
+{
+    uint64_t n = 0;
+    double left = seconds;
+    for (; n < options->batch_ramp && n < WM_TRAIN_STEPS_MAX; n++) {
+        const double samples = (double)wm_schedule_batch(options, n + 1);
+        left -= step_seconds + samples * sample_seconds;
+        if (left < 0)
+            return n ? n : 1;
+    }
+    const double more = left / (step_seconds + (double)options->batch * sample_seconds);
+    if (more >= (double)(WM_TRAIN_STEPS_MAX - n))
+        return WM_TRAIN_STEPS_MAX;
+    n += more >= 1 ? (uint64_t)more : 0;
+    return n ? n : 1;
+}
+
 bool wm_schedule_counts(const struct wm_train_options *options, const struct wm_history *history,
                         double grad_norm)
 {

@@ -33,6 +33,11 @@ double wm_schedule_lr(const struct wm_train_options *options, uint64_t n_steps, 
 uint64_t wm_schedule_batch(const struct wm_train_options *options, uint64_t step);
 uint64_t wm_schedule_samples(const struct wm_train_options *options, uint64_t step);
 
+/** Most steps, at least 1, that fit into `seconds`, if each takes `step_seconds` and `sample_seconds`
+ *  more for each of its sequences. */
+uint64_t wm_schedule_fit(const struct wm_train_options *options, double seconds,
+                         double step_seconds, double sample_seconds);
+
 /** Does a step with this gradient norm change the weights, or is it an outlier against the mean of
  *  the last 100 norms (10 at least)? */
 bool wm_schedule_counts(const struct wm_train_options *options, const struct wm_history *history,

@@ -78,8 +78,8 @@ void wm_training_say_step(const struct wm_training *t)
 {
     const uint64_t step = t->history.n, seldom = t->head.n_steps / LINES + 1;
     const struct wm_step_metrics *m = &t->history.steps[step - 1];
-    const struct wm_shard_set *set = &t->mixture.sources[0].set;
-    const double per_byte = set->n_bytes ? (double)set->n_tokens / (double)set->n_bytes : 0;
+    const double tokens = (double)(wm_schedule_batch(t->options, step) * t->options->context);
+    const double per_byte = t->batch_bytes ? tokens / (double)t->batch_bytes : 0;
     const bool validated = !isnan(m->validation);
     char pace[96], validation[160] = "";
     if (!t->job->line || (!validated && step != 1 && step % seldom))

@@ -33,7 +33,7 @@ int wm_training_load_row(struct wm_training *t, const struct wm_windows *windows
     return status;
 }
 
-/* Sequences `sample` … of the training into the batch buffers. */
+/* Sequences `sample` … of the training into the batch buffers; counts the bytes of their targets. */
 static int load_batch(struct wm_training *t, uint64_t sample, uint32_t n, struct wm_error *err)
 {
     const uint32_t context = t->mixture.context;
@@ -44,6 +44,8 @@ static int load_batch(struct wm_training *t, uint64_t sample, uint32_t n, struct
         status = wm_training_load_row(t, &t->mixture.sources[place.source].windows, place.window,
                                       context, (size_t)row * context, err);
     }
+    if (!status)
+        t->batch_bytes += wm_training_text_bytes(t, t->targets, (size_t)n * context);
     return status;
 }
 
@@ -57,13 +59,20 @@ struct wm_lm_batch wm_training_rows(const struct wm_training *t, uint32_t b, uin
                                 .first_key = t->first_key};
 }
 
+/* Sequences of the next step. */
+static uint64_t batch_of(const struct wm_training *t)
+{
+    return t->measuring ? t->options->batch : wm_schedule_batch(t->options, t->history.n + 1);
+}
+
 /* Gradients of the step's mean loss, accumulated over its micro-batches in order. */
 static int accumulate(struct wm_training *t, double *ret_loss, struct wm_error *err)
 {
-    const uint64_t batch = wm_schedule_batch(t->options, t->history.n + 1),
-                   first = t->options->overfit_batch ? 0 : t->head.sample;
+    const uint64_t batch = batch_of(t), first = t->options->overfit_batch ? 0 : t->head.sample;
     double tokens = (double)batch * t->mixture.context, sum = 0;
     wm_model_zero_grads(t->model);
+    const double begin = wm_seconds();
+    t->batch_bytes = 0;
     for (uint64_t done = 0; done < batch;) {
         uint64_t left = batch - done;
         uint32_t n = left < t->micro_batch ? (uint32_t)left : t->micro_batch;
@@ -80,8 +89,10 @@ static int accumulate(struct wm_training *t, double *ret_loss, struct wm_error *
             return status;
         sum += nll;
         done += n;
-        wm_progress_add(t->job->progress, (uint64_t)n * t->mixture.context);
+        if (!t->measuring)
+            wm_progress_add(t->job->progress, (uint64_t)n * t->mixture.context);
     }
+    t->batch_seconds = wm_seconds() - begin;
     *ret_loss = sum / tokens;
     return 0;
 }
@@ -144,7 +155,7 @@ static int run_step(struct wm_training *t, struct wm_error *err)
         wm_optimizer_update(t->optimizer, &how);
     if (step >= wm_schedule_average_from(o, t->head.n_steps))
         wm_optimizer_average(t->optimizer);
-    t->head.sample += wm_schedule_batch(o, step);
+    t->head.sample += batch_of(t);
     t->history.steps[t->history.n++] = (struct wm_step_metrics){loss, norm, (double)NAN};
     t->step_seconds += wm_seconds() - begin;
     return 0;

@@ -8,7 +8,7 @@
 #include "trainer/training.h"
 #include "wetmill/jansson.h"
 
-enum { LEAST_STEPS = 3, MOST_STEPS = 50, SECONDS = 5 /* of measuring, at most */ };
+enum { LEAST_STEPS = 3, MOST_STEPS = 200, SECONDS = 15 /* of measuring, at most */ };
 static const double reserve = 0.02; /* share left for writing the model */
 
 /* What the number of steps was measured for. */
@@ -54,35 +54,39 @@ static int store(const struct wm_training *t, const char *path, uint64_t steps,
     return wm_file_store(path, (struct wm_str){text, (size_t)n}, err);
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
+/* What a step takes: its update, and each of its sequences. */
+struct pace {
+    double step, sample; /* seconds */
+};
 
-/* Median seconds of a step after the first, which touches fresh memory. */
-static int measure_steps(struct wm_training *t, double *ret_seconds, struct wm_error *err)
+/* Means over steps of full batches, but the first, which touches fresh memory. */
+static int measure_steps(struct wm_training *t, struct pace *ret, struct wm_error *err)
 {
-    double times[MOST_STEPS];
-    const double begin = wm_seconds();
     const double most = t->options->time / 20 < SECONDS ? t->options->time / 20 : SECONDS;
-    size_t n = 0;
-    for (; n <= LEAST_STEPS || (n < MOST_STEPS && wm_seconds() - begin < most); n++) {
-        const double from = wm_seconds();
+    const double begin = wm_seconds();
+    double from = begin, batches = 0;
+    unsigned n = 0;
+    for (; n <= LEAST_STEPS || (n <= MOST_STEPS && wm_seconds() - begin < most); n++) {
         int status = wm_training_step(t, err);
         if (status)
             return status;
-        times[n] = wm_seconds() - from;
+        if (n)
+            batches += t->batch_seconds;
+        else
+            from = wm_seconds();
     }
-    qsort(times + 1, n - 1, sizeof *times, by_size);
-    *ret_seconds = times[1 + (n - 1) / 2];
+    const double all = wm_seconds() - from;
+    ret->step = (all - batches) / (n - 1);
+    ret->sample = batches / (n - 1) / (double)t->options->batch;
     return 0;
 }
 
 static int measure(struct wm_training *t, uint64_t *ret_steps, struct wm_error *err)
 {
-    double step = 0, validation = 0, samples = 0, nats;
-    int status = measure_steps(t, &step, err);
+    const struct wm_train_options *o = t->options;
+    struct pace pace;
+    double validation = 0, samples = 0, nats;
+    int status = measure_steps(t, &pace, err);
     if (!status && t->scored) {
         const double from = wm_seconds();
         status = wm_training_validate(t, &nats, err);
@@ -95,15 +99,14 @@ static int measure(struct wm_training *t, uint64_t *ret_steps, struct wm_error *
     }
     if (status)
         return status;
-    if (t->options->validate_every)
-        step += validation / (double)t->options->validate_every;
-    if (t->options->sample_every)
-        step += samples / (double)t->options->sample_every;
+    if (o->validate_every)
+        pace.step += validation / (double)o->validate_every;
+    if (o->sample_every)
+        pace.step += samples / (double)o->sample_every;
     const double spent = wm_seconds() - t->start + validation + samples;
-    const double left = t->options->time * (1 - reserve) - spent;
-    const double steps = left / step;
-    *ret_steps = steps < 1 ? 1 : steps > WM_TRAIN_STEPS_MAX ? WM_TRAIN_STEPS_MAX : (uint64_t)steps;
-    wm_training_say(t, "%.3f s a step: %" PRIu64 " steps fit", step, *ret_steps);
+    *ret_steps = wm_schedule_fit(o, o->time * (1 - reserve) - spent, pace.step, pace.sample);
+    wm_training_say(t, "%.3f s a step: %" PRIu64 " %s", pace.step + (double)o->batch * pace.sample,
+                    *ret_steps, *ret_steps == 1 ? "step fits" : "steps fit");
     return 0;
 }
 
@@ -112,6 +115,7 @@ static int forget(struct wm_training *t, struct wm_error *err)
 {
     t->history.n = 0;
     t->head.sample = 0;
+    t->step_seconds = 0;
     wm_history_done(&t->history);
     wm_text_samples_done(&t->samples);
     return wm_training_begin(t, err);
@@ -132,8 +136,10 @@ int wm_training_plan_time(struct wm_training *t, struct wm_error *err)
     uint64_t steps = 1;
     t->head.n_steps = MOST_STEPS + 1;
     status = forget(t, err);
+    t->measuring = true;
     if (!status)
         status = measure(t, &steps, err);
+    t->measuring = false;
     if (!status)
         status = store(t, path, steps, err);
     if (status)

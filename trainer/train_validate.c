@@ -5,7 +5,16 @@
 
 #include "trainer/training.h"
 
-/* UTF-8 bytes of the scored tokens; special tokens stand for no text. */
+uint64_t wm_training_text_bytes(const struct wm_training *t, const uint32_t *ids, size_t n)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!wm_token_is_special(t->tokenizer, ids[i]))
+            bytes += wm_token_bytes(t->tokenizer, ids[i]).len;
+    return bytes;
+}
+
+/* Of the scored tokens. */
 static uint64_t count_bytes(const struct wm_training *t)
 {
     enum { BLOCK = 4096 };
@@ -14,10 +23,7 @@ static uint64_t count_bytes(const struct wm_training *t)
     for (uint64_t at = 0; at < t->scored; at += BLOCK) {
         size_t n = t->scored - at < BLOCK ? (size_t)(t->scored - at) : BLOCK;
         wm_shard_set_read(&t->validation_set, at + 1, n, ids);
-        for (size_t i = 0; i < n; i++) {
-            if (!wm_token_is_special(t->tokenizer, ids[i]))
-                bytes += wm_token_bytes(t->tokenizer, ids[i]).len;
-        }
+        bytes += wm_training_text_bytes(t, ids, n);
     }
     return bytes;
 }

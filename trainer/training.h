@@ -41,7 +41,10 @@ struct wm_training {
     struct wm_model *model;
     struct wm_optimizer *optimizer;
     uint64_t model_memory; /**< What the model may take; 0: any. */
+    bool measuring;        /**< Steps are full batches and for their time alone. */
     double step_seconds;   /**< Of the steps of this process. */
+    double batch_seconds;  /**< Of the newest step, for its gradients. */
+    uint64_t batch_bytes;  /**< Of the text of the newest step's targets. */
     double peak_flops;     /**< Of this machine, 0: not known. */
     uint32_t micro_batch;
     uint32_t *inputs, *targets;      /**< [micro_batch × context] */
@@ -97,6 +100,9 @@ int wm_training_load_row(struct wm_training *t, const struct wm_windows *windows
                          uint32_t n, size_t at, struct wm_error *err);
 /** The batch's buffers as `b` rows of `n` tokens. */
 struct wm_lm_batch wm_training_rows(const struct wm_training *t, uint32_t b, uint32_t n);
+
+/** UTF-8 bytes of these tokens; special ones stand for no text. */
+uint64_t wm_training_text_bytes(const struct wm_training *t, const uint32_t *ids, size_t n);
 
 /** Choose the tokens that are scored, count their bytes. */
 int wm_training_plan_validation(struct wm_training *t, struct wm_error *err);

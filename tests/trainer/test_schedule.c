@@ -75,6 +75,28 @@ static void check_batches(void)
     CHECK_U64(wm_schedule_samples(&o, 3), 30);
 }
 
+/* What is found takes no longer than there is time, and a step more would. */
+static void check_fit(void)
+{
+    static const uint64_t ramps[] = {0, 1, 7, 40, 100000};
+    struct wm_train_options o = {.batch = 64, .batch_start = 2};
+    for (size_t i = 0; i < sizeof ramps / sizeof *ramps; i++)
+        for (double seconds = 3; seconds < 3000; seconds *= 1.7) {
+            static const double step = 0.125, sample = 0.03125; /* sums are exact */
+            o.batch_ramp = ramps[i];
+            const uint64_t n = wm_schedule_fit(&o, seconds, step, sample);
+            const double samples = (double)wm_schedule_samples(&o, n) * sample;
+            const double more = (double)wm_schedule_samples(&o, n + 1) * sample;
+            CHECK(samples + (double)n * step <= seconds);
+            CHECK(more + (double)(n + 1) * step > seconds);
+        }
+    CHECK_U64(wm_schedule_fit(&o, -1, 1, 1), 1);
+    o.batch_ramp = 0;
+    CHECK_U64(wm_schedule_fit(&o, 0.5, 1, 1), 1);
+    CHECK_U64(wm_schedule_fit(&o, 1, 0, 0), WM_TRAIN_STEPS_MAX);
+    CHECK_U64(wm_schedule_fit(&o, 1e300, 1, 1), WM_TRAIN_STEPS_MAX);
+}
+
 static void check_outliers(void)
 {
     struct wm_step_metrics steps[40];
@@ -122,6 +144,7 @@ int main(void)
     check_rates();
     check_shapes();
     check_batches();
+    check_fit();
     check_outliers();
     check_steps();
     return test_summary();

@@ -31,6 +31,10 @@ static inline struct wm_str make_text(uint64_t i, char text[DOC_BYTES])
     return wm_str_of(text);
 }
 
+/* What make_shards fills them with. */
+typedef struct wm_str make_text_fn(uint64_t i, char text[DOC_BYTES]);
+static make_text_fn *shard_text = make_text;
+
 /* `begin`: NULL, or the special token that LLaMA 3's way puts before a text. */
 static inline struct wm_tokenizer *train_tokenizer_with(uint64_t vocabulary, const char *begin)
 {
@@ -73,7 +77,7 @@ static inline int fill_batch(struct wm_batch *batch, uint64_t n_docs)
     batch->docs = wm_arena_alloc(&batch->arena, n_docs, sizeof *batch->docs);
     for (uint64_t i = 0; batch->docs && i < n_docs; i++)
         batch->docs[batch->n_docs++] = (struct wm_doc){
-            .text = wm_arena_str(&batch->arena, make_text(i, text)),
+            .text = wm_arena_str(&batch->arena, shard_text(i, text)),
             .url = WM_STR("https://example.org/"),
             .path = WM_STR("counting.txt"),
             .key = {0, i, 0},
