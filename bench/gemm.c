@@ -17,7 +17,7 @@
 #include <time.h>
 
 #include "bench/common/arguments.h"
-#include "bench/common/peak.h"
+#include "trainer/fma.h"
 #include "trainer/gemm.h"
 
 enum { ROUNDS_MOST = 101 };
@@ -77,7 +77,7 @@ static double median(double *x, size_t n)
 /* ---- the peak ---- */
 
 struct peak {
-    peak_loop *loop;
+    wm_fma_loop *loop;
     double done[WM_TEAM_MAX * 4];
 };
 
@@ -175,7 +175,7 @@ static void measure(const struct wm_workshop *shop, const struct layer *l, enum 
     static struct peak peak;
     const struct wm_gemm_tile *tile =
         type == WM_GEMM_BF16 ? shop->kernels->bf16 : shop->kernels->f32;
-    peak.loop = peak_of(tile->name);
+    peak.loop = wm_fma_loop_of(tile->name);
     for (unsigned form = 0; form < 3; form++) {
         double wall[ROUNDS_MOST], share[ROUNDS_MOST], cpu_share[ROUNDS_MOST];
         memset(mem->bias, 0, l->n_out * sizeof(float));
@@ -186,11 +186,11 @@ static void measure(const struct wm_workshop *shop, const struct layer *l, enum 
         g.type = type;
         wm_gemm(shop, &g);
         for (unsigned i = 0; i < rounds; i++) {
-            const struct rate top = peak.loop ? peak_rate(shop->team, &peak) : (struct rate){0};
+            const struct rate top = peak_rate(shop->team, &peak);
             const struct rate rate = product_rate(shop, &g);
             wall[i] = rate.wall;
-            share[i] = peak.loop ? rate.wall / top.wall : 0;
-            cpu_share[i] = peak.loop ? rate.cpu / top.cpu : 0;
+            share[i] = rate.wall / top.wall;
+            cpu_share[i] = rate.cpu / top.cpu;
         }
         (void)printf(
             "%-4s %-13s %s %5zu x %5zu x %5zu  %s %ut: %6.1f GFLOP/s, %5.1f %%, %5.1f %%\n",

@@ -1,15 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "bench/common/peak.h"
+#include "trainer/fma.h"
 
+#include <math.h>
 #include <string.h>
 
-#if defined(__x86_64__)
+/* Enough independent sums to hide six cycles of latency of two units. */
+enum { N_SUMS = 12, STEPS = 64 };
+
+/* Standard C: one at a time, as the portable tile does it. */
+static double loop_portable(size_t rounds)
+{
+    const float x = 0.5f, y = 1e-3f;
+    float sums[N_SUMS] = {0};
+    for (size_t i = 0; i < rounds * STEPS; i++)
+        for (size_t k = 0; k < N_SUMS; k++)
+            sums[k] = fmaf(x, y, sums[k]);
+    volatile float read = 0; /* or nothing would be computed */
+    for (size_t k = 0; k < N_SUMS; k++)
+        read = read + sums[k];
+    return (double)rounds * STEPS * N_SUMS * 2;
+}
+
+#if defined(__x86_64__) && !defined(WM_PORTABLE)
 
 #    include <immintrin.h>
 
-/* Enough independent sums to hide six cycles of latency of two units. */
 #    define SUMS(f) f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7) f(8) f(9) f(10) f(11)
-enum { N_SUMS = 12, STEPS = 64 };
 
 /* The barrier keeps the compiler from folding steps together. */
 #    define DECLARE_256(i) __m256 s##i = _mm256_set1_ps(0.5f);
@@ -55,21 +71,21 @@ __attribute__((target("avx512f,avx512bw,avx512bf16"))) static double loop_pairs(
     return (double)rounds * STEPS * N_SUMS * 32 * 2;
 }
 
-peak_loop *peak_of(const char *name)
+wm_fma_loop *wm_fma_loop_of(const char *name)
 {
     if (strcmp(name, "avx512-bf16") == 0)
         return loop_pairs;
-    if (strcmp(name, "avx512") == 0)
+    if (strncmp(name, "avx512", 6) == 0) /* "avx512, rounded" too */
         return loop_512;
-    return strcmp(name, "avx2") == 0 ? loop_256 : NULL;
+    return strncmp(name, "avx2", 4) == 0 ? loop_256 : loop_portable;
 }
 
 #else
 
-peak_loop *peak_of(const char *name)
+wm_fma_loop *wm_fma_loop_of(const char *name)
 {
     (void)name;
-    return NULL;
+    return loop_portable;
 }
 
 #endif

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * @file peak.h
+ * @file fma.h
  * Loops of nothing but multiply-adds on registers: what the processor could do at most.
  */
-#ifndef WETMILL_BENCH_PEAK_H
-#define WETMILL_BENCH_PEAK_H
+#ifndef WETMILL_TRAINER_FMA_H
+#define WETMILL_TRAINER_FMA_H
 
 #include <stddef.h>
 
-/** Runs `rounds` rounds and returns the floating-point operations made in all of them. */
-typedef double peak_loop(size_t rounds);
+/** Runs `rounds` rounds and returns the floating-point operations made in all of them. Any thread. */
+typedef double wm_fma_loop(size_t rounds);
 
-/** For the tile with that `name` (trainer/tile.h); NULL where there is none. */
-peak_loop *peak_of(const char *name);
+/** With the instructions of the tile of that `name` (trainer/tile.h), which the CPU must have. */
+wm_fma_loop *wm_fma_loop_of(const char *name);
 
-#endif /* WETMILL_BENCH_PEAK_H */
+#endif /* WETMILL_TRAINER_FMA_H */

@@ -41,7 +41,7 @@ void wm_training_say_begin(struct wm_training *t)
     uint64_t ignored;
     if (!t->job->line)
         return;
-    t->peak_flops = wm_peak_flops(t->model, peak_seconds);
+    t->peak_flops = wm_peak_flops(t->team, t->model->compute, peak_seconds);
     wm_training_say(
         t,
         "%s, %s parameters; %" PRIu64 " steps of %s tokens, %s in all; %s kernels, %s, "

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "bench/common/peak.h"
+#include "trainer/fma.h"
 
 static double clock_of(clockid_t id)
 {
@@ -29,7 +29,7 @@ double machine_cpu_seconds(void)
 /* ---- multiply-adds ---- */
 
 struct peak {
-    peak_loop *loop;
+    wm_fma_loop *loop;
     double done[WM_TEAM_MAX];
 };
 
@@ -47,9 +47,7 @@ struct machine_rate machine_peak(struct wm_team *team, const char *tile, double 
     const unsigned n = wm_team_size(team);
     const double begin = machine_seconds(), cpu_begin = machine_cpu_seconds();
     double done = 0, now;
-    peak.loop = peak_of(tile);
-    if (!peak.loop)
-        return (struct machine_rate){0};
+    peak.loop = wm_fma_loop_of(tile);
     do {
         wm_parallel(team, n, peak_item, &peak);
         for (unsigned i = 0; i < n; i++)

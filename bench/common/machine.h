@@ -21,8 +21,7 @@ struct machine_rate {
     double wall, cpu;
 };
 
-/** Of the tile with that name (trainer/tile.h) with all threads of the team, over about `seconds`;
- *  0 for a tile without a loop of its own. */
+/** Of the tile with that name (trainer/tile.h) with all threads of the team, over about `seconds`. */
 struct machine_rate machine_peak(struct wm_team *team, const char *tile, double seconds);
 
 /** Bytes a second that all threads of the team read together from arrays larger than any cache;
