@@ -139,6 +139,22 @@ int wm_file_store(const char *path, struct wm_str bytes, struct wm_error *err);
 /** Size and hash of a file's bytes by reading it. */
 int wm_file_digest(const char *path, struct wm_digest *ret, struct wm_error *err);
 
+/* ---- writing what others read meanwhile ---- */
+
+/**
+ * A file that grows under its own name, for people and programs that watch it: not all or nothing,
+ * and nothing waits for the disk. What stood there stays until it is written over, so those who have
+ * read the beginning see no change where the same bytes come again.
+ */
+struct wm_append;
+/** Write from the beginning of `path` on; made if absent. Only a regular file. */
+int wm_append_open(const char *path, struct wm_append **ret, struct wm_error *err);
+/** Others see the bytes at once. */
+int wm_append_write(struct wm_append *append, const void *bytes, size_t len, struct wm_error *err);
+/** The file ends behind what was written. */
+int wm_append_cut(struct wm_append *append, struct wm_error *err);
+void wm_append_close(struct wm_append *append); /**< Safe on NULL. */
+
 /* ---- paths and directories ---- */
 
 /** "dir/name" into `out`; WM_E_LIMIT if longer than WM_PATH_MAX. An absolute `name` stands alone.
