@@ -60,18 +60,19 @@ static int put_line(struct wm_buf *buf, const struct wm_step_metrics *m, uint64_
     return w.status ? w.status : wm_buf_add(buf, "\n", 1, err);
 }
 
-static int put_lines(struct wm_out *out, struct wm_buf *line, const struct wm_history *history,
-                     const struct wm_metrics_scale *scale, struct wm_error *err)
+int wm_metrics_lines(struct wm_metrics_cursor *cursor, const struct wm_history *history,
+                     const struct wm_metrics_scale *scale, uint64_t until, struct wm_buf *out,
+                     struct wm_error *err)
 {
-    uint64_t tokens = 0;
-    for (uint64_t i = 0; i < history->n; i++) {
-        line->len = 0;
-        tokens += wm_schedule_batch(scale->options, i + 1) * scale->options->context;
-        int status = put_line(line, &history->steps[i], i + 1, tokens, scale, err);
-        if (!status)
-            status = wm_out_write(out, line->ptr, line->len, err);
+    const struct wm_train_options *o = scale->options;
+    const size_t most = out->len + WM_METRICS_PIECE;
+    while (cursor->step < until && out->len < most) {
+        const uint64_t step = cursor->step + 1;
+        const uint64_t tokens = cursor->tokens + wm_schedule_batch(o, step) * o->context;
+        int status = put_line(out, &history->steps[step - 1], step, tokens, scale, err);
         if (status)
             return status;
+        *cursor = (struct wm_metrics_cursor){step, tokens};
     }
     return 0;
 }
@@ -79,17 +80,23 @@ static int put_lines(struct wm_out *out, struct wm_buf *line, const struct wm_hi
 int wm_metrics_write(const char *dir, const struct wm_history *history,
                      const struct wm_metrics_scale *scale, struct wm_error *err)
 {
+    struct wm_metrics_cursor cursor = {0};
     char path[WM_PATH_MAX];
     struct wm_out *out;
-    int status = wm_path_join(path, dir, "metrics.jsonl", err);
+    struct wm_buf piece;
+    int status = wm_path_join(path, dir, WM_METRICS_NAME, err);
     if (!status)
         status = wm_out_open(path, &out, err);
     if (status)
         return status;
-    struct wm_buf line;
-    wm_buf_init(&line, LINE_MAX_BYTES);
-    status = put_lines(out, &line, history, scale, err);
-    wm_buf_done(&line);
+    wm_buf_init(&piece, WM_METRICS_PIECE + LINE_MAX_BYTES);
+    do {
+        piece.len = 0;
+        status = wm_metrics_lines(&cursor, history, scale, history->n, &piece, err);
+        if (!status)
+            status = wm_out_write(out, piece.ptr, piece.len, err);
+    } while (!status && piece.len);
+    wm_buf_done(&piece);
     if (!status)
         return wm_out_commit(out, NULL, err);
     wm_out_abandon(out);

@@ -7,14 +7,16 @@
  *     {"step":2,…,"validation_loss":8.9,"validation_bits_per_byte":3.1}
  *
  * loss: mean nats per token of the step's sequences, before the update. No times stand here: the
- * file is the same for the same training. It is always written from the whole history, which
- * checkpoints hold, so an interruption can't leave lines of steps that were done again.
+ * file is the same for the same training. A training's
+ * result has it from the whole history, which checkpoints hold. While it runs the file grows
+ * (train_log.c), and what steps told that are done again is cut off.
  */
 #ifndef WETMILL_TRAINER_METRICS_H
 #define WETMILL_TRAINER_METRICS_H
 
 #include <stdint.h>
 
+#include "wetmill/buf.h"
 #include "wetmill/error.h"
 #include "wetmill/train.h"
 
@@ -42,7 +44,21 @@ struct wm_metrics_scale {
 /** Nats per token → bits per byte of text: nats × tokens / (ln 2 × bytes). */
 double wm_bits_per_byte(double nats_per_token, double tokens_per_byte);
 
-/** Write DIR/metrics.jsonl, all or nothing. */
+#define WM_METRICS_NAME "metrics.jsonl"
+enum { WM_METRICS_PIECE = 64 << 10 /**< Bytes that are made at a time, about. */ };
+
+/** How many steps have become lines, and their tokens. {0}: none yet. */
+struct wm_metrics_cursor {
+    uint64_t step, tokens;
+};
+
+/** Append the lines of the next steps up to step `until`: some WM_METRICS_PIECE bytes; none: all are
+ *  told. */
+int wm_metrics_lines(struct wm_metrics_cursor *cursor, const struct wm_history *history,
+                     const struct wm_metrics_scale *scale, uint64_t until, struct wm_buf *out,
+                     struct wm_error *err);
+
+/** Write the whole DIR/metrics.jsonl, all or nothing. */
 int wm_metrics_write(const char *dir, const struct wm_history *history,
                      const struct wm_metrics_scale *scale, struct wm_error *err);
 

@@ -15,7 +15,26 @@
 #include "trainer/metrics.h"
 #include "trainer/text_samples.h"
 
-/** Write the file, all or nothing. */
+#define WM_TENSORBOARD_NAME "events.out.tfevents.0.wetmill"
+
+/** How much of a training has become records. {0}: nothing yet. */
+struct wm_tensorboard_cursor {
+    bool begun;
+    uint64_t step;       /**< Steps. */
+    size_t text;         /**< Bytes of the samples' lines. */
+    uint64_t text_step;  /**< Step of the line that was read last, */
+    unsigned text_index; /**< … and which of its step's texts comes next. */
+};
+enum { WM_TENSORBOARD_MOST = 256 << 20 /**< More than any call of wm_tensorboard_records adds. */ };
+
+/** Append the records of the next steps up to step `until`, and of their texts: some WM_METRICS_PIECE
+ *  bytes; none: all are told. */
+int wm_tensorboard_records(struct wm_tensorboard_cursor *cursor, const struct wm_history *history,
+                           const struct wm_text_samples *samples,
+                           const struct wm_metrics_scale *scale, uint64_t until, struct wm_buf *out,
+                           struct wm_error *err);
+
+/** Write the whole file, all or nothing. */
 int wm_tensorboard_write(const char *dir, const struct wm_history *history,
                          const struct wm_text_samples *samples,
                          const struct wm_metrics_scale *scale, struct wm_error *err);

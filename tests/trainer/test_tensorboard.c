@@ -95,9 +95,46 @@ static void check_text(struct wm_str event, int step, const char *tag, const cha
     CHECK_STR(member(member(value, 8), 2), WM_STR("\x12\x02\x08\x01")); /* one string */
 }
 
+/* Bit by bit, as the polynomial says. */
+static void check_crc(void)
+{
+    unsigned char bytes[600];
+    uint32_t seed = 1;
+    for (size_t n = 0; n < sizeof bytes; n++) {
+        uint32_t crc = UINT32_MAX;
+        for (size_t i = 0; i < n; i++) {
+            crc ^= bytes[i];
+            for (int bit = 0; bit < 8; bit++)
+                crc = crc >> 1 ^ (0x82F63B78u & -(crc & 1));
+        }
+        CHECK_U64(wm_crc32c(bytes, n), ~crc);
+        seed = seed * 1664525u + 1013904223u;
+        bytes[n] = (unsigned char)(seed >> 24);
+    }
+    CHECK_U64(wm_crc32c("123456789", 9), 0xE3069283u); /* the catalogue's check value */
+}
+
+/* The same bytes whether they are made at once or step by step. */
+static void check_pieces(const struct wm_history *history, const struct wm_text_samples *samples,
+                         const struct wm_metrics_scale *scale, struct wm_str whole)
+{
+    struct wm_tensorboard_cursor cursor = {0};
+    struct wm_buf pieces;
+    wm_buf_init(&pieces, 1 << 20);
+    for (uint64_t until = 0; until <= history->n; until++)
+        CHECK_OK(wm_tensorboard_records(&cursor, history, samples, scale, until, &pieces, &err),
+                 err);
+    CHECK_STR(wm_buf_str(&pieces), whole);
+    const size_t all = pieces.len;
+    CHECK_OK(wm_tensorboard_records(&cursor, history, samples, scale, history->n, &pieces, &err),
+             err);
+    CHECK_U64(pieces.len, all);
+    wm_buf_done(&pieces);
+}
+
 int main(void)
 {
-    CHECK_U64(wm_crc32c("123456789", 9), 0xE3069283u); /* the catalogue's check value */
+    check_crc();
     make_top("tensorboard");
     struct wm_train_options options = {.learning_rate = 0.5, .schedule = WM_SCHEDULE_CONSTANT};
     struct wm_step_metrics steps[3] = {{3.5, 1.25, NAN}, {2.5, 0.5, 2.75}, {2, 0.25, NAN}};
@@ -116,6 +153,7 @@ int main(void)
     CHECK_OK(wm_tensorboard_write(in_top("."), &history, &samples, &scale, &err), err);
     CHECK_OK(wm_file_load(in_top("events.out.tfevents.0.wetmill"), &buf, &err), err);
     struct wm_str file = wm_buf_str(&buf), event = {"", 0};
+    check_pieces(&history, &samples, &scale, file);
     CHECK(next_record(&file, &event));
     CHECK(event.len > 13 && memcmp(event.ptr + event.len - 13, "brain.Event:2", 13) == 0);
     for (int i = 0; i < 3; i++) {
