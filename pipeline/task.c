@@ -133,6 +133,9 @@ static void put(struct wm_running *task, struct wm_carrier *carrier)
     const struct wm_plan *plan = task->pass->plan;
     size_t text = carrier->batch.text_bytes;
     bool waits = task->pass->surveyed && carrier->mark;
+    carrier->batch.task = task->number;
+    carrier->batch.epoch = task->n_marks;
+    task->n_marks += carrier->mark != NULL;
     wm_ring_put(&task->ring, carrier,
                 text > plan->batch_text ? (uint64_t)WM_TEXT_COPIES * text : 0);
     if (waits)

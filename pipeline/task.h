@@ -28,6 +28,7 @@ struct wm_running {
     bool has_point;
     uint64_t shown, point_at; /**< Positions in the input: of progress, and of the last point … */
     double point_time;        /**< … and when that was. */
+    uint32_t n_marks;         /**< Points the reader has marked. */
     struct wm_reader *reader;
     struct wm_ring ring;
     void *sink_task;

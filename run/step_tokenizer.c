@@ -29,6 +29,12 @@ static int describe(struct wm_step_context *ctx, struct wm_buf *out, struct wm_e
     return status ? status : wm_buf_printf(out, err, "}");
 }
 
+enum {
+    SMALL_INPUT = 128 << 20, /* bytes that are soon counted again: nothing is kept of them */
+};
+/* Points cost a table that is written and read, so there are fewer than in other steps. */
+static const double point_seconds = 8;
+
 static int on_merge(void *arg, uint64_t done, uint64_t total)
 {
     const struct wm_step_context *ctx = arg;
@@ -106,14 +112,21 @@ static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inp
     job.chain = &chain;
     job.sink = &wm_sink_count;
     job.sink_shared = &counts;
+    if (ctx->run->point_bytes || inputs->bytes > SMALL_INPUT) {
+        job.dir = ctx->work_dir;
+        job.identity = ctx->identity;
+        job.point_seconds = point_seconds;
+        job.point_bytes = ctx->run->point_bytes ? ctx->run->point_bytes : UINT64_MAX;
+    }
     status = wm_job_run(&job, &result, err);
+    wm_sink_count.close(&counts);
+    if (!status)
+        status = wm_count_load(ctx->work_dir, &result.parts, trainer, job.cancel, err);
     if (!status)
         status = wm_step_damage(&result, facts, err);
     if (!status && json_object_set_new(facts, "documents_read",
                                        json_integer((json_int_t)result.tally.read.documents)))
         status = wm_fail_nomem(err, 0, "JSON");
-    if (wm_sink_count.close)
-        wm_sink_count.close(&counts);
     wm_job_result_done(&result);
     wm_chain_close(&chain);
     free(weights);
@@ -163,6 +176,25 @@ static int some_counted(const struct wm_bpe_trainer *trainer, struct wm_error *e
     return wm_error_hint(err, "sample and weights leave out all that was read");
 }
 
+/* Merges that a stopped run has left are not learned again. */
+static int merge(struct wm_step_context *ctx, struct wm_bpe_trainer *trainer,
+                 struct wm_tokenizer **ret, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    uint64_t kept = 0;
+    double seconds = ctx->run->point_bytes ? 0 : point_seconds;
+    int status = wm_path_join(path, ctx->work_dir, "merges", err);
+    if (!status)
+        status = wm_trainer_keep(trainer, path, ctx->identity, seconds, &kept, err);
+    if (status)
+        return status;
+    if (ctx->hooks && ctx->hooks->progress) {
+        wm_progress_start(ctx->hooks->progress, "tokenizer: merge", "merges", 0);
+        wm_progress_skip(ctx->hooks->progress, kept);
+    }
+    return wm_trainer_finish(trainer, on_merge, ctx, ret, err);
+}
+
 static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
 {
     struct wm_inputs inputs = {0};
@@ -182,11 +214,8 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
         status = count_corpus(ctx, &inputs, trainer, options.memory, facts, err);
     if (!status)
         status = some_counted(trainer, err);
-    if (!status) {
-        if (ctx->hooks && ctx->hooks->progress)
-            wm_progress_start(ctx->hooks->progress, "tokenizer: merge", "merges", 0);
-        status = wm_trainer_finish(trainer, on_merge, ctx, &tok, err);
-    }
+    if (!status)
+        status = merge(ctx, trainer, &tok, err);
     if (!status)
         say_spilled(ctx, trainer);
     if (!status && wm_tokenizer_size(tok) < ctx->run->tokenizer.vocabulary)

@@ -27,6 +27,7 @@ void wm_step_job(const struct wm_step_context *ctx, struct wm_job *ret)
         .batch_text = run->batch_text,
         .batch_docs = run->batch_docs,
         .reverse = run->reverse,
+        .point_bytes = run->point_bytes,
     };
 }
 

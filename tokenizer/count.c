@@ -4,11 +4,8 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-#include "tokenizer/learn.h"
-#include "tokenizer/nfc.h"
-#include "tokenizer/pieces.h"
 #include "tokenizer/rounds.h"
-#include "tokenizer/weights.h"
+#include "tokenizer/trainer.h"
 #include "wetmill/utf8.h"
 
 static const char *const splits[] = {"r50k", "cl100k", "o200k", "llama3", "qwen2", "pattern", NULL};
@@ -49,31 +46,6 @@ const struct wm_option wm_tokenizer_option_table[] = {
             "GLOB=WEIGHT: documents of files of such names count WEIGHT times; the first match "
             "holds; may be repeated"),
     {0},
-};
-
-struct wm_bpe_trainer {
-    struct wm_tokenizer_options options; /* pattern and specials are not the caller's any more */
-    struct bpe_pattern *pattern;
-    struct bpe_weights weights;
-    struct bpe_pieces pieces;
-    struct bpe_spill *spill; /* what did not fit in pieces, or in a counter */
-    struct wm_trainer_stats stats;
-    struct wm_arena strings;
-    struct wm_str *specials;  /* [n_specials] names */
-    struct wm_str *forbidden; /* [n_forbidden] the bytes whose mapped form is such a name */
-    size_t n_specials, n_forbidden;
-    size_t bos, eos; /* places in specials of the template's; n_specials: none */
-    bool finished;
-};
-
-struct wm_counter {
-    struct bpe_splitter *splitter;
-    bool normalises; /* to NFC */
-    struct bpe_nfc nfc;
-    struct bpe_pieces pieces;
-    struct bpe_spill *spill; /* the trainer's */
-    uint64_t weight;         /* of what is added, in units */
-    uint64_t documents, bytes, n_pieces;
 };
 
 /* ---- trainer ---- */
@@ -237,6 +209,7 @@ void wm_trainer_free(struct wm_bpe_trainer *trainer)
     if (trainer->spill)
         bpe_spill_done(trainer->spill);
     free(trainer->spill);
+    bpe_kept_done(&trainer->kept);
     wm_arena_done(&trainer->strings);
     free(trainer);
 }
@@ -262,6 +235,11 @@ void wm_trainer_stats(const struct wm_bpe_trainer *trainer, struct wm_trainer_st
 
 /* ---- counter ---- */
 
+static int spill_to_trainer(void *arg, struct bpe_pieces *pieces, struct wm_error *err)
+{
+    return bpe_spill_table(arg, pieces, err);
+}
+
 int wm_counter_new(const struct wm_bpe_trainer *trainer, struct wm_counter **ret,
                    struct wm_error *err)
 {
@@ -271,7 +249,8 @@ int wm_counter_new(const struct wm_bpe_trainer *trainer, struct wm_counter **ret
     unsigned n = trainer->options.n_counters ? trainer->options.n_counters : 1;
     bpe_pieces_init(&counter->pieces, trainer->options.memory / 4 / n);
     counter->pieces.shift = 24; /* the trainer's has 0 */
-    counter->spill = trainer->spill;
+    counter->spill = spill_to_trainer;
+    counter->spill_arg = trainer->spill;
     counter->weight = trainer->weights.unit;
     bpe_nfc_init(&counter->nfc);
     counter->normalises = trainer->options.split == WM_SPLIT_QWEN2;
@@ -304,16 +283,15 @@ bool wm_counter_is_full(const struct wm_counter *counter)
     return bpe_pieces_half_full(&counter->pieces);
 }
 
-/* Add to a table; one that is full is spilled first. */
-static int add_or_spill(struct bpe_pieces *pieces, struct bpe_spill *spill, struct wm_str piece,
-                        uint64_t count, struct wm_error *err)
+static int count_piece(struct wm_counter *counter, struct wm_str piece, struct wm_error *err)
 {
-    int status = bpe_pieces_add(pieces, piece, count, err);
+    struct bpe_pieces *pieces = &counter->pieces;
+    int status = bpe_pieces_add(pieces, piece, counter->weight, err);
     if (status != BPE_PIECES_FULL)
         return status;
-    status = bpe_spill_table(spill, pieces, err);
+    status = counter->spill(counter->spill_arg, pieces, err);
     if (!status)
-        status = bpe_pieces_add(pieces, piece, count, err);
+        status = bpe_pieces_add(pieces, piece, counter->weight, err);
     return status == BPE_PIECES_FULL ? bpe_pieces_too_long(pieces, piece, err) : status;
 }
 
@@ -325,7 +303,7 @@ static int count_valid(struct wm_counter *counter, struct wm_str text, struct wm
         return more;
     bpe_split(counter->splitter, text);
     while ((more = bpe_next_piece(counter->splitter, &piece, err)) > 0) {
-        int status = add_or_spill(&counter->pieces, counter->spill, piece, counter->weight, err);
+        int status = count_piece(counter, piece, err);
         if (status)
             return status;
         counter->n_pieces++;
@@ -356,6 +334,25 @@ int wm_counter_add(struct wm_counter *counter, struct wm_str text, struct wm_err
     return 0;
 }
 
+void bpe_counter_clear(struct wm_counter *counter)
+{
+    counter->documents = counter->bytes = counter->n_pieces = 0;
+    bpe_pieces_clear(&counter->pieces);
+}
+
+int bpe_trainer_add(struct wm_bpe_trainer *trainer, struct wm_str piece, uint64_t count,
+                    struct wm_error *err)
+{
+    struct bpe_pieces *pieces = &trainer->pieces;
+    int status = bpe_pieces_add(pieces, piece, count, err);
+    if (status != BPE_PIECES_FULL)
+        return status;
+    status = bpe_spill_table(trainer->spill, pieces, err);
+    if (!status)
+        status = bpe_pieces_add(pieces, piece, count, err);
+    return status == BPE_PIECES_FULL ? bpe_pieces_too_long(pieces, piece, err) : status;
+}
+
 int wm_trainer_fold(struct wm_bpe_trainer *trainer, struct wm_counter *counter,
                     struct wm_error *err)
 {
@@ -363,8 +360,8 @@ int wm_trainer_fold(struct wm_bpe_trainer *trainer, struct wm_counter *counter,
         const struct bpe_piece *piece = &counter->pieces.slots[i];
         if (!piece->count)
             continue;
-        int status = add_or_spill(&trainer->pieces, trainer->spill,
-                                  bpe_piece_bytes(&counter->pieces, piece), piece->count, err);
+        int status =
+            bpe_trainer_add(trainer, bpe_piece_bytes(&counter->pieces, piece), piece->count, err);
         if (status)
             return status;
     }
@@ -374,122 +371,6 @@ int wm_trainer_fold(struct wm_bpe_trainer *trainer, struct wm_counter *counter,
     trainer->stats.bytes += counter->bytes;
     trainer->stats.pieces += counter->n_pieces;
     trainer->stats.distinct_pieces = trainer->pieces.n;
-    counter->documents = counter->bytes = counter->n_pieces = 0;
-    bpe_pieces_clear(&counter->pieces);
-    return 0;
-}
-
-/* ---- merging ---- */
-
-/* The alphabet, in the order that settles ties. */
-static int put_bytes(const struct wm_bpe_trainer *trainer, struct wm_tokenizer *tok,
-                     struct wm_error *err)
-{
-    const struct wm_tokenizer_options *o = &trainer->options;
-    int status = 0;
-    for (unsigned i = 0; i < 256 && !status; i++) {
-        unsigned byte = o->ties == WM_TIES_HF ? bpe_byte_order[i] : i;
-        char c = (char)byte;
-        if (o->alphabet == WM_ALPHABET_SEEN && !trainer->pieces.seen[byte])
-            continue;
-        status = bpe_put_token(tok, tok->n_ids, (struct wm_str){&c, 1}, BPE_TOKEN, err);
-    }
-    return status ? status : bpe_index_tokens(tok, err);
-}
-
-/* Whether all pieces are in memory and can be merged there. */
-static bool fits(const struct wm_bpe_trainer *trainer)
-{
-    const struct bpe_pieces *pieces = &trainer->pieces;
-    uint64_t memory = trainer->options.merge_memory;
-    uint64_t n_symbols = (uint64_t)pieces->bytes.len + pieces->n + 1;
-    uint64_t table = pieces->n_slots * sizeof *pieces->slots + pieces->bytes.cap;
-    uint64_t vocabulary = bpe_rounds_floor(trainer->options.vocabulary) - bpe_rounds_floor(0);
-    return !trainer->stats.spilled && n_symbols < BPE_NONE - 1 &&
-           table + n_symbols * sizeof(uint32_t) <= memory &&
-           bpe_learn_memory(n_symbols) + vocabulary <= memory;
-}
-
-static int learn_merges(struct wm_bpe_trainer *trainer, struct wm_tokenizer *tok,
-                        struct bpe_learn_options *options, struct wm_error *err)
-{
-    bool full;
-    uint64_t last;
-    trainer->stats.spilled = trainer->spill->spilled;
-    if (fits(trainer)) {
-        bpe_weights_round(&trainer->pieces, trainer->weights.unit);
-        trainer->stats.distinct_pieces = trainer->pieces.n;
-        return bpe_learn(tok, &trainer->pieces, false, options, &full, &last, err);
-    }
-    struct bpe_rounds_stats rounds = {0};
-    options->memory = trainer->options.merge_memory;
-    int status = bpe_spill_table(trainer->spill, &trainer->pieces, err);
-    bpe_pieces_done(&trainer->pieces);
-    if (!status)
-        status = bpe_learn_rounds(tok, trainer->spill, options, &rounds, err);
-    trainer->stats.distinct_pieces = rounds.pieces;
-    trainer->stats.spilled = trainer->spill->spilled + rounds.spilled;
-    trainer->stats.rounds = rounds.rounds;
-    return status;
-}
-
-static int learn(struct wm_bpe_trainer *trainer, struct wm_tokenizer *tok,
-                 int (*on_merge)(void *, uint64_t, uint64_t), void *arg, struct wm_error *err)
-{
-    int status = put_bytes(trainer, tok, err);
-    if (status)
-        return status;
-    uint64_t reserved = tok->n_ids + trainer->n_specials, wanted = trainer->options.vocabulary;
-    if (wanted < reserved)
-        return wm_fail(err, WM_E_CONFIG,
-                       "vocabulary is %" PRIu64 ", the bytes seen and special tokens are %" PRIu64,
-                       wanted, reserved);
-    struct bpe_learn_options options = {
-        .n_merges = (uint32_t)(wanted - reserved),
-        .min_frequency = trainer->options.min_frequency,
-        .max_token = trainer->options.max_token,
-        .forbidden = trainer->forbidden,
-        .n_forbidden = trainer->n_forbidden,
-        .on_merge = on_merge,
-        .arg = arg,
-        .n_threads = trainer->options.n_counters,
-    };
-    status = learn_merges(trainer, tok, &options, err);
-    for (size_t i = 0; i < trainer->n_specials && !status; i++) {
-        uint32_t id = tok->n_ids;
-        status = bpe_put_token(tok, id, trainer->specials[i], BPE_SPECIAL, err);
-        if (!status)
-            status = bpe_put_added(tok, id, false, err);
-        if (i == trainer->bos)
-            tok->template.before[tok->template.n_before++] = id;
-        if (i == trainer->eos)
-            tok->template.after[tok->template.n_after++] = id;
-    }
-    if (!status)
-        status = bpe_index_tokens(tok, err);
-    if (!status)
-        status = bpe_set_pattern(tok, bpe_pattern_text(trainer->pattern), err);
-    tok->ignore_merges = trainer->options.split == WM_SPLIT_LLAMA3;
-    tok->nfc = trainer->options.split == WM_SPLIT_QWEN2;
-    return status ? status : bpe_finish(tok, err);
-}
-
-int wm_trainer_finish(struct wm_bpe_trainer *trainer, int (*on_merge)(void *, uint64_t, uint64_t),
-                      void *arg, struct wm_tokenizer **ret, struct wm_error *err)
-{
-    if (trainer->finished)
-        return wm_fail(err, WM_E_CONFIG, "this training is over already");
-    trainer->finished = true;
-    struct wm_tokenizer *tok = NULL;
-    int status = bpe_new(&tok, err);
-    if (status)
-        return status;
-    status = learn(trainer, tok, on_merge, arg, err);
-    if (status) {
-        wm_tokenizer_free(tok);
-        return status;
-    }
-    trainer->stats.merges = tok->n_merges;
-    *ret = tok;
+    bpe_counter_clear(counter);
     return 0;
 }

@@ -412,7 +412,7 @@ static uint64_t memory_used(const struct learner *l)
 
 static int learn_all(struct learner *l, struct wm_error *err)
 {
-    enum { CALL_EVERY = 64 };
+    enum { CALL_EVERY = 16 };
     const struct bpe_learn_options *o = l->options;
     struct wm_buf bytes;
     wm_buf_init(&bytes, (size_t)2 * BPE_MAX_TOKEN);

@@ -228,7 +228,7 @@ int bpe_learn_rounds(struct wm_tokenizer *tok, struct bpe_spill *spill,
     told.in_rounds = true;
     struct rounds r = {
         .tok = tok, .options = &told, .spill = spill, .file.fd = -1, .a_symbol = LEARN_A_SYMBOL};
-    uint64_t fixed = bpe_rounds_floor((uint64_t)tok->n_ids + options->n_merges);
+    uint64_t fixed = bpe_rounds_floor((uint64_t)tok->n_ids - tok->n_merges + options->n_merges);
     if (options->memory < fixed)
         return wm_fail(err, WM_E_NOMEM,
                        "merging needs %" PRIu64 " bytes of memory at least, it has %" PRIu64, fixed,

@@ -47,9 +47,9 @@ static inline uint64_t bpe_rounds_floor(uint64_t n_ids)
 }
 
 /**
- * Learn from what was spilled, as bpe_learn does (options->memory is for all; options->n_merges
- * and so on as there; options->n_threads at most). WM_E_NOMEM with what is needed if not even the most frequent pair's parts
- * fit.
+ * Learn from what was spilled, as bpe_learn does, behind the merges that `tok` has already
+ * (options->memory is for all; options->n_merges and so on as there; options->n_threads at most).
+ * WM_E_NOMEM with what is needed if not even the most frequent pair's parts fit.
  */
 int bpe_learn_rounds(struct wm_tokenizer *tok, struct bpe_spill *spill,
                      const struct bpe_learn_options *options, struct bpe_rounds_stats *ret_stats,

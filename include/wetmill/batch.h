@@ -129,6 +129,9 @@ static inline bool wm_doc_has(const struct wm_doc *doc, int slot)
 
 struct wm_batch {
     uint64_t seq;              /**< Place in the task, from 0. */
+    uint32_t task;             /**< Its number … */
+    uint32_t epoch;            /**< … and how often it is saved (sink.h) before this batch, since it
+                                    was opened. */
     struct wm_doc *docs;       /**< [n_docs] in arena. */
     size_t n_docs;
     size_t text_bytes;         /**< Sum of text lengths as read. */

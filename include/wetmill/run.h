@@ -80,7 +80,8 @@ struct wm_run {
     const char *command;                         /**< Its file and overrides as arguments of `run`, or NULL. */
     const char *given[WM_STEPS];                 /**< An existing result to use instead of the step, or NULL. */
     const char *directory[WM_STEPS];             /**< Where the result goes instead of OUT/NAME, or NULL. */
-    size_t batch_text, batch_docs;               /**< Tests: see struct wm_job. */
+    size_t batch_text, batch_docs;               /**< Tests: see struct wm_job … */
+    uint64_t point_bytes;                        /**< … also this; 0: as usual. */
     bool reverse;
     struct wm_lock *lock;                        /**< Of wm_run_lock; NULL: not held. */
 };

@@ -19,7 +19,9 @@
  * A task that takes long can be gone on with after a stop if the sink has save_task: between two
  * calls of write it puts all that was written so far on the disk and the rest into a state
  * (state.h). Another process's load_task, right after open_task, takes it up from there; if that is
- * WM_E_MISMATCH the task is closed and begun anew. What comes out must not depend on it.
+ * WM_E_MISMATCH the task is closed and begun anew. What comes out must not depend on it. A sink
+ * whose prepare keeps something goes by batch->task and batch->epoch: when save_task is called for
+ * the n-th time, every batch of epochs before n has been prepared, and later ones may have been.
  * Error, thread and memory rules are those of stage.h.
  */
 #ifndef WETMILL_SINK_H

@@ -288,6 +288,15 @@ struct wm_trainer_stats {
     uint64_t rounds;  /**< Of merging from disk; 0: in memory. */
 };
 void wm_trainer_stats(const struct wm_bpe_trainer *trainer, struct wm_trainer_stats *ret);
+/**
+ * Between the last fold and finish, for trainings that take long: merges are kept in the file `path`
+ * about every `seconds`, and when on_merge stops it, so that another training of the same counts
+ * goes on behind them. `identity` stands for counts and options: what is there of another one, or
+ * damaged, counts for nothing and is replaced. `*ret_merges`: merges that stand there. The caller
+ * removes the file.
+ */
+int wm_trainer_keep(struct wm_bpe_trainer *trainer, const char *path, const char *identity,
+                    double seconds, uint64_t *ret_merges, struct wm_error *err);
 /** `on_merge` (may be NULL) is called now and then with merges done and wanted (0 where pieces are
  *  on disk: the first merges take longest then, so that it would mislead); a non-zero return stops
  *  with WM_E_CANCELLED. Once only: it consumes the counts, also on failure. Fewer merges
