@@ -213,11 +213,13 @@ int wm_out_pwrite(struct wm_out *out, const void *bytes, size_t len, uint64_t of
     return 0;
 }
 
+/* Of the first `size` bytes; more may stand behind them that were written after a save. */
 static int rehash(struct wm_out *out, struct wm_error *err)
 {
     (void)XXH3_128bits_reset(out->hash);
     for (uint64_t at = 0; at < out->size;) {
-        ssize_t n = pread(out->fd, out->buffer, OUT_BUFFER, (off_t)at);
+        size_t want = out->size - at < OUT_BUFFER ? (size_t)(out->size - at) : OUT_BUFFER;
+        ssize_t n = pread(out->fd, out->buffer, want, (off_t)at);
         if (n == 0)
             errno = EIO;
         if (n == 0 || (n < 0 && errno != EINTR))

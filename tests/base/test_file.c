@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "wetmill/file.h"
+#include "wetmill/state.h"
 
 static struct wm_error err;
 static char top[64];
@@ -339,6 +340,62 @@ static void test_trees(void)
     CHECK_OK(wm_remove_tree(in_top("deep/d/d/d/d/d/d"), &err), err);
 }
 
+/* ---- going on with a file ---- */
+
+static void fill(struct wm_out *out, size_t from, size_t to, unsigned salt)
+{
+    unsigned char piece[777];
+    for (size_t n; from < to; from += n) {
+        n = to - from < sizeof piece ? to - from : sizeof piece;
+        for (size_t i = 0; i < n; i++)
+            piece[i] = (unsigned char)((from + i) * 2654435761u >> 11 ^ salt);
+        CHECK_OK(wm_out_write(out, piece, n, &err), err);
+    }
+}
+
+/* The process that saved went on writing before it died: what stands behind the save goes. */
+static void test_go_on(size_t saved, size_t behind)
+{
+    const char *path = in_top("on/a"), *plain = in_top("on/b");
+    enum { MORE = 1000 };
+    struct wm_state_out state;
+    struct wm_out *out;
+    struct wm_digest got, want;
+    wm_state_out_open(&state, 4096);
+    CHECK_OK(wm_out_open(path, &out, &err), err);
+    fill(out, 0, saved, 0);
+    CHECK_OK(wm_out_save(out, &state, &err), err);
+    fill(out, saved, saved + behind, 0x55);
+    wm_out_abandon(out);
+    struct wm_state_in in = {.rest = wm_buf_str(&state.buf)};
+    int status = wm_out_load(path, &in, &out, &err);
+    CHECK_(status == 0, "%zu + %zu bytes: %s", saved, behind, err.what);
+    if (!status) {
+        fill(out, saved, saved + MORE, 0);
+        CHECK_OK(wm_out_commit(out, &got, &err), err);
+        CHECK_OK(wm_out_open(plain, &out, &err), err);
+        fill(out, 0, saved + MORE, 0);
+        CHECK_OK(wm_out_commit(out, &want, &err), err);
+        CHECK_U64(got.size, want.size);
+        CHECK(XXH128_isEqual(got.hash, want.hash));
+        CHECK_OK(wm_file_digest(path, &got, &err), err);
+        CHECK(got.size == want.size && XXH128_isEqual(got.hash, want.hash));
+    }
+    wm_state_out_done(&state);
+    CHECK_OK(wm_remove_tree(in_top("on"), &err), err);
+}
+
+/* Sizes on either side of the pieces that a file is written and read in. */
+static void test_go_on_all(void)
+{
+    static const size_t sizes[] = {0, 1, 65535, 65536, 65537, 100000, 131072, 131073, 200001};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        test_go_on(sizes[i], 0);
+        test_go_on(sizes[i], 10);
+        test_go_on(sizes[i], 200000);
+    }
+}
+
 int main(void)
 {
     (void)signal(SIGPIPE, SIG_IGN);
@@ -354,6 +411,7 @@ int main(void)
     test_large_map();
     test_paths();
     test_trees();
+    test_go_on_all();
     CHECK_OK(wm_remove_tree(top, &err), err);
     CHECK(!wm_exists(top));
     return test_summary();

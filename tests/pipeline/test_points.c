@@ -13,6 +13,10 @@ static struct wm_error err;
 
 enum { BATCH = 10, IN_FLIGHT = 8 /* batches of a task: ring, reader, sink */, RUNS_MAX = 400 };
 
+/** Bytes of input between points; 0: one behind every batch, so that nothing is ever written behind
+ *  the last one. */
+static uint64_t point_bytes;
+
 /** In memory that survives who is killed. */
 static struct control {
     atomic_long fills_left; /* until SIGKILL, or cancel; never reached: LONG_MAX */
@@ -104,6 +108,8 @@ static void set_up(struct setup *s, const char *path, const char *dir, bool spli
     if (split) {
         set(s, "split", "group");
         set(s, "split_memory", "1MiB");
+    } else if (point_bytes) {
+        set(s, "compression", "none"); /* frames are written as they are full */
     }
     (void)snprintf(s->dir, sizeof s->dir, "%s", dir);
     (void)snprintf(s->rejects, sizeof s->rejects, "%.*s-rejects", WM_PATH_MAX - 16, dir);
@@ -118,7 +124,8 @@ static void set_up(struct setup *s, const char *path, const char *dir, bool spli
                              .max_bad_files = 1,
                              .max_bad_records = 1,
                              .batch_docs = BATCH,
-                             .point_seconds = 1e-9};
+                             .point_bytes = point_bytes,
+                             .point_seconds = point_bytes ? 1e9 : 1e-9};
 }
 
 static void tear_down(struct setup *s)
@@ -227,8 +234,9 @@ static bool die_after(const char *path, const char *dir, bool split, long fills,
     return killed;
 }
 
-/* A process lives for more batches than can be under way, so that something of its work is kept. */
-static void test_kills(const char *path, bool split, const char *what)
+/* A process lives for more batches than can be under way, and for several times the `apart` between two
+ * points, so that something of its work is kept, and it shows if all of it is lost. */
+static void test_kills_apart(const char *path, bool split, unsigned apart, const char *what)
 {
     char dir[WM_PATH_MAX];
     (void)snprintf(dir, sizeof dir, "%s/plain", help_dir);
@@ -239,16 +247,18 @@ static void test_kills(const char *path, bool split, const char *what)
 
     (void)snprintf(dir, sizeof dir, "%s/killed", help_dir);
     atomic_store(&control->documents, 0);
-    uint64_t kills = 0, seed = XXH3_64bits(what, strlen(what));
-    for (unsigned i = 0; i < RUNS_MAX; i++) {
+    uint64_t kills = 0, seed = XXH3_64bits(what, strlen(what)), n = 0, once = want.read.documents;
+    uint64_t lost = BATCH * (IN_FLIGHT + (uint64_t)apart); /* by a kill, at most */
+    for (unsigned i = 0; i < RUNS_MAX && n <= once + kills * lost; i++) {
         seed = seed * 6364136223846793005u + 1442695040888963407u;
-        if (!die_after(path, dir, split, 6 + (long)(seed >> 62), 1 + i % 3))
+        if (!die_after(path, dir, split, 6 + 3 * (long)apart + (long)(seed >> 62), 1 + i % 3))
             break;
         kills++;
+        n = atomic_load(&control->documents);
     }
-    CHECK_(kills >= 3, "%s: only %" PRIu64 " kills", what, kills);
-    uint64_t n = atomic_load(&control->documents), once = want.read.documents;
-    CHECK_(n >= once && n - once <= kills * BATCH * IN_FLIGHT,
+    n = atomic_load(&control->documents);
+    CHECK_(kills >= (apart ? 2 : 3), "%s: only %" PRIu64 " kills", what, kills);
+    CHECK_(n >= once && n - once <= kills * lost,
            "%s: %" PRIu64 " documents read for %" PRIu64 ", %" PRIu64 " kills", what, n, once,
            kills);
     struct outcome got = finish(path, dir, split, true);
@@ -258,10 +268,15 @@ static void test_kills(const char *path, bool split, const char *what)
     CHECK_OK(wm_remove_tree(dir, &err), err);
 }
 
+static void test_kills(const char *path, bool split, const char *what)
+{
+    test_kills_apart(path, split, 0, what);
+}
+
 /* ---- inputs ---- */
 
 enum { PAGES = 330, PAGE = 12000 };
-static unsigned n_words = PAGE / 8; /* of a line */
+static unsigned n_lines = PAGES, n_words = PAGE / 8; /* of a line */
 
 static void add_line(struct wm_buf *out, unsigned i)
 {
@@ -299,7 +314,7 @@ static const char *make_lines(const char *name, const char *ending, unsigned fra
 {
     struct wm_buf lines = help_buf(), out = help_buf();
     for (unsigned f = 0; f < frames; f++) { /* frames end within lines */
-        for (unsigned i = 0; i < PAGES / frames; i++)
+        for (unsigned i = 0; i < n_lines / frames; i++)
             add_line(&lines, f * 1000 + i);
         size_t n = f + 1 < frames ? lines.len - 100 : lines.len;
         help_pack(&out, (struct wm_str){lines.ptr, n}, ending);
@@ -468,12 +483,37 @@ static void test_many(void)
     test_kills(make_many(), false, "many files");
 }
 
+/* Frames of output are written behind a point before the next one comes: they are cut off again, and
+ * no more is done twice than lies between two points and under way. */
+static void test_behind(bool split, const char *what)
+{
+    enum { APART = 6 };
+    n_lines = 2 * PAGES;
+    n_words = 8000; /* a frame is full every few batches */
+    const char *path = make_lines("behind.jsonl", "", 1);
+    struct wm_stat st;
+    CHECK_OK(wm_stat(path, &st, &err), err);
+    point_bytes = st.size / n_lines * BATCH * APART;
+    CHECK(point_bytes > (uint64_t)4 << 20);
+    test_kills_apart(path, split, APART + 2, what);
+    point_bytes = 0;
+    n_lines = PAGES;
+    n_words = PAGE / 8;
+}
+
+static void test_behind_points(void)
+{
+    test_behind(false, "written behind points");
+    test_behind(true, "groups written behind points");
+}
+
 /* With a number only that one: they take their time. */
 int main(int argc, char **argv)
 {
     static void (*const tests[])(void) = {
         test_members, test_large_member, test_damaged, test_damaged_plain, test_frames, test_lines,
-        test_xz,      test_tar,          test_many,    test_cancel,        test_unfit};
+        test_xz,      test_tar,          test_many,    test_cancel,        test_unfit,
+        test_behind_points};
     control =
         mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (control == MAP_FAILED)
