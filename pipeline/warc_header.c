@@ -142,8 +142,10 @@ static void finish(struct wm_warc_header *h, struct wm_str payload_digest)
 }
 
 /* The header of bytes[0 … len), as far as it goes: true if it ends with a blank line. `*h` holds
- * the fields that are whole; with `problem` if it can be no header. */
-static bool read_fields(struct wm_str bytes, struct wm_warc_header *h)
+ * the fields that are whole; with `problem` if it can be no header. With `only_strict` it ends at
+ * the first line that is no field. No field looks like a version line: so where a header is looked
+ * for at each of these, lines are read about once, however many look like one. */
+static bool read_fields(struct wm_str bytes, bool only_strict, struct wm_warc_header *h)
 {
     struct wm_str payload_digest = {0}, field = {0}, line = whole_line(bytes);
     h->problem = check_version(line);
@@ -156,7 +158,7 @@ static bool read_fields(struct wm_str bytes, struct wm_warc_header *h)
         }
         if (field.len)
             read_field(h, field, &payload_digest);
-        if (line.len == 0)
+        if (line.len == 0 || (only_strict && !h->strict))
             break;
         ended = line.ptr[0] == '\n' || (line.len == 2 && line.ptr[0] == '\r');
         h->size = ended ? at + line.len : 0;
@@ -176,10 +178,12 @@ static int read_header(struct wm_str bytes, bool strict, struct wm_warc_header *
     struct wm_str line = whole_line(bytes);
     if (line.len > WM_WARC_VERSION || (line.len == 0 && bytes.len > WM_WARC_VERSION))
         return -1;
-    if (line.len && read_fields(bytes, &h)) {
+    if (line.len && read_fields(bytes, strict, &h)) {
         *ret = h;
         return 1;
     }
+    if (strict && !h.strict)
+        return -1;
     return bytes.len == WM_WARC_HEADER ? -1 : 0;
 }
 
@@ -196,7 +200,7 @@ bool wm_warc_header_plausible(struct wm_str bytes, bool ended, bool *ret_cut)
     if (found == 0 && ended && whole_line(bytes).len) {
         *ret_cut = false;
         h = (struct wm_warc_header){.strict = true};
-        (void)read_fields(bytes, &h);
+        (void)read_fields(bytes, true, &h);
         return h.strict && h.type.len > 0;
     }
     return found > 0 && !h.problem && h.strict;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* WARC records: headers in every dress, and lengths that lie. */
-#include "pipeline/warc_header.h"
+#include <time.h>
+
 #include "pipeline/warc_digest.h"
+#include "pipeline/warc_header.h"
 #include "reading_help.h"
 
 static struct wm_buf b;
@@ -359,12 +361,56 @@ static void test_digest(void)
         CHECK(wm_warc_digest_agrees(wm_str_of(right[i]), none) == 0);
     }
     CHECK(wm_warc_digest_agrees(WM_STR("sha1:3I42H3S6NNFQ2MSVX7XZKYAYSCX5QBYJ"), none) == 1);
-    static const char *const unknown[] = {"", "sha1:", "md5:4L4BZGHNHATBZFUDAFCGK2WBM7I3G5QK",
+    static const char *const unknown[] = {"",
+                                          "sha1:",
+                                          "md5:4L4BZGHNHATBZFUDAFCGK2WBM7I3G5QK",
                                           "sha1:4L4BZGHNHATBZFUDAFCGK2WBM7I3G5Q",
                                           "sha1:4L4BZGHNHATBZFUDAFCGK2WBM7I3G5Q1",
                                           "sha1:e2f81c98ed38261c96830144656ac167d1b3760g"};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
         CHECK(wm_warc_digest_agrees(wm_str_of(unknown[i]), block) == -1);
+}
+
+/* Every line looks like the start of a record, none is: found out in time that grows as the file. */
+static void test_many_version_lines(const char *lines)
+{
+    enum { BYTES = 2 << 20, CPU_SECONDS = 10 /* ten times as long if each costs a whole header */ };
+    pages(0, 1);
+    size_t junk = b.len;
+    help_text(&b, "no record\r\n");
+    while (b.len < BYTES)
+        help_text(&b, lines);
+    help_text(&b, "\r\n");
+    junk = b.len - junk;
+    pages(1, 1);
+    clock_t start = clock();
+    struct help_docs all = help_read_with(help_options(), help_store("lines.warc.wet", &b), false);
+    double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
+    CHECK_(seconds < CPU_SECONDS, "%.0f s for %zu bytes", seconds, junk);
+    CHECK_U64(all.n, 2);
+    CHECK_U64(all.tally.bytes_skipped, junk);
+    help_done(&all);
+}
+
+/* A line that is no field decides, whatever follows; a folded one is part of a field. */
+static void test_plausible(void)
+{
+    static const struct {
+        const char *text;
+        bool plausible, cut;
+    } cases[] = {
+        {"WARC/1.0\nWARC-Type: x\nContent-Length: 1\n\n", true, false},
+        {"WARC/1.0\nWARC-Type: x\n folded\nContent-Length: 1\n\n", true, false},
+        {"WARC/1.0\nWARC-Type: x\nContent-Le", false, true},
+        {"WARC/1.0\nWARC-Type: x\nno field\nContent-Le", false, false},
+        {"WARC/1.0\nno field\nWARC-Type: x\nContent-Length: 1\n\n", false, false},
+        {"WARC/1.0\nWARC/1.0\nWARC-Type: x\nContent-Length: 1\n\n", false, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bool cut, found = wm_warc_header_plausible(wm_str_of(cases[i].text), false, &cut);
+        CHECK_(found == cases[i].plausible && cut == cases[i].cut, "case %zu: %d, cut %d", i, found,
+               cut);
+    }
 }
 
 int main(void)
@@ -382,6 +428,9 @@ int main(void)
     test_quoted_version_line();
     test_line_ends_rewritten();
     test_junk();
+    test_plausible();
+    test_many_version_lines("WARC/1\n");
+    test_many_version_lines("WARC/1.0\nWARC-Type: conversion\n");
     test_bad_headers();
     test_cut_anywhere();
     test_too_long("long.warc.wet", "", true);
