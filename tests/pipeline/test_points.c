@@ -511,9 +511,9 @@ static void test_behind_points(void)
 int main(int argc, char **argv)
 {
     static void (*const tests[])(void) = {
-        test_members, test_large_member, test_damaged, test_damaged_plain, test_frames, test_lines,
-        test_xz,      test_tar,          test_many,    test_cancel,        test_unfit,
-        test_behind_points};
+        test_members, test_large_member, test_damaged, test_damaged_plain,
+        test_frames,  test_lines,        test_xz,      test_tar,
+        test_many,    test_cancel,       test_unfit,   test_behind_points};
     control =
         mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (control == MAP_FAILED)
