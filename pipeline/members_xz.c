@@ -13,7 +13,8 @@
 struct wm_xz {
     struct archive *archive;
     struct wm_xz_walk walk;
-    size_t lent; /* bytes of the source that libarchive is looking at */
+    size_t lent;    /* bytes of the source, from source->pos on, that libarchive has a pointer to */
+    uint64_t given; /* bytes that it has got so far, those that are lent included */
 };
 
 static void close_archive(struct wm_members *m)
@@ -31,6 +32,20 @@ static void xz_done(struct wm_members *m)
     m->xz = NULL;
 }
 
+/* The source goes along with what the decoder has taken of the piece that is lent: much can come out
+ * of a piece, and how much may is judged by what went in. The bytes stay where they are. */
+static void follow(struct wm_members *m)
+{
+    struct wm_xz *xz = m->xz;
+    la_int64_t taken = archive_filter_bytes(xz->archive, -1);
+    uint64_t passed = xz->given - xz->lent;
+    if (taken < 0 || (uint64_t)taken <= passed)
+        return;
+    size_t n = (uint64_t)taken - passed < xz->lent ? (size_t)((uint64_t)taken - passed) : xz->lent;
+    wm_source_skip(m->source, n);
+    xz->lent -= n;
+}
+
 static la_ssize_t lend(struct archive *archive, void *context, const void **ret)
 {
     struct wm_members *m = context;
@@ -43,6 +58,7 @@ static la_ssize_t lend(struct archive *archive, void *context, const void **ret)
     size_t seen = wm_source_see(m->source, 1);
     *ret = wm_source_bytes(m->source);
     m->xz->lent = wm_xz_pass(&m->xz->walk, *ret, seen, WM_XZ_DICTIONARY);
+    m->xz->given += m->xz->lent;
     return (la_ssize_t)m->xz->lent;
 }
 
@@ -107,6 +123,7 @@ static int xz_pull(struct wm_members *m, struct wm_error *err)
     size_t n = 0;
     la_int64_t ignored;
     int r = archive_read_data_block(m->xz->archive, &block, &n, &ignored);
+    follow(m);
     if (r < ARCHIVE_WARN)
         return fault(m, err);
     int status = wm_members_room(m, n, err);

@@ -452,6 +452,29 @@ static void test_bomb(const char *ending)
     wm_buf_done(&bytes);
 }
 
+/* Much comes out of the first piece of a file, but no more than its bytes may give. */
+static void test_dense(const char *ending)
+{
+    struct wm_buf plain = help_buf(), bytes = help_buf();
+    char name[32];
+    (void)snprintf(name, sizeof name, "dense.jsonl%s", ending);
+    help_text(&plain, "{\"text\":\"");
+    for (uint64_t x = 1; plain.len < 150000;) {
+        x = x * 6364136223846793005u + 1442695040888963407u;
+        help_fill(&plain, (char)('0' + (x >> 58)), 1);
+    }
+    help_fill(&plain, '0', 90 << 20);
+    help_text(&plain, "\"}\n");
+    help_pack(&bytes, wm_buf_str(&plain), ending);
+    CHECK(bytes.len > 100000 && bytes.len < 300000);
+    struct help_docs all = help_read_with(help_options(), help_store(name, &bytes), false);
+    CHECK_U64(all.tally.bytes, plain.len);
+    CHECK_(strstr(all.damage, "bomb") == NULL, "%s: %s", name, all.damage);
+    help_done(&all);
+    wm_buf_done(&plain);
+    wm_buf_done(&bytes);
+}
+
 int main(void)
 {
     static const char *const endings[] = {".gz", ".zst", NULL};
@@ -467,6 +490,7 @@ int main(void)
         test_truncated(endings[i]);
         test_single_member(endings[i]);
         test_bomb(endings[i]);
+        test_dense(endings[i]);
     }
     test_zero_padding();
     test_skippable();
@@ -478,6 +502,7 @@ int main(void)
     test_xz_later_dictionary();
     test_xz_walk();
     test_bomb(".xz");
+    test_dense(".xz");
     help_close();
     return test_summary();
 }
