@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "pipeline/members.h"
 
@@ -16,6 +17,7 @@ enum {
     PROBE_OUT = 64 << 10,
     MAGIC = 0x28,
     DICTIONARY_NIBBLE = 0xD,
+    SKIPPABLE_HEADER = 8,
     WINDOW_LOG = 27, /* WM_ZSTD_WINDOW */
 };
 _Static_assert(1 << WINDOW_LOG == WM_ZSTD_WINDOW, "one limit, said twice");
@@ -46,62 +48,122 @@ static void zstd_done(struct wm_members *m)
     m->zstd = NULL;
 }
 
-/* The dictionary of `bytes`: as it is, or compressed. One without the dictionary's own magic number
- * is something else's business. */
+/* Memory that ends says nothing about the data. */
+static int check_memory(size_t result, struct wm_error *err)
+{
+    return ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation ? wm_fail_nomem(err, 0, "zstd")
+                                                                     : 0;
+}
+
+/* zstd gives no reason where it makes no dictionary: one that is sound fits an empty frame, for which
+ * no memory is needed. */
+static bool is_sound(struct wm_members *m, const unsigned char *bytes, size_t len)
+{
+    static const unsigned char empty[] = {0x28, 0xB5, 0x2F, 0xFD, 0x20, 0, 1, 0, 0};
+    char none;
+    return !ZSTD_isError(
+        ZSTD_decompress_usingDict(m->zstd->context, &none, 1, empty, sizeof empty, bytes, len));
+}
+
+/* One without the dictionary's own magic number is something else's business, one that is damaged
+ * shows in the frames. */
+static int make_dictionary(struct wm_members *m, const unsigned char *bytes, size_t len,
+                           struct wm_error *err)
+{
+    struct wm_zstd *z = m->zstd;
+    if (len <= 8 || memcmp(bytes, "\x37\xA4\x30\xEC", 4) != 0)
+        return 0;
+    z->dictionary = ZSTD_createDDict(bytes, len);
+    if (!z->dictionary)
+        return is_sound(m, bytes, len) ? wm_fail_nomem(err, len, "zstd dictionary") : 0;
+    return ZSTD_isError(ZSTD_DCtx_refDDict(z->context, z->dictionary))
+               ? wm_fail_nomem(err, len, "zstd dictionary")
+               : 0;
+}
+
+/* The dictionary of `bytes`: as it is, or compressed. */
 static int use_dictionary(struct wm_members *m, const unsigned char *bytes, size_t len,
                           struct wm_error *err)
 {
-    unsigned char *unpacked = NULL;
     struct wm_frame frame;
-    int status = 0;
-    if (wm_frame_read(bytes, len, &frame) == 1 && !frame.skippable) {
-        size_t most = WM_ZSTD_DICTIONARY;
-        if (frame.content < most)
-            most = (size_t)frame.content;
-        unpacked = malloc(most + 1);
-        if (!unpacked)
-            return wm_fail_nomem(err, most, "zstd dictionary");
-        len = ZSTD_decompressDCtx(m->zstd->context, unpacked, most, bytes, len);
-        bytes = unpacked;
-    }
-    if (!ZSTD_isError(len) && len > 8 && memcmp(bytes, "\x37\xA4\x30\xEC", 4) == 0)
-        m->zstd->dictionary = ZSTD_createDDict(bytes, len);
-    if (m->zstd->dictionary &&
-        ZSTD_isError(ZSTD_DCtx_refDDict(m->zstd->context, m->zstd->dictionary)))
-        status = wm_fail_nomem(err, len, "zstd dictionary");
+    if (wm_frame_read(bytes, len, &frame) != 1 || frame.skippable)
+        return make_dictionary(m, bytes, len, err);
+    size_t most = frame.content < WM_ZSTD_DICTIONARY ? (size_t)frame.content : WM_ZSTD_DICTIONARY;
+    unsigned char *unpacked = malloc(most + 1);
+    if (!unpacked)
+        return wm_fail_nomem(err, most, "zstd dictionary");
+    size_t size = ZSTD_decompressDCtx(m->zstd->context, unpacked, most, bytes, len);
+    int status = check_memory(size, err);
+    if (!ZSTD_isError(size))
+        status = make_dictionary(m, unpacked, size, err);
     free(unpacked);
     return status;
 }
 
-/* A dictionary frame stands at the start of the file, also when only a range of it is read. */
+/* Size of the dictionary, 0 if no frame for one is at the start of the file. */
+static int dictionary_size(struct wm_source *s, size_t *ret, struct wm_error *err)
+{
+    unsigned char head[SKIPPABLE_HEADER];
+    size_t len = sizeof head;
+    struct wm_frame frame;
+    *ret = 0;
+    int status = s->at > 0 ? wm_source_look(s, 0, head, len, &len, err) : 0;
+    if (s->at == 0 && wm_source_see(s, len) >= len)
+        memcpy(head, wm_source_bytes(s), len);
+    else if (s->at == 0)
+        len = 0;
+    if (!status && len == sizeof head && wm_frame_read(head, len, &frame) == 1 && frame.skippable &&
+        frame.nibble == DICTIONARY_NIBBLE && frame.size <= WM_ZSTD_DICTIONARY)
+        *ret = (size_t)frame.size;
+    return status;
+}
+
+/* A frame that cannot be looked at beforehand was cut short. */
+static void report_cut(struct wm_members *m, uint64_t from)
+{
+    if (m->source->failed)
+        return; /* which is told as such */
+    bool plain = m->source == m->file;
+    wm_report_damage(m->report, plain ? from : m->file->at,
+                     "the file ends inside a skippable zstd frame");
+    if (plain)
+        m->report->tally.bytes_damaged += m->source->at - from;
+}
+
+static int read_dictionary(struct wm_members *m, unsigned char *bytes, size_t size, size_t *ret_len,
+                           struct wm_error *err)
+{
+    struct wm_source *s = m->source;
+    uint64_t from = s->at;
+    if (from > 0)
+        return wm_source_look(s, SKIPPABLE_HEADER, bytes, size, ret_len, err);
+    wm_source_skip(s, SKIPPABLE_HEADER);
+    *ret_len = 0;
+    for (size_t n = 1; *ret_len < size && n > 0; *ret_len += n)
+        n = wm_source_take(s, bytes + *ret_len, size - *ret_len);
+    if (*ret_len < size)
+        report_cut(m, from);
+    return 0;
+}
+
+/* A dictionary frame stands at the start of the file, also when only a range of it is read. Where it
+ * cannot be read, no frame can, and none of them is damaged. */
 static int find_dictionary(struct wm_members *m, struct wm_error *err)
 {
-    unsigned char head[8];
     struct wm_source *s = m->source;
-    bool at_start = s->at == 0;
-    size_t len = sizeof head;
-    if (!at_start)
-        len = wm_source_look(s, 0, head, len);
-    else if (wm_source_see(s, len) >= len)
-        memcpy(head, wm_source_bytes(s), len);
-    else
+    struct wm_error trouble;
+    size_t size, got = 0;
+    int failed = dictionary_size(s, &size, &trouble);
+    if (!failed && (!size || (s->at == 0 && !wm_source_holds(s, SKIPPABLE_HEADER + size))))
         return 0;
-    struct wm_frame frame;
-    if (len < sizeof head || wm_frame_read(head, len, &frame) != 1 || !frame.skippable ||
-        frame.nibble != DICTIONARY_NIBBLE || frame.size > WM_ZSTD_DICTIONARY || frame.size == 0)
-        return 0;
-    size_t size = (size_t)frame.size, got = 0;
-    unsigned char *bytes = malloc(size);
-    if (!bytes)
+    unsigned char *bytes = failed ? NULL : malloc(size);
+    if (!failed && !bytes)
         return wm_fail_nomem(err, size, "zstd dictionary");
-    if (at_start) {
-        wm_source_skip(s, sizeof head);
-        for (size_t n = 1; got < size && n > 0; got += n)
-            n = wm_source_take(s, bytes + got, size - got);
-    } else {
-        got = wm_source_look(s, sizeof head, bytes, size);
-    }
-    int status = got == size ? use_dictionary(m, bytes, size, err) : 0;
+    if (!failed)
+        failed = read_dictionary(m, bytes, size, &got, &trouble);
+    if (failed)
+        wm_source_fail(s, &trouble);
+    int status = !failed && got == size ? use_dictionary(m, bytes, size, err) : 0;
     free(bytes);
     return status;
 }
@@ -152,7 +214,7 @@ static int probe(struct wm_members *m, bool *ret, struct wm_error *err)
     size_t result = feed(m, seen, PROBE_OUT, &in, &out);
     m->wasted += out + 1;
     *ret = !ZSTD_isError(result);
-    return 0;
+    return check_memory(result, err);
 }
 
 static int damaged(struct wm_members *m, enum wm_member_fault fault, struct wm_error *err)
@@ -200,7 +262,7 @@ static int decode_whole(struct wm_members *m, const struct wm_frame *frame, stru
     size_t out = ZSTD_decompressDCtx(m->zstd->context, m->window + m->ready, m->cap - m->ready,
                                      wm_source_bytes(m->source), size);
     if (ZSTD_isError(out))
-        return 0;
+        return check_memory(out, err);
     status = wm_members_mark(m, m->source->at, size, err);
     if (status)
         return status;
@@ -232,6 +294,8 @@ static int decode_piece(struct wm_members *m, struct wm_error *err)
         next_part(m, seen);
     size_t n = m->zstd->part < seen - m->fed ? m->zstd->part : seen - m->fed, in, out;
     size_t result = feed(m, n, PIECE_OUT, &in, &out);
+    if ((status = check_memory(result, err)))
+        return status;
     m->zstd->part -= in;
     wm_member_step(m, in, out);
     if (ZSTD_isError(result))
@@ -243,17 +307,27 @@ static int decode_piece(struct wm_members *m, struct wm_error *err)
     return 0;
 }
 
-static void skip_frame(struct wm_members *m, const struct wm_frame *frame)
+/* A length that leads beyond the file is wrong: what follows the header may be frames. */
+static int skip_frame(struct wm_members *m, const struct wm_frame *frame, struct wm_error *err)
 {
-    wm_source_skip(m->source, frame->header);
+    struct wm_source *s = m->source;
+    uint64_t from = s->at;
+    if (!wm_source_holds(s, frame->header + frame->size))
+        return wm_member_damaged(m, WM_FAULT_JUNK,
+                                 "zstd data (a skippable frame is longer than the file)", MAGIC,
+                                 probe, err);
+    wm_source_skip(s, frame->header);
     for (uint64_t left = frame->size; left > 0;) {
-        size_t seen = wm_source_see(m->source, 1);
+        size_t seen = wm_source_see(s, 1);
         size_t n = seen < left ? seen : (size_t)left;
-        if (n == 0)
-            return;
-        wm_source_skip(m->source, n);
+        if (n == 0) {
+            report_cut(m, from);
+            return 0;
+        }
+        wm_source_skip(s, n);
         left -= n;
     }
+    return 0;
 }
 
 static int zstd_pull(struct wm_members *m, struct wm_error *err)
@@ -268,10 +342,8 @@ static int zstd_pull(struct wm_members *m, struct wm_error *err)
     struct wm_frame frame;
     if (wm_frame_read(wm_source_bytes(m->source), seen, &frame) != 1)
         return damaged(m, WM_FAULT_JUNK, err);
-    if (frame.skippable) {
-        skip_frame(m, &frame);
-        return 0;
-    }
+    if (frame.skippable)
+        return skip_frame(m, &frame, err);
     if (frame.window > WM_ZSTD_WINDOW) {
         wm_report_damage(m->report, m->file->at,
                          "a zstd frame needs a window of %llu MiB, over the limit of %d MiB",

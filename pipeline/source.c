@@ -135,14 +135,34 @@ uint64_t wm_source_drain(struct wm_source *source)
     return total;
 }
 
-size_t wm_source_look(struct wm_source *source, uint64_t at, void *dst, size_t size)
+int wm_source_look(struct wm_source *source, uint64_t at, void *dst, size_t size, size_t *ret_len,
+                   struct wm_error *err)
 {
-    struct wm_error ignored;
-    size_t got = 0;
-    if (!source->file || !wm_file_seekable(source->file) ||
-        wm_file_pread(source->file, dst, size, at, &got, &ignored))
+    *ret_len = 0;
+    if (!source->file || !wm_file_seekable(source->file))
         return 0;
-    return got;
+    return wm_file_pread(source->file, dst, size, at, ret_len, err);
+}
+
+bool wm_source_holds(struct wm_source *source, uint64_t n)
+{
+    size_t seen = wm_source_see(source, n < WM_SOURCE_BUFFER ? (size_t)n : WM_SOURCE_BUFFER), got;
+    if (n <= seen || source->failed)
+        return true;
+    if (source->ended || n - seen > source->left)
+        return false;
+    if (!source->file || !wm_file_seekable(source->file))
+        return true;
+    struct wm_error ignored;
+    char last;
+    return wm_source_look(source, source->at + n - 1, &last, 1, &got, &ignored) || got == 1;
+}
+
+void wm_source_fail(struct wm_source *source, const struct wm_error *why)
+{
+    wm_source_skip(source, wm_source_seen(source));
+    source->failure = *why;
+    source->failed = source->ended = true;
 }
 
 XXH128_hash_t wm_source_hash(const struct wm_source *source)

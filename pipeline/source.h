@@ -65,8 +65,15 @@ void wm_source_skip(struct wm_source *source, size_t n);
 size_t wm_source_take(struct wm_source *source, void *dst, size_t size);
 /** Read to the end, so that the hash covers every byte. Returns how many bytes that were. */
 uint64_t wm_source_drain(struct wm_source *source);
-/** Look at bytes of the file elsewhere, without moving. How many there are; 0 if it cannot seek. */
-size_t wm_source_look(struct wm_source *source, uint64_t at, void *dst, size_t size);
+/** Look at bytes of the file elsewhere, without moving: `*ret_len` < size at the end, 0 if it cannot
+ *  seek. The file's own trouble is an error here. */
+int wm_source_look(struct wm_source *source, uint64_t at, void *dst, size_t size, size_t *ret_len,
+                   struct wm_error *err);
+/** Are the next `n` bytes there, as far as can be known without passing them? True also if reading
+ *  them fails. */
+bool wm_source_holds(struct wm_source *source, uint64_t n);
+/** End the stream here, as if reading on had failed. */
+void wm_source_fail(struct wm_source *source, const struct wm_error *why);
 /** Hash of the bytes read so far. */
 XXH128_hash_t wm_source_hash(const struct wm_source *source);
 

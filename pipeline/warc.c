@@ -268,7 +268,10 @@ static bool ends_in_file(struct wm_framer *f, uint64_t size)
     char bytes[SEPARATOR_MOST + WM_WARC_VERSION];
     const struct wm_members *m = f->members;
     uint64_t at = m->source->start + m->at + size;
-    size_t n = wm_source_look(m->source, at, bytes, sizeof bytes), i = 0;
+    struct wm_error ignored;
+    size_t n, i = 0;
+    if (wm_source_look(m->source, at, bytes, sizeof bytes, &n, &ignored))
+        return false;
     while (i < n && (bytes[i] == '\r' || bytes[i] == '\n'))
         i++;
     return n > 0 && (i == n || wm_warc_starts((struct wm_str){bytes + i, n - i}));

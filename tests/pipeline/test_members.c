@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gzip, zstd, xz and tar: whole, in many members, cut, corrupt, with junk, and as bombs. */
-#include <zdict.h>
-
 #include "pipeline/xz_walk.h"
 #include "reading_help.h"
 
@@ -244,96 +242,7 @@ static void test_zero_padding(void)
     wm_buf_done(&page);
 }
 
-/* ---- zstd's own ---- */
-
-static void skippable(struct wm_buf *out, unsigned nibble, struct wm_str content)
-{
-    unsigned char head[8] = {(unsigned char)(0x50 | nibble), 0x2A, 0x4D, 0x18};
-    for (int i = 0; i < 4; i++)
-        head[4 + i] = (unsigned char)(content.len >> 8 * i);
-    help_add(out, head, sizeof head);
-    help_add(out, content.ptr, content.len);
-}
-
-static void test_skippable(void)
-{
-    struct wm_buf bytes = help_buf(), page = help_buf();
-    help_page(&page, 1, PAGE);
-    for (unsigned i = 0; i < 4; i++) {
-        skippable(&bytes, i, WM_STR("passed over"));
-        help_zstd(&bytes, wm_buf_str(&page), 3);
-    }
-    skippable(&bytes, 14, WM_STR("a seek table"));
-    struct help_docs all = help_read(help_store("skip.warc.wet.zst", &bytes));
-    CHECK_U64(all.n, 4);
-    CHECK_U64(all.tally.n_damage, 0);
-    help_done(&all);
-    wm_buf_done(&bytes);
-    wm_buf_done(&page);
-}
-
-/* A dictionary trained on pages like those it serves. */
-static void train(struct wm_buf *out)
-{
-    enum { SAMPLES = 300, SIZE = 4096 };
-    struct wm_buf samples = help_buf();
-    size_t sizes[SAMPLES];
-    for (unsigned i = 0; i < SAMPLES; i++) {
-        size_t before = samples.len;
-        help_page(&samples, 1000 + i, PAGE);
-        sizes[i] = samples.len - before;
-    }
-    CHECK_OK(wm_buf_reserve(out, SIZE, &help_err), help_err);
-    size_t n = ZDICT_trainFromBuffer(out->ptr, SIZE, samples.ptr, sizes, SAMPLES);
-    CHECK(!ZDICT_isError(n));
-    out->len = ZDICT_isError(n) ? 0 : n;
-    wm_buf_done(&samples);
-}
-
-/* .warc.zst: the first frame is the dictionary of all others. */
-static void test_dictionary(bool packed)
-{
-    struct wm_buf bytes = help_buf(), page = help_buf(), dictionary = help_buf(),
-                  trained = help_buf();
-    train(&trained);
-    struct wm_str raw = wm_buf_str(&trained);
-    if (packed)
-        help_zstd(&dictionary, raw, 3);
-    skippable(&bytes, 13, packed ? wm_buf_str(&dictionary) : raw);
-    ZSTD_CCtx *c = ZSTD_createCCtx();
-    for (unsigned i = 0; i < PAGES; i++) {
-        page.len = 0;
-        help_page(&page, i, PAGE);
-        CHECK_OK(wm_buf_reserve(&bytes, 2 * PAGE + 1000, &help_err), help_err);
-        size_t n = ZSTD_compress_usingDict(c, bytes.ptr + bytes.len, bytes.cap - bytes.len,
-                                           page.ptr, page.len, raw.ptr, raw.len, 3);
-        CHECK(!ZSTD_isError(n));
-        bytes.len += n;
-    }
-    (void)ZSTD_freeCCtx(c);
-    struct help_docs all = help_read(help_store("dictionary.warc.zst", &bytes));
-    CHECK_U64(all.n, PAGES);
-    CHECK_U64(all.tally.n_damage, 0);
-    CHECK(all.n == PAGES && all.docs[PAGES - 1].location.member_offset > 0);
-    help_done(&all);
-    wm_buf_done(&bytes);
-    wm_buf_done(&page);
-    wm_buf_done(&dictionary);
-    wm_buf_done(&trained);
-}
-
-static void test_zstd_window(void)
-{
-    /* frame header: no content size, window byte 0x98 = 2^(10 + 19) = 512 MiB */
-    static const unsigned char frame[] = {0x28, 0xB5, 0x2F, 0xFD, 0x00, 0x98, 0x01, 0x00, 0x00};
-    struct wm_buf bytes = help_buf();
-    help_add(&bytes, frame, sizeof frame);
-    struct help_docs all = help_read(help_store("window.jsonl.zst", &bytes));
-    CHECK_U64(all.n, 0);
-    CHECK_DAMAGE(all, "window of 512 MiB, over the limit of 128 MiB");
-    help_done(&all);
-    wm_buf_done(&bytes);
-}
+/* ---- xz's own ---- */
 
 static void test_xz_dictionary(void)
 {
@@ -493,10 +402,6 @@ int main(void)
         test_dense(endings[i]);
     }
     test_zero_padding();
-    test_skippable();
-    test_dictionary(false);
-    test_dictionary(true);
-    test_zstd_window();
     test_xz();
     test_xz_dictionary();
     test_xz_later_dictionary();
