@@ -258,12 +258,19 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
     int status = wm_record_read(ctx->out_dir, &record, err);
     if (status)
         return status;
-    if (record && wm_record_stands(record, ctx->out_dir, ctx->identity) &&
-        !wm_step_reads_pipe(ctx->run, step)) {
+    bool done = record && wm_record_stands(record, ctx->out_dir, ctx->identity) &&
+                !wm_step_reads_pipe(ctx->run, step);
+    if (done)
+        status = is_fresh(ctx, step, record, &done, err);
+    if (!status && done) {
         *ret = record; /* finished before, interrupted while being published */
         return publish(ctx, err);
     }
+    if (!status && record && !done) /* of other input, as may be what else there is */
+        status = wm_remove_tree(ctx->work_dir, err);
     json_decref(record);
+    if (status)
+        return status;
     json_t *facts = json_object();
     status = wm_json_ok(facts, err);
     if (!status)

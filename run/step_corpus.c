@@ -99,18 +99,29 @@ static int times_path(const struct wm_step_context *ctx, char path[WM_PATH_MAX],
     return wm_path_join(path, ctx->run->options.output, "log/input-times", err);
 }
 
+enum { TIMES = 2 * WM_HEX128 };
+
+/* The times, and the contents that were read at them: times are stored before the result that they
+ * speak of is in its place, and one of other contents may stand there still. */
+static void write_times(const struct wm_inputs *inputs, const char *contents, char out[TIMES])
+{
+    XXH128_hash_t names, times;
+    char hex[WM_HEX128];
+    wm_inputs_fingerprint(inputs, &names, &times);
+    wm_hex128(times, hex);
+    (void)snprintf(out, TIMES, "%s %.*s", hex, WM_HEX128 - 1, contents);
+}
+
 /* A corpus built alone has no log beside it: its archives are compared by content each time. */
 static int remember_times(const struct wm_step_context *ctx, const struct wm_inputs *inputs,
-                          struct wm_error *err)
+                          const char *contents, struct wm_error *err)
 {
     if (!ctx->run->options.output)
         return 0;
-    XXH128_hash_t names, times;
-    char hex[WM_HEX128], path[WM_PATH_MAX];
-    wm_inputs_fingerprint(inputs, &names, &times);
-    wm_hex128(times, hex);
+    char now[TIMES], path[WM_PATH_MAX];
+    write_times(inputs, contents, now);
     int status = times_path(ctx, path, err);
-    return status ? status : wm_file_store(path, wm_str_of(hex), err);
+    return status ? status : wm_file_store(path, wm_str_of(now), err);
 }
 
 static int forget_times(const struct wm_step_context *ctx, struct wm_error *err)
@@ -122,17 +133,16 @@ static int forget_times(const struct wm_step_context *ctx, struct wm_error *err)
     return status ? status : wm_remove(path, err);
 }
 
-static bool times_stand(const struct wm_step_context *ctx, const struct wm_inputs *inputs)
+static bool times_stand(const struct wm_step_context *ctx, const struct wm_inputs *inputs,
+                        const char *contents)
 {
     struct wm_error err = {0};
-    XXH128_hash_t names, times;
-    char hex[WM_HEX128], path[WM_PATH_MAX];
+    char now[TIMES], path[WM_PATH_MAX];
     struct wm_buf buf;
     wm_buf_init(&buf, 4096);
-    wm_inputs_fingerprint(inputs, &names, &times);
-    wm_hex128(times, hex);
+    write_times(inputs, contents, now);
     bool stands = ctx->run->options.output && !times_path(ctx, path, &err) && wm_exists(path) &&
-                  !wm_file_load(path, &buf, &err) && wm_str_eq(wm_buf_str(&buf), wm_str_of(hex));
+                  !wm_file_load(path, &buf, &err) && wm_str_eq(wm_buf_str(&buf), wm_str_of(now));
     wm_buf_done(&buf);
     return stands;
 }
@@ -144,18 +154,18 @@ static int fresh(struct wm_step_context *ctx, const json_t *record, bool *ret, s
     if (status)
         return status;
     bool verify = ctx->run->options.verify; /* trusts no times */
-    *ret = !verify && times_stand(ctx, &inputs);
+    const char *recorded =
+        json_string_value(json_object_get(json_object_get(record, "facts"), "inputs_xxh3"));
+    *ret = !verify && recorded && times_stand(ctx, &inputs, recorded);
     if (!*ret) {
         XXH128_hash_t contents;
         char hex[WM_HEX128];
-        const char *recorded =
-            json_string_value(json_object_get(json_object_get(record, "facts"), "inputs_xxh3"));
         wm_step_say(ctx, "%s: comparing contents", verify ? "input" : "input times have changed");
         status = wm_inputs_hash(&inputs, &contents, err);
         wm_hex128(contents, hex);
         *ret = !status && recorded && strcmp(recorded, hex) == 0;
         if (*ret)
-            status = remember_times(ctx, &inputs, err);
+            status = remember_times(ctx, &inputs, hex, err);
     }
     wm_inputs_close(&inputs);
     return status;
@@ -187,6 +197,14 @@ static bool all_was_read(const struct wm_job_result *result)
     return true;
 }
 
+static int note_times(const struct wm_step_context *ctx, const struct wm_inputs *inputs,
+                      const struct wm_job_result *result, struct wm_error *err)
+{
+    char hex[WM_HEX128];
+    wm_hex128(result->inputs, hex);
+    return all_was_read(result) ? remember_times(ctx, inputs, hex, err) : forget_times(ctx, err);
+}
+
 static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
 {
     struct wm_inputs inputs = {0};
@@ -208,8 +226,7 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
     if (!status)
         status = add_facts(ctx, &result, facts, err);
     if (!status)
-        status = all_was_read(&result) ? remember_times(ctx, &inputs, err)
-                                       : forget_times(ctx, err);
+        status = note_times(ctx, &inputs, &result, err);
     if (wm_sink_jsonl.close)
         wm_sink_jsonl.close(ctx->run->jsonl);
     wm_job_result_done(&result);
