@@ -53,10 +53,15 @@ static double height(const struct wm_train_options *options, double done)
     return 0.5 * (1 + wm_cos_pi(done));
 }
 
+uint64_t wm_schedule_warmup(const struct wm_train_options *options, uint64_t n_steps)
+{
+    const uint64_t most = n_steps / WM_WARMUP_SHARE;
+    return options->warmup < most ? options->warmup : most;
+}
+
 double wm_schedule_lr(const struct wm_train_options *options, uint64_t n_steps, uint64_t step)
 {
-    uint64_t most = n_steps / WM_WARMUP_SHARE;
-    uint64_t warmup = options->warmup < most ? options->warmup : most;
+    const uint64_t warmup = wm_schedule_warmup(options, n_steps);
     if (step <= warmup)
         return options->learning_rate * (double)step / (double)warmup;
     double done = (double)(step - 1 - warmup) / (double)(n_steps - warmup);

@@ -29,6 +29,9 @@ int wm_schedule_steps(const struct wm_train_options *options, uint64_t n_windows
  */
 double wm_schedule_lr(const struct wm_train_options *options, uint64_t n_steps, uint64_t step);
 
+/** Steps of warm-up: options->warmup, at most a fifth of all. */
+uint64_t wm_schedule_warmup(const struct wm_train_options *options, uint64_t n_steps);
+
 /** Sequences of step 1 …, and of the first `step` steps together. */
 uint64_t wm_schedule_batch(const struct wm_train_options *options, uint64_t step);
 uint64_t wm_schedule_samples(const struct wm_train_options *options, uint64_t step);

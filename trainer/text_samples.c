@@ -107,7 +107,7 @@ int wm_text_samples_write(const char *dir, const struct wm_text_samples *samples
                           struct wm_error *err)
 {
     char path[WM_PATH_MAX];
-    int status = wm_path_join(path, dir, "samples.jsonl", err);
+    int status = wm_path_join(path, dir, WM_TEXT_SAMPLES_NAME, err);
     if (status)
         return status;
     if (samples->lines.len)

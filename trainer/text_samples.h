@@ -45,6 +45,8 @@ int wm_text_samples_restore(struct wm_text_samples *samples, struct wm_str lines
 int wm_text_samples_next(struct wm_str *rest, struct wm_arena *arena, struct wm_text_sample *ret,
                          struct wm_error *err);
 
+#define WM_TEXT_SAMPLES_NAME "samples.jsonl"
+
 /** Write DIR/samples.jsonl, all or nothing; without a sample there is no such file. */
 int wm_text_samples_write(const char *dir, const struct wm_text_samples *samples,
                           struct wm_error *err);

@@ -53,6 +53,8 @@ static int loop(struct wm_training *t, struct wm_error *err)
         if (step > t->first_step)
             wm_training_say_step(t);
         status = wm_training_sample(t, last, err);
+        if (!status)
+            status = wm_training_log_step(t, last, err);
         if (!status && save_due(t, last))
             status = wm_training_save(t, err);
         if (status || last)
@@ -61,6 +63,17 @@ static int loop(struct wm_training *t, struct wm_error *err)
         if (status)
             return status;
     }
+}
+
+/* On the way out, whatever the way: a failure of these takes the place of no other. */
+static int end_log(struct wm_training *t, int status, struct wm_error *err)
+{
+    struct wm_error failed;
+    const int written = wm_training_log_write(t, &failed);
+    if (!written || (status && status != WM_E_CANCELLED))
+        return status;
+    *err = failed;
+    return written;
 }
 
 static int run(struct wm_training *t, struct wm_error *err)
@@ -83,7 +96,7 @@ static int run(struct wm_training *t, struct wm_error *err)
         else
             (void)wm_error_where(err, "before the first of %" PRIu64 " steps", t->head.n_steps);
     }
-    return status;
+    return end_log(t, status, err);
 }
 
 static struct wm_train_result result(const struct wm_training *t)
@@ -116,6 +129,8 @@ int wm_train(const struct wm_train_job *job, struct wm_train_result *ret, struct
     int status = wm_training_open(&t, job, err);
     if (!status)
         status = wm_training_resume(&t, err);
+    if (!status)
+        status = wm_training_log_open(&t, err);
     if (status)
         goto out;
     wm_training_say_begin(&t);

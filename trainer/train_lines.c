@@ -32,10 +32,26 @@ double wm_training_speed(const struct wm_training *t)
     return t->step_seconds > 0 ? tokens / t->step_seconds : 0;
 }
 
+static const char *s(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+static void say_warmup(const struct wm_training *t)
+{
+    const uint64_t given = t->options->warmup, n_steps = t->head.n_steps,
+                   is = wm_schedule_warmup(t->options, n_steps);
+    if (given > is)
+        wm_training_say(
+            t, "warm-up takes %" PRIu64 " step%s, not %" PRIu64 ": at most a fifth of all %" PRIu64,
+            is, s(is), given, n_steps);
+}
+
 void wm_training_say_begin(struct wm_training *t)
 {
     char parameters[32], tokens[32], step_tokens[32], memory[32], time[32];
     const struct wm_train_options *o = t->options;
+    const unsigned n_threads = wm_team_size(t->team);
     const uint64_t all = wm_schedule_samples(o, t->head.n_steps) * o->context;
     const double flops = wm_model_flops_per_token(&t->head.config) * (double)all;
     uint64_t ignored;
@@ -44,13 +60,14 @@ void wm_training_say_begin(struct wm_training *t)
     t->peak_flops = wm_peak_flops(t->team, t->model->compute, peak_seconds);
     wm_training_say(
         t,
-        "%s, %s parameters; %" PRIu64 " steps of %s tokens, %s in all; %s kernels, %s, "
-        "%u threads",
+        "%s, %s parameters; %" PRIu64 " step%s of %s%s tokens, %s in all; %s kernels, %s, "
+        "%u thread%s",
         wm_model_parts(&t->head.config)->name,
         wm_format_count(wm_train_parameters(&t->head.config), parameters, sizeof parameters),
-        t->head.n_steps, wm_format_count(o->batch * o->context, step_tokens, sizeof step_tokens),
+        t->head.n_steps, s(t->head.n_steps), o->batch_ramp ? "up to " : "",
+        wm_format_count(o->batch * o->context, step_tokens, sizeof step_tokens),
         wm_format_count(all, tokens, sizeof tokens), wm_model_kernels(t->model),
-        o->dtype == WM_DTYPE_BFLOAT16 ? "bfloat16" : "float32", wm_team_size(t->team));
+        o->dtype == WM_DTYPE_BFLOAT16 ? "bfloat16" : "float32", n_threads, s(n_threads));
     wm_training_say(
         t, "%s of memory; %.3g FLOP, %s at two thirds of this machine's %.0f GFLOP/s",
         wm_format_bytes(wm_train_memory(o, &t->head.config, t->head.n_steps, wm_team_size(t->team),
@@ -59,6 +76,7 @@ void wm_training_say_begin(struct wm_training *t)
         flops,
         wm_format_duration(t->peak_flops > 0 ? flops / t->peak_flops * 1.5 : 0, time, sizeof time),
         t->peak_flops * 1e-9);
+    say_warmup(t);
 }
 
 /* "12,345 tokens/s, MFU 61 %, ETA 1 m 20 s" */
@@ -74,15 +92,22 @@ static void format_pace(const struct wm_training *t, char *out, size_t size)
         wm_format_duration(seconds / (double)(done ? done : 1) * (double)left, eta, sizeof eta));
 }
 
-void wm_training_say_step(const struct wm_training *t)
+bool wm_training_tells(const struct wm_training *t)
 {
     const uint64_t step = t->history.n, seldom = t->head.n_steps / LINES + 1;
+    return step &&
+           (step == 1 || step % seldom == 0 || !isnan(t->history.steps[step - 1].validation));
+}
+
+void wm_training_say_step(const struct wm_training *t)
+{
+    const uint64_t step = t->history.n;
     const struct wm_step_metrics *m = &t->history.steps[step - 1];
     const double tokens = (double)(wm_schedule_batch(t->options, step) * t->options->context);
     const double per_byte = t->batch_bytes ? tokens / (double)t->batch_bytes : 0;
     const bool validated = !isnan(m->validation);
     char pace[96], validation[160] = "";
-    if (!t->job->line || (!validated && step != 1 && step % seldom))
+    if (!t->job->line || !wm_training_tells(t))
         return;
     format_pace(t, pace, sizeof pace);
     if (validated)

@@ -185,6 +185,7 @@ void wm_training_close(struct wm_training *t)
     wm_team_free(t->team);
     wm_history_done(&t->history);
     wm_training_close_samples(t);
+    wm_training_log_close(t);
     free(t->inputs);
     free(t->targets);
     free(t->positions);

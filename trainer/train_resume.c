@@ -109,6 +109,5 @@ int wm_training_save(struct wm_training *t, struct wm_error *err)
     if (status)
         return status;
     t->saved = t->history.n;
-    status = wm_checkpoint_prune(t->job->work, t->options->keep_checkpoints, err);
-    return status ? status : wm_training_write_metrics(t, t->job->work, err);
+    return wm_checkpoint_prune(t->job->work, t->options->keep_checkpoints, err);
 }

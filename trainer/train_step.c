@@ -111,24 +111,23 @@ static bool lost(const struct wm_training *t, double loss)
     return all;
 }
 
-/* `n_bad`: steps whose losses are bad, the failing one among them. */
-static int diverged(const struct wm_training *t, double loss, double norm, uint64_t n_bad,
-                    struct wm_error *err)
+int wm_training_diverged(const struct wm_training *t, const char *what, double loss,
+                         const struct wm_bad_step *bad, struct wm_error *err)
 {
     char path[WM_PATH_MAX] = "none";
     struct wm_error ignored;
     uint64_t *steps = NULL;
     size_t n = 0;
     (void)wm_checkpoint_list(t->job->work, &steps, &n, &ignored);
-    while (n && steps[n - 1] + n_bad > t->history.n) /* what the first bad loss is of, too */
+    while (n && steps[n - 1] + bad->n_bad > t->history.n) /* what the first bad loss is of, too */
         n--;
     if (n)
         (void)wm_checkpoint_path(path, t->job->work, steps[n - 1], &ignored);
     free(steps);
     (void)wm_fail(err, WM_E_FORMAT,
                   "the training diverged at step %" PRIu64
-                  ": loss %g, gradient norm %g; last good checkpoint: %s",
-                  t->history.n + 1, loss, norm, path);
+                  ": %s %g, gradient norm %g; last good checkpoint: %s",
+                  bad->step, what, loss, bad->norm, path);
     return wm_error_hint(err, "a lower learning_rate, a longer warmup, or clip 1");
 }
 
@@ -143,9 +142,10 @@ static int run_step(struct wm_training *t, struct wm_error *err)
         return status;
     double norm = wm_model_grad_norm(t->model);
     if (!isfinite(loss) || !isfinite(norm))
-        return diverged(t, loss, norm, 1, err);
+        return wm_training_diverged(t, "loss", loss, &(struct wm_bad_step){step, norm, 1}, err);
     if (lost(t, loss))
-        return diverged(t, loss, norm, LOST_STEPS, err);
+        return wm_training_diverged(t, "loss", loss, &(struct wm_bad_step){step, norm, LOST_STEPS},
+                                    err);
     const struct wm_optimizer_step how = {
         .lr = wm_schedule_lr(o, t->head.n_steps, step),
         .step = step,

@@ -80,10 +80,11 @@ static int score_all(struct wm_training *t, double *ret_nats, struct wm_error *e
             return status;
         sum += nll;
     }
-    if (!isfinite(sum))
-        return wm_fail(err, WM_E_FORMAT, "the validation loss is not finite");
     *ret_nats = sum / (double)t->scored;
-    return 0;
+    if (isfinite(*ret_nats))
+        return 0;
+    const struct wm_bad_step bad = {t->history.n, t->history.steps[t->history.n - 1].grad_norm, 1};
+    return wm_training_diverged(t, "validation loss", *ret_nats, &bad, err);
 }
 
 /* Of the averaged weights, where there are some: they are what the training will give. */

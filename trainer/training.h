@@ -9,6 +9,7 @@
  *     train_validate.c  the validation text: what it is, and its loss
  *     train_resume.c    checkpoints found and saved
  *     train_lines.c     what a person reads
+ *     train_log.c       metrics.jsonl and others, as they grow
  *     train_best.c      the best validation, and stopping early
  *     train_samples.c   texts that the model writes on its way
  *     train_time.c      the number of steps that fit a given time
@@ -22,11 +23,24 @@
 #include "trainer/mixture.h"
 #include "trainer/model.h"
 #include "trainer/optimizer.h"
+#include "trainer/tensorboard.h"
 #include "trainer/text_samples.h"
 #include "wetmill/cancel.h"
 #include "wetmill/progress.h"
 #include "wetmill/tokenizer.h"
 #include "wetmill/train.h"
+
+/** Files of the work directory that grow; see train_log.c. */
+struct wm_training_log {
+    struct wm_append *metrics, *events, *samples; /**< samples: NULL as long as there is no text */
+    struct wm_metrics_cursor lines;
+    struct wm_tensorboard_cursor records;
+    size_t texts;      /**< Bytes of the samples' lines that are written. */
+    uint64_t complete; /**< Steps to which nothing will be added. */
+    double written;    /**< Seconds; when last. */
+    bool broken;       /**< A write failed: what follows would stand in the wrong place. */
+    struct wm_buf piece;
+};
 
 struct wm_training {
     const struct wm_train_job *job;
@@ -56,6 +70,7 @@ struct wm_training {
     struct wm_text_samples samples;
     struct wm_ids *prompts; /**< [n_prompts] to go on from; none: no texts are wanted. */
     size_t n_prompts;
+    struct wm_training_log log;
     struct wm_checkpoint_head head;    /**< head.sample: sequences read so far. */
     struct wm_buf options_text;        /**< What shapes the result, as JSON. */
     uint64_t saved;                    /**< Step of the newest checkpoint, 0 = none. */
@@ -75,7 +90,7 @@ int wm_training_plan_time(struct wm_training *t, struct wm_error *err);
 
 /** Go back to the newest checkpoint that is whole and belongs here, if there is one. */
 int wm_training_resume(struct wm_training *t, struct wm_error *err);
-/** Save a checkpoint and metrics of the steps done; does nothing before the first. */
+/** Save a checkpoint of the steps done; does nothing before the first. */
 int wm_training_save(struct wm_training *t, struct wm_error *err);
 /** What the steps came to, as files of `dir`: metrics.jsonl, samples.jsonl, TensorBoard's events. */
 int wm_training_write_metrics(const struct wm_training *t, const char *dir, struct wm_error *err);
@@ -92,6 +107,17 @@ bool wm_training_stops_early(const struct wm_training *t);
 int wm_training_save_best(struct wm_training *t, struct wm_error *err);
 int wm_training_take_best(struct wm_training *t, uint64_t *ret_step, struct wm_error *err);
 
+/** A step that shows that the training has gone wrong. */
+struct wm_bad_step {
+    uint64_t step;
+    double norm;    /**< Of its gradient. */
+    uint64_t n_bad; /**< Steps whose losses are bad, with it. */
+};
+/** WM_E_FORMAT: names the step, its `loss` ("validation loss" …), its norm and the newest checkpoint
+ *  from before the first bad loss. */
+int wm_training_diverged(const struct wm_training *t, const char *what, double loss,
+                         const struct wm_bad_step *bad, struct wm_error *err);
+
 /** One step. On WM_E_CANCELLED parameters are those of the last step. */
 int wm_training_step(struct wm_training *t, struct wm_error *err);
 
@@ -106,7 +132,7 @@ uint64_t wm_training_text_bytes(const struct wm_training *t, const uint32_t *ids
 
 /** Choose the tokens that are scored, count their bytes. */
 int wm_training_plan_validation(struct wm_training *t, struct wm_error *err);
-/** Mean nats per token of the validation text. */
+/** Mean nats per token of the validation text, after at least one step. Diverged if not finite. */
 int wm_training_validate(struct wm_training *t, double *ret_nats, struct wm_error *err);
 
 /** Encode the prompts; say why, if no texts can be written. End with close in any case. */
@@ -118,10 +144,23 @@ int wm_training_write_samples(struct wm_training *t, struct wm_error *err);
 /** Do so if it is time to, and show them. `last`: this is the last step. */
 int wm_training_sample(struct wm_training *t, bool last, struct wm_error *err);
 
+/* ---- train_log.c ---- */
+
+/** Begin the files with the steps that are there. Close in any case. */
+int wm_training_log_open(struct wm_training *t, struct wm_error *err);
+/** The newest step is complete: to be written now or, where people hear nothing of it either, with
+ *  one of the next. `last`: now. */
+int wm_training_log_step(struct wm_training *t, bool last, struct wm_error *err);
+/** Write all steps that are complete. */
+int wm_training_log_write(struct wm_training *t, struct wm_error *err);
+void wm_training_log_close(struct wm_training *t);
+
 /* ---- train_lines.c ---- */
 
 /** Tokens a second of this process's steps. */
 double wm_training_speed(const struct wm_training *t);
+/** Is the newest step one to speak of? */
+bool wm_training_tells(const struct wm_training *t);
 /** What is trained on what; and the newest step, if it is one to speak of. */
 void wm_training_say_begin(struct wm_training *t);
 void wm_training_say_step(const struct wm_training *t);

@@ -12,9 +12,10 @@
  *     WORK/checkpoint-00000200.ckpt   parameters, moments, position; checksummed; the last are kept
  *     WORK/best.ckpt                  with `best`: the same of the step that validated best
  *     WORK/time.json                  with `time`: the number of steps
- *     WORK/metrics.jsonl              a line a step, as far as the run has come; also as
+ *     WORK/metrics.jsonl              a line a step, as far as the run has come: grows with each
+ *                                     line that is told, at least every two seconds; also as
  *                                     events.out.tfevents.0.wetmill
- *     WORK/samples.jsonl              what the model wrote on its way
+ *     WORK/samples.jsonl              what the model wrote on its way; grows likewise
  *     OUT/metrics.jsonl …             the same, complete
  *
  * One thread calls; a team of threads works inside. Nothing is printed: what people should know
@@ -175,7 +176,7 @@ struct wm_train_result {
 /**
  * Train to the end, or go on from the newest whole checkpoint. On WM_E_CANCELLED a checkpoint of
  * the last finished step stands in `work`. WM_E_FORMAT: shards or tokenizer damaged, too few
- * tokens, or the loss is no longer finite or for ten steps twice that of the first and of guessing
+ * tokens, or the loss or that of validation is no longer finite or for ten steps twice that of the first and of guessing
  * (names the step and the last good checkpoint).
  * WM_E_MISMATCH: shards, tokenizer or checkpoints that do not belong together, both named.
  */

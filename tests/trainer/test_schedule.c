@@ -34,7 +34,10 @@ static void check_rates(void)
     for (uint64_t step = 12; step <= 110; step++)
         CHECK(wm_schedule_lr(&o, 110, step) < wm_schedule_lr(&o, 110, step - 1));
 
+    CHECK_U64(wm_schedule_warmup(&o, 110), 10);
     o.warmup = 1000; /* cut to a fifth: 22 of 110 */
+    CHECK_U64(wm_schedule_warmup(&o, 110), 22);
+    CHECK_U64(wm_schedule_warmup(&o, 4), 0);
     CHECK(wm_schedule_lr(&o, 110, 11) == 0.001);
     CHECK(wm_schedule_lr(&o, 110, 22) == 0.002);
     o.warmup = 0;

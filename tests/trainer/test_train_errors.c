@@ -91,6 +91,49 @@ static void check_divergence(void)
     CHECK(!wm_exists(in_top("nan/model.safetensors")));
 }
 
+/* The same after the last step, before which nobody looked: its validation is done once more. */
+static void check_bad_validation(void)
+{
+    struct wm_buf file;
+    struct wm_checkpoint c;
+    XXH128_canonical_t hash;
+    const double poison = NAN;
+    const float poison_weight = NAN;
+    uint64_t first;
+    load("work", 12, &file);
+    CHECK_OK(wm_checkpoint_parse(wm_buf_str(&file), &c, &err), err);
+    memcpy(&first, c.directory.ptr + WM_CHECKPOINT_ENTRY - sizeof first, sizeof first);
+    memcpy(file.ptr + first, &poison_weight, sizeof poison_weight);
+    const size_t last = (size_t)((const char *)c.history - file.ptr) + 12 * 3 * sizeof poison;
+    double norm;
+    memcpy(&norm, file.ptr + last - 2 * sizeof norm, sizeof norm);
+    memcpy(file.ptr + last - sizeof poison, &poison, sizeof poison);
+    XXH128_canonicalFromHash(&hash, XXH3_128bits(file.ptr, file.len - sizeof hash));
+    memcpy(file.ptr + file.len - sizeof hash, &hash, sizeof hash);
+    CHECK_OK(wm_mkdirs(in_top("work-bad"), &err), err);
+    store("work-bad", 12, &file);
+    load("work", 8, &file);
+    store("work-bad", 8, &file);
+    CHECK_FAILS(train("shards", "bad", "work-bad", NULL), WM_E_FORMAT, err,
+                "diverged at step 12: validation loss nan, gradient norm ");
+    CHECK_(fabs(strtod(strstr(err.what, "norm ") + 5, NULL) / norm - 1) < 1e-5, "%s", err.what);
+    CHECK(strstr(err.what, "last good checkpoint: ") && strstr(err.what, "-00000008.ckpt"));
+    CHECK(strstr(err.hint, "learning_rate") != NULL);
+    CHECK(!wm_exists(in_top("bad/model.safetensors")));
+}
+
+static uint64_t count_lines(const char *path)
+{
+    struct wm_buf file;
+    uint64_t n = 0;
+    wm_buf_init(&file, 64 << 20);
+    CHECK_OK(wm_file_load(path, &file, &err), err);
+    for (size_t i = 0; i < file.len; i++)
+        n += file.ptr[i] == '\n';
+    wm_buf_done(&file);
+    return n;
+}
+
 /* Numbers all along, but ten steps in a row are far worse than guessing. */
 static void check_lost(void)
 {
@@ -107,6 +150,8 @@ static void check_lost(void)
     CHECK_(isfinite(strtod(strstr(err.what, "loss ") + 5, NULL)), "%s", err.what);
     CHECK(strstr(err.what, "last good checkpoint: ") != NULL);
     CHECK(!wm_exists(in_top("lost/model.safetensors")));
+    const uint64_t step = strtoull(strstr(err.what, "at step ") + 8, NULL, 10);
+    CHECK_U64(count_lines(in_top("work-lost/metrics.jsonl")), step - 1); /* how it came to that */
     options = small_options();
     options.keep_checkpoints = 3;
 }
@@ -236,6 +281,7 @@ int main(void)
     CHECK_OK(train("shards", "model", "work", NULL), err);
     check_damage();
     check_divergence();
+    check_bad_validation();
     check_lost();
     check_mismatches();
     check_identity();

@@ -99,6 +99,26 @@ static void check_bits(void)
     wm_tokenizer_free(tok);
 }
 
+/* ---- numbers and their nouns ---- */
+
+static void check_words(void)
+{
+    options = small_options();
+    options.steps = 1;
+    options.warmup = 0;
+    train("single");
+    CHECK_(strstr(lines, "; 1 step of 85 tokens, 85 in all; ") != NULL, "%s", lines);
+    CHECK_(strstr(lines, ", 1 thread\n") != NULL, "%s", lines);
+    CHECK(!strstr(lines, "warm-up"));
+    options.steps = 12;
+    options.batch_ramp = 3;
+    options.warmup = 100;
+    train("several");
+    CHECK_(strstr(lines, "; 12 steps of up to 85 tokens, ") != NULL, "%s", lines);
+    CHECK_(strstr(lines, "warm-up takes 2 steps, not 100: at most a fifth of all 12\n") != NULL,
+           "%s", lines);
+}
+
 int main(void)
 {
     make_top("train-lines");
@@ -108,6 +128,7 @@ int main(void)
     if (test_failures)
         return test_summary();
     check_bits();
+    check_words();
     remove_top();
     return test_summary();
 }

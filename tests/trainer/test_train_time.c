@@ -67,8 +67,8 @@ static void check_kept(uint64_t ramp, uint64_t validate_every)
     const double begin = now;
     CHECK_OK(wm_train(&job, &result, &err), err);
     const double took = now - begin;
-    CHECK_(took < options.time && took > 0.92 * options.time, "ramp %u: %g s of %g",
-           (unsigned)ramp, took, options.time);
+    CHECK_(took < options.time && took > 0.92 * options.time, "ramp %u: %g s of %g", (unsigned)ramp,
+           took, options.time);
     CHECK_(result.tokens_per_second * result.seconds >= (double)result.n_tokens * 0.999999,
            "%g tokens/s over %g s", result.tokens_per_second, result.seconds);
 }
