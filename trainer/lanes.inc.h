@@ -172,16 +172,35 @@ LANES_OP1(lanes_power_of_two, part_power_of_two)
 LANES_OP1(lanes_exponent, part_exponent)
 LANES_OP1(lanes_mantissa, part_mantissa)
 
-static inline struct lanes lanes_load(const float *p)
+static inline part part_load(const float *p)
 {
-    struct lanes x;
+    part x;
     memcpy(&x, p, sizeof x);
     return x;
 }
 
+/* Register by register: a copy of the whole structure goes through the stack, in halves. */
+static inline struct lanes lanes_load(const float *p)
+{
+#if WM_LANES == 16
+    return (struct lanes){part_load(p)};
+#elif WM_LANES == 8
+    return (struct lanes){part_load(p), part_load(p + 8)};
+#else
+    return (struct lanes){part_load(p), part_load(p + 4), part_load(p + 8), part_load(p + 12)};
+#endif
+}
+
 static inline void lanes_store(float *p, struct lanes x)
 {
-    memcpy(p, &x, sizeof x);
+    memcpy(p, &x.a, sizeof x.a);
+#if WM_LANES <= 8
+    memcpy(p + WM_LANES, &x.b, sizeof x.b);
+#endif
+#if WM_LANES == 4
+    memcpy(p + 8, &x.c, sizeof x.c);
+    memcpy(p + 12, &x.d, sizeof x.d);
+#endif
 }
 
 static inline struct lanes lanes_all(float value)

@@ -7,7 +7,6 @@ enum {
     MOST_OPS = 10,         /* of a layer */
     MOST_ACTIVATIONS = 14, /* of a layer */
     MOST_OUTSIDE = 4,
-    ELEMENT_WORK = 16, /* a pass over memory costs about as much as this many operations a float */
 };
 
 struct builder {
@@ -57,7 +56,7 @@ static struct wm_op *op(struct builder *b, enum wm_op_kind kind, const char *nam
                         .weight = {-1, -1, -1},
                         .bias = {-1, -1, -1}};
     if (out >= 0)
-        o->work = ELEMENT_WORK * (double)b->ops->activations[out].width;
+        o->work = WM_OP_ELEMENT_WORK * (double)b->ops->activations[out].width;
     return o;
 }
 

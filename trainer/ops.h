@@ -30,6 +30,9 @@ enum wm_op_kind {
 
 enum { WM_OP_MAPS = 3 /**< Most linear maps of one op. */ };
 
+/** A pass over memory costs about as much as this many operations a float. */
+enum { WM_OP_ELEMENT_WORK = 16 };
+
 struct wm_activation {
     const char *name; /**< "norm1", "qkv", … */
     uint32_t layer;   /**< n_layer outside of layers */

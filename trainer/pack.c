@@ -11,37 +11,62 @@ static size_t min_size(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* 4 × 4 at a time through registers; a plain loop would store one float per cycle. */
+/* Four by four through registers; a plain loop would store one float per cycle. */
+static inline void turn_4(float *dst, size_t width, const float *s, size_t ld)
+{
+    typedef float four __attribute__((vector_size(16)));
+    four r0, r1, r2, r3;
+    memcpy(&r0, s, sizeof r0);
+    memcpy(&r1, s + ld, sizeof r1);
+    memcpy(&r2, s + 2 * ld, sizeof r2);
+    memcpy(&r3, s + 3 * ld, sizeof r3);
+    const four a = __builtin_shufflevector(r0, r1, 0, 4, 1, 5);
+    const four b = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
+    const four c = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
+    const four d = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
+    r0 = __builtin_shufflevector(a, b, 0, 1, 4, 5);
+    r1 = __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    r2 = __builtin_shufflevector(c, d, 0, 1, 4, 5);
+    r3 = __builtin_shufflevector(c, d, 2, 3, 6, 7);
+    memcpy(dst, &r0, sizeof r0);
+    memcpy(dst + width, &r1, sizeof r1);
+    memcpy(dst + 2 * width, &r2, sizeof r2);
+    memcpy(dst + 3 * width, &r3, sizeof r3);
+}
+
+/* Two rows: what is left of a panel of 6. */
+static inline void turn_2(float *dst, size_t width, const float *s, size_t ld)
+{
+    typedef float four __attribute__((vector_size(16)));
+    four r0, r1;
+    memcpy(&r0, s, sizeof r0);
+    memcpy(&r1, s + ld, sizeof r1);
+    const four a = __builtin_shufflevector(r0, r1, 0, 4, 1, 5);
+    const four b = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
+    const size_t pair = 2 * sizeof *dst;
+    memcpy(dst, &a, pair);
+    memcpy(dst + width, (const char *)&a + pair, pair);
+    memcpy(dst + 2 * width, &b, pair);
+    memcpy(dst + 3 * width, (const char *)&b + pair, pair);
+}
+
 static void transpose(float *dst, size_t width, const float *src, size_t ld, size_t n_outer,
                       size_t n_k)
 {
-    typedef float four __attribute__((vector_size(16)));
     size_t o = 0;
-    for (; o + 4 <= n_outer; o += 4) {
-        const float *s = src + o * ld;
+    for (size_t n; (n = n_outer - o >= 4 ? 4 : n_outer - o >= 2 ? 2 : 0); o += n) {
+        const float *from = src + o * ld;
+        float *to = dst + o;
         size_t k = 0;
-        for (; k + 4 <= n_k; k += 4) {
-            four r0, r1, r2, r3;
-            memcpy(&r0, s + k, sizeof r0);
-            memcpy(&r1, s + k + ld, sizeof r1);
-            memcpy(&r2, s + k + 2 * ld, sizeof r2);
-            memcpy(&r3, s + k + 3 * ld, sizeof r3);
-            four a = __builtin_shufflevector(r0, r1, 0, 4, 1, 5);
-            four b = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
-            four c = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
-            four d = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
-            r0 = __builtin_shufflevector(a, b, 0, 1, 4, 5);
-            r1 = __builtin_shufflevector(a, b, 2, 3, 6, 7);
-            r2 = __builtin_shufflevector(c, d, 0, 1, 4, 5);
-            r3 = __builtin_shufflevector(c, d, 2, 3, 6, 7);
-            memcpy(dst + k * width + o, &r0, sizeof r0);
-            memcpy(dst + (k + 1) * width + o, &r1, sizeof r1);
-            memcpy(dst + (k + 2) * width + o, &r2, sizeof r2);
-            memcpy(dst + (k + 3) * width + o, &r3, sizeof r3);
+        for (; k + 4 <= n_k; k += 4, from += 4, to += 4 * width) {
+            if (n == 4)
+                turn_4(to, width, from, ld);
+            else
+                turn_2(to, width, from, ld);
         }
-        for (; k < n_k; k++)
-            for (size_t i = 0; i < 4; i++)
-                dst[k * width + o + i] = s[k + i * ld];
+        for (; k < n_k; k++, from++, to += width)
+            for (size_t i = 0; i < n; i++)
+                to[i] = from[i * ld];
     }
     for (; o < n_outer; o++)
         for (size_t k = 0; k < n_k; k++)
