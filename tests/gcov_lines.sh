@@ -23,7 +23,9 @@ gcov_lines() {
     # Functions stand before the lines of a file, both by rising line.
     find "$work" -name '*.gcov' -exec cat {} + | awk -v top="$(pwd -P)/" '
         sub(/^file:/, "") {
-            file = index($0, top) == 1 ? substr($0, length(top) + 1) : ""
+            inside = sub("^" top, "")
+            while (sub(/^\.\.\//, "")) inside = 1 # ccache may have made it relative to the build
+            file = inside ? $0 : ""
             n = 0
             next
         }

@@ -16,12 +16,14 @@ static inline void fuzz_check(bool ok)
         abort();
 }
 
-/** A directory of this process below the working directory. */
+/** A directory of this process: in memory where there is such a place, for what is tested waits for
+ *  the disk; else below the working directory. */
 static inline const char *fuzz_dir(const char *name)
 {
     static char dir[64];
     if (!dir[0])
-        (void)snprintf(dir, sizeof dir, "fuzz-%s.%ld", name, (long)getpid());
+        (void)snprintf(dir, sizeof dir, "%swetmill-fuzz-%s.%ld",
+                       access("/dev/shm", W_OK) == 0 ? "/dev/shm/" : "", name, (long)getpid());
     fuzz_check(mkdir(dir, 0700) == 0);
     return dir;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* covers: pipeline/stream.c pipeline/stream_at.c pipeline/detect.c pipeline/members.c
- * pipeline/members_tar.c pipeline/members_xz.c pipeline/framer.c pipeline/arc.c
- * pipeline/text_source.c */
+ * pipeline/members_tar.c pipeline/members_xz.c pipeline/xz_walk.c pipeline/framer.c
+ * pipeline/arc.c pipeline/text_source.c */
 /* A file as a reader opens it, told by its content, and tars and what is in them. The first byte: the
  * options and the name. Bytes are accounted for; where a record stood, it is found again or not. */
 #include <string.h>

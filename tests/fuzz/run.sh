@@ -3,16 +3,22 @@
 # committed seeds (tests/fuzz/corpus), those cut out of the crawl files (seeds.sh) and what earlier
 # runs found (build/fuzz/found/TARGET). An input that crashes, leaks, takes over 20 s or over 2 GiB
 # fails the target and stays in build/fuzz/failures.
-# run.sh [--seconds N] [TARGET…]; 600 seconds each if not said, all targets if none is named.
+# run.sh [--seconds N] [--build DIR] [TARGET…]; 600 seconds each if not said, all targets if none is
+# named. DIR: of another preset that has them, coverage.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-seconds=600
-if [ "${1-}" = --seconds ]; then
-    seconds=$2
+seconds=600 build=$PWD/build/fuzz
+while :; do
+    case ${1-} in
+    --seconds) seconds=$2 ;;
+    --build) build=$(realpath "$2") ;;
+    *) break ;;
+    esac
     shift 2
-fi
+done
 [ $# -gt 0 ] || set -- $(ls tests/fuzz/fuzz_*.c | sed -E 's/.*fuzz_(.*)\.c/\1/')
-export build=$PWD/build/fuzz seconds top=$PWD
+export build seconds top=$PWD
+export GCOV_PREFIX=$build/uncounted # the preset coverage counts what the tests run
 mkdir -p "$build/failures" "$build/logs" "$build/work"
 tests/fuzz/seeds.sh "$build/seeds"
 
@@ -21,7 +27,7 @@ fuzz_one() {
     local target=$1 dict=$top/tests/fuzz/$1.dict log=$build/logs/$1.log status=0
     mkdir -p "$build/found/$target" "$build/seeds/$target"
     cd "$build/work"
-    "$build/tests/fuzz_$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
+    "$build/tests/fuzzer_$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 \
         -max_len=65537 -print_final_stats=1 -artifact_prefix="$build/failures/$target-" \
         $([ ! -f "$dict" ] || echo "-dict=$dict") "$build/found/$target" \
         "$top/tests/fuzz/corpus/$target" "$build/seeds/$target" >"$log" 2>&1 </dev/null || status=$?
