@@ -23,7 +23,8 @@ gcov_lines() {
     # Functions stand before the lines of a file, both by rising line.
     find "$work" -name '*.gcov' -exec cat {} + | awk -v top="$(pwd -P)/" '
         sub(/^file:/, "") {
-            inside = sub("^" top, "")
+            inside = index($0, top) == 1
+            if (inside) $0 = substr($0, length(top) + 1)
             while (sub(/^\.\.\//, "")) inside = 1 # ccache may have made it relative to the build
             file = inside ? $0 : ""
             n = 0
