@@ -22,6 +22,7 @@ const struct wm_count_field wm_read_fields[] = {
     FIELD(struct wm_read_tally, files),
     FIELD(struct wm_read_tally, bad_files),
     FIELD(struct wm_read_tally, n_damage),
+    FIELD(struct wm_read_tally, unread),
     FIELD(struct wm_read_tally, longest),
     {0},
 };

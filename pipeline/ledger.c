@@ -72,14 +72,15 @@ void wm_ledger_begin(struct wm_ledger *ledger, size_t survey)
 /* A file that could be read in one pass and cannot in another: no change, but a failure. */
 static int fail_unread(const struct wm_outcome *outcome, const char *path, struct wm_error *err)
 {
-    for (size_t i = 0; i < outcome->n_damage; i++)
-        if (wm_damage_is_passing(&outcome->damage[i]) &&
-            strcmp(outcome->damage[i].path, path) == 0) {
-            (void)wm_fail(err, WM_E_CHANGED, "%s, which went well before", outcome->damage[i].what);
-            (void)wm_error_where(err, "%s", path);
-            return wm_error_hint(err, "start again once all of the input can be read");
-        }
-    return 0;
+    const struct wm_damage *last = NULL; /* of this file: reading failed where it ended */
+    for (size_t i = 0; i < outcome->n_damage && outcome->read.unread; i++)
+        if (strcmp(outcome->damage[i].path, path) == 0)
+            last = &outcome->damage[i];
+    if (!last)
+        return 0;
+    (void)wm_fail(err, WM_E_CHANGED, "%s, which went well before", last->what);
+    (void)wm_error_where(err, "%s", path);
+    return wm_error_hint(err, "start again once all of the input can be read");
 }
 
 /* What the passes read must be the same bytes, and a survey must see the documents that its stage

@@ -38,6 +38,7 @@ int wm_list_row(struct wm_rows *rows, const char *path, bool pipe_allowed, struc
         row.size = st.size;
     row.mtime_ns = st.mtime_ns;
     if (problem) {
+        row.passing = problem == trouble.what;
         row.problem = wm_arena_cstr(rows->arena, wm_str_of(problem));
         if (!row.problem)
             return wm_fail_nomem(err, strlen(problem), "input table");
@@ -45,10 +46,10 @@ int wm_list_row(struct wm_rows *rows, const char *path, bool pipe_allowed, struc
     return wm_rows_add(rows, &row, err);
 }
 
-static int add_problem(struct wm_rows *rows, const char *path, const char *problem,
+static int add_problem(struct wm_rows *rows, const char *path, const char *problem, bool passing,
                        struct wm_error *err)
 {
-    struct wm_input row = {.end = UINT64_MAX, .codec = -1, .framing = -1};
+    struct wm_input row = {.end = UINT64_MAX, .passing = passing, .codec = -1, .framing = -1};
     row.path = wm_arena_cstr(rows->arena, wm_str_of(path));
     row.problem = wm_arena_cstr(rows->arena, wm_str_of(problem));
     if (!row.path || !row.problem)
@@ -85,7 +86,7 @@ static int walk_entry(struct wm_rows *rows, const char *dir, const char *name,
     if (name[0] == '.')
         return 0;
     if (wm_path_join(path, dir, name, &trouble))
-        return add_problem(rows, dir, trouble.what, err);
+        return add_problem(rows, dir, trouble.what, false, err);
     if (wm_stat(path, &st, &trouble) == 0 && st.is_dir)
         return walk(rows, path, level, err);
     return wm_list_row(rows, path, false, err);
@@ -123,7 +124,7 @@ static int walk(struct wm_rows *rows, const char *path, const struct level *abov
         *err = trouble; /* that says nothing about the directory */
         status = trouble.status;
     } else if (problem)
-        status = add_problem(rows, path, problem, err);
+        status = add_problem(rows, path, problem, problem == trouble.what, err);
     bool result = !problem && is_result(names, n);
     for (size_t i = 0; !status && !problem && i < n; i++)
         if (!result || !wm_str_ends(wm_str_of(names[i]), WM_STR(".json")))

@@ -58,7 +58,10 @@ int wm_reader_open_row(struct wm_reader *r, struct wm_error *err)
     if (row->start == 0)
         r->report.tally.files++;
     if (row->problem) {
-        wm_report_damage(&r->report, 0, "%s", row->problem);
+        if (row->passing)
+            wm_report_unread(&r->report, 0, "%s", row->problem);
+        else
+            wm_report_damage(&r->report, 0, "%s", row->problem);
         return 0;
     }
     return wm_stream_open(&r->stream, row->path, row->start, row->end, row->codec, row->framing,
@@ -80,10 +83,10 @@ static void close_row(struct wm_reader *r)
         uint64_t unread = wm_source_drain(source);
         r->report.no_memory |= source->failed && source->failure.status == WM_E_NOMEM;
         if (source->failed)
-            wm_report_damage(&r->report, source->at, "%s", source->failure.what);
+            wm_report_unread(&r->report, source->at, "%s", source->failure.what);
         else if (!row->is_pipe && source->at < expected_end(row))
-            wm_report_damage(&r->report, source->at,
-                             WM_SHORTER ": %llu bytes are missing at its end",
+            wm_report_unread(&r->report, source->at,
+                             "the file has become shorter: %llu bytes are missing at its end",
                              (unsigned long long)(expected_end(row) - source->at));
         if (r->report.damaged)
             r->report.tally.bytes_damaged += unread;

@@ -79,10 +79,14 @@ void wm_report_damage(struct wm_report *report, uint64_t at, const char *fmt, ..
     report->damaged = true;
 }
 
-bool wm_damage_is_passing(const struct wm_damage *damage)
+void wm_report_unread(struct wm_report *report, uint64_t at, const char *fmt, ...)
 {
-    return strncmp(damage->what, "cannot ", 7) == 0 || /* wm_fail_errno says it so */
-           strncmp(damage->what, WM_SHORTER, sizeof WM_SHORTER - 1) == 0;
+    va_list args;
+    va_start(args, fmt);
+    add(report, at, fmt, args);
+    va_end(args);
+    report->damaged = true;
+    report->tally.unread++;
 }
 
 void wm_report_skip(struct wm_report *report, uint64_t at, const char *fmt, ...)

@@ -24,12 +24,12 @@ struct wm_report {
 void wm_report_init(struct wm_report *report);
 void wm_report_done(struct wm_report *report);
 
-/** How the damage of a file begins that ended early: wm_damage_is_passing knows it. */
-#define WM_SHORTER "the file has become shorter"
-
 /** Note damage noticed at byte `at` of the file. Without memory for the words it is only counted, and
  *  report->no_memory set: the reader then fails. */
 __attribute__((format(printf, 3, 4))) void wm_report_damage(struct wm_report *report, uint64_t at,
+                                                            const char *fmt, ...);
+/** The same for what the system did not give, this time: no fault of the bytes. */
+__attribute__((format(printf, 3, 4))) void wm_report_unread(struct wm_report *report, uint64_t at,
                                                             const char *fmt, ...);
 /** The same for what does not make the file a bad one: a record over the limit, a length that is
  *  wrong but could be set right. */

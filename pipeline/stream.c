@@ -87,7 +87,7 @@ int wm_stream_open(struct wm_stream *stream, const char *path, uint64_t start, u
         return status;
     }
     if (status) {
-        wm_report_damage(report, 0, "%s", trouble.what);
+        wm_report_unread(report, 0, "%s", trouble.what);
         return 0;
     }
     if (wm_source_see(&stream->source, 1) == 0) {

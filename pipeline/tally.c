@@ -86,6 +86,7 @@ void wm_read_tally_add(struct wm_read_tally *to, const struct wm_read_tally *fro
     to->files += from->files;
     to->bad_files += from->bad_files;
     to->n_damage += from->n_damage;
+    to->unread += from->unread;
     to->longest = to->longest > from->longest ? to->longest : from->longest;
 }
 

@@ -189,20 +189,13 @@ static int add_facts(struct wm_step_context *ctx, const struct wm_job_result *re
 
 /* What the system did not give this time it may give the next: times are then not trusted, and the
  * same command compares contents. */
-static bool all_was_read(const struct wm_job_result *result)
-{
-    for (size_t i = 0; i < result->n_damage; i++)
-        if (wm_damage_is_passing(&result->damage[i]))
-            return false;
-    return true;
-}
-
 static int note_times(const struct wm_step_context *ctx, const struct wm_inputs *inputs,
                       const struct wm_job_result *result, struct wm_error *err)
 {
     char hex[WM_HEX128];
     wm_hex128(result->inputs, hex);
-    return all_was_read(result) ? remember_times(ctx, inputs, hex, err) : forget_times(ctx, err);
+    return result->tally.read.unread == 0 ? remember_times(ctx, inputs, hex, err)
+                                          : forget_times(ctx, err);
 }
 
 static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)

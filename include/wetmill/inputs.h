@@ -82,6 +82,7 @@ struct wm_input {
     uint64_t size;         /**< Of the whole file, bytes; 0 for a pipe. */
     int64_t mtime_ns;
     const char *problem;   /**< Why it cannot be read (absent, a directory …), or NULL. */
+    bool passing;          /**< … which it may the next time. */
     bool is_pipe;          /**< Can be read once only, from its start: "-", a named pipe. */
     int codec, framing;    /**< Of a range, as found when it was cut; < 0: by content. Internal. */
 };
@@ -135,9 +136,6 @@ struct wm_damage {
     uint64_t record; /**< Ordinal of the record it hit. */
     const char *what;
 };
-/** Did the system not give what there may be (an I/O error, a file that is gone or shorter), rather
- *  than the bytes be bad? The next reading may fare better. */
-bool wm_damage_is_passing(const struct wm_damage *damage);
 enum { WM_DAMAGE_MAX = 1000 }; /**< Listed for one task; further ones are only counted. */
 
 struct wm_read_tally {
@@ -149,6 +147,8 @@ struct wm_read_tally {
     uint64_t files, bad_files;   /**< bad: unreadable, damaged or cut short. A record over the limit, a
                                       line that is no JSON, a length set right: listed, not bad. */
     uint64_t n_damage;
+    uint64_t unread;             /**< Times that the system did not give what there may be: an I/O error, a
+                                      file that is gone or shorter. The next reading may fare better. */
     uint64_t longest;            /**< Document: bytes of its text and of what passes through with it. */
 };
 

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the system does not give is counted, however much else there is to complain about; and a job
+ * that goes on knows it still. */
+#include "reading_help.h"
+#include "wetmill/job.h"
+
+static struct wm_error err;
+
+enum { BAD_LINES = 1500, UNREAD = 3 /* one gone, one shorter, a link to nothing */ };
+
+static const char *make_files(void)
+{
+    struct wm_buf bytes = help_buf();
+    CHECK_OK(wm_mkdirs(help_path("in/sub"), &err), err);
+    for (int i = 0; i < BAD_LINES; i++)
+        help_text(&bytes, i ? "no JSON\n" : "{\"text\":\"some\"}\n");
+    (void)help_store("in/a.jsonl", &bytes);
+    for (const char *name = "bcd"; *name; name++) {
+        char path[32];
+        (void)snprintf(path, sizeof path, "in/%c.jsonl", *name);
+        help_text(&bytes, "{\"text\":\"one\"}\n{\"text\":\"two\"}\n");
+        (void)help_store(path, &bytes);
+    }
+    CHECK(symlink("nowhere", help_path("in/e.jsonl")) == 0);
+    CHECK(symlink("../../in", help_path("in/sub/circle")) == 0);
+    help_text(&bytes, "{\"text\":\"bad\"}\nno JSON\n");
+    (void)help_store("in/f.jsonl", &bytes);
+    wm_buf_done(&bytes);
+    return help_path("in");
+}
+
+static void check_job(const struct wm_inputs *inputs, uint64_t unread, bool reused)
+{
+    struct wm_chain chain;
+    struct wm_job_result result;
+    wm_chain_init(&chain);
+    const struct wm_job job = {.inputs = inputs,
+                               .chain = &chain,
+                               .dir = help_path(unread ? "unread" : "read"),
+                               .identity = "0000000000000000000000000000000a",
+                               .n_workers = 1,
+                               .max_bad_files = 1,
+                               .max_bad_records = 1};
+    CHECK_OK(wm_job_run(&job, &result, &err), err);
+    CHECK_U64(result.tally.read.unread, unread);
+    CHECK_U64(result.tally.tasks_reused, reused ? inputs->n_tasks : 0);
+    CHECK_U64(result.n_damage, WM_DAMAGE_MAX);
+    for (size_t i = 0; i < result.n_damage; i++) /* the words of it are not listed any more */
+        CHECK(strstr(result.damage[i].what, "cannot") == NULL);
+    wm_job_result_done(&result);
+    wm_chain_close(&chain);
+}
+
+int main(void)
+{
+    help_open();
+    struct wm_source_options options = help_options();
+    struct wm_inputs inputs;
+    const char *path = make_files();
+    options.paths = (struct wm_list){&path, 1};
+    CHECK_OK(wm_inputs_open(&options, &inputs, &err), err);
+    CHECK_U64(inputs.n_rows, 7);
+    CHECK_U64(inputs.n_tasks, 1);
+    CHECK_OK(wm_remove(help_path("in/b.jsonl"), &err), err);
+    CHECK(truncate(help_path("in/c.jsonl"), 14) == 0);
+    check_job(&inputs, UNREAD, false);
+    check_job(&inputs, UNREAD, true);
+    wm_inputs_close(&inputs);
+
+    /* what is bad itself is no matter of reading */
+    CHECK_OK(wm_remove(help_path("in/e.jsonl"), &err), err);
+    CHECK_OK(wm_inputs_open(&options, &inputs, &err), err);
+    check_job(&inputs, 0, false);
+    wm_inputs_close(&inputs);
+    help_close();
+    return test_summary();
+}
