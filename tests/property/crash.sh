@@ -91,7 +91,7 @@ look() {
             awk -v n="$again" -v unit="$unit" -v most="$most_again" 'BEGIN {
                 split("B kB MB GB", u); for (i = 1; u[i] != unit; i++) n *= 1000
                 exit n > most }' || problem "$1: $what: $again $unit again" ;;
-        */merges) ;; # they are quick, and nothing of them is kept
+        */merges) [ "$again" -le 64 ] || problem "$1: $what: $again merges again, kept after each 16" ;;
         *) problem "$1: $what: $again $unit again, which nothing is known of" ;;
         esac
     done < <(sed -nE 's/^Went on after a stop: (.+): [0-9.,]+ [a-zA-Z]+ had been done, ([0-9.,]+) ([a-zA-Z]+) of it again.*/\2 \3 \1/p' "$1")
