@@ -430,6 +430,13 @@ bool wm_unhex128(const char *hex, XXH128_hash_t *ret)
 }
 
 /* Not removed where it stands: a stop would leave half of a result in its place. */
+int wm_move(const char *from, const char *to, struct wm_error *err)
+{
+    if (rename(from, to) != 0)
+        return wm_fail_errno(err, "move", from);
+    return sync_parent(to, err);
+}
+
 int wm_replace_dir(const char *from, const char *to, struct wm_error *err)
 {
     char old[WM_PATH_MAX];

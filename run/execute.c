@@ -6,7 +6,7 @@
 
 #include "run/memory_watch.h"
 #include "run/position.h"
-#include "run/step.h"
+#include "run/work.h"
 #include "wetmill/parallel.h"
 #include "wetmill/version.h"
 
@@ -156,41 +156,6 @@ static int is_whole(struct wm_step_context *ctx, const struct wm_step *step, con
     return status;
 }
 
-/* What cannot be read may be worth keeping: that is an error, not another identity. */
-static int is_identity(const char *path, const char *identity, bool *ret, struct wm_error *err)
-{
-    struct wm_buf buf;
-    bool there;
-    *ret = false;
-    int status = wm_is_there(path, &there, err);
-    if (status || !there)
-        return status;
-    wm_buf_init(&buf, 4096);
-    status = wm_file_load(path, &buf, err);
-    *ret = !status && wm_str_eq(wm_buf_str(&buf), wm_str_of(identity));
-    wm_buf_done(&buf);
-    return status;
-}
-
-/* Working state of another identity is of no use: it goes before the step starts. */
-static int prepare_work(struct wm_step_context *ctx, const struct wm_step *step,
-                        struct wm_error *err)
-{
-    char path[WM_PATH_MAX];
-    int status = wm_path_join(path, ctx->work_dir, "identity", err);
-    bool same = false;
-    if (!status)
-        status = is_identity(path, ctx->identity, &same, err);
-    same = same && !wm_step_reads_pipe(ctx->run, step);
-    if (!status && !same)
-        status = wm_remove_tree(ctx->work_dir, err);
-    if (!status)
-        status = wm_remove_tree(ctx->out_dir, err);
-    if (!status)
-        status = wm_mkdirs(ctx->out_dir, err);
-    return status || same ? status : wm_file_store(path, wm_str_of(ctx->identity), err);
-}
-
 /* A result replaces a result of the same step, never somebody's files. */
 static int check_place(const struct wm_step_context *ctx, const struct wm_step *step,
                        struct wm_error *err)
@@ -233,22 +198,16 @@ static int check_place(const struct wm_step_context *ctx, const struct wm_step *
     return status;
 }
 
-static int publish(struct wm_step_context *ctx, struct wm_error *err)
+static int publish(struct wm_step_context *ctx, const struct wm_step *step, struct wm_error *err)
 {
     int status = wm_lock_check(ctx->run->lock, err);
     if (!status)
         status = wm_replace_dir(ctx->out_dir, ctx->dir, err);
-    return status ? status : wm_remove_tree(ctx->work_dir, err);
-}
-
-/* What was made of input that has changed since is of no use to the next run. */
-static int disown_work(const struct wm_step_context *ctx, struct wm_error *err)
-{
-    char path[WM_PATH_MAX];
-    struct wm_error more;
-    if (!wm_path_join(path, ctx->work_dir, "identity", &more))
-        (void)wm_remove(path, &more);
-    return err->status;
+    if (!status)
+        status = wm_remove_tree(ctx->work_dir, err);
+    if (!status)
+        wm_work_tell(ctx, step);
+    return status;
 }
 
 static int run_step(struct wm_step_context *ctx, const struct wm_step *step, json_t **ret,
@@ -264,7 +223,7 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
         status = is_fresh(ctx, step, record, &done, err);
     if (!status && done) {
         *ret = record; /* finished before, interrupted while being published */
-        return publish(ctx, err);
+        return publish(ctx, step, err);
     }
     if (!status && record && !done) /* of other input, as may be what else there is */
         status = wm_remove_tree(ctx->work_dir, err);
@@ -274,7 +233,7 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
     json_t *facts = json_object();
     status = wm_json_ok(facts, err);
     if (!status)
-        status = prepare_work(ctx, step, err);
+        status = wm_work_prepare(ctx, step, err);
     if (!status) {
         struct wm_position position;
         struct wm_memory_watch memory;
@@ -284,29 +243,12 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
         wm_position_end(&position, &ctx->result->redone[step->id]);
         ctx->result->memory[step->id] = wm_memory_watch_end(&memory);
         if (status == WM_E_CHANGED)
-            status = disown_work(ctx, err);
+            status = wm_work_disown(ctx, err);
     }
     if (!status)
         status = wm_record_write(ctx, step, facts, ret, err);
     json_decref(facts);
-    return status ? status : publish(ctx, err);
-}
-
-/* What is left in the work directory of a step that is done: a stop came while it was removed. Work
- * on another identity is no remainder. */
-static int remove_rest(const struct wm_step_context *ctx, struct wm_error *err)
-{
-    char path[WM_PATH_MAX];
-    bool there = false, ours = false;
-    int status = ctx->run->lock ? wm_is_there(ctx->work_dir, &there, err) : 0;
-    if (status || !there)
-        return status; /* nothing may be written, or nothing is there */
-    status = wm_path_join(path, ctx->work_dir, "identity", err);
-    if (!status)
-        status = wm_is_there(path, &there, err);
-    if (!status && there)
-        status = is_identity(path, ctx->identity, &ours, err);
-    return !status && (ours || !there) ? wm_remove_tree(ctx->work_dir, err) : status;
+    return status ? status : publish(ctx, step, err);
 }
 
 /* Too small a limit is said before anything is touched. */
@@ -346,7 +288,7 @@ static int do_step(struct wm_run *run, const struct wm_step *step, const struct 
     if (!status && stands && run->options.verify)
         status = is_whole(&ctx, step, record, &stands, err);
     if (!status && stands)
-        status = remove_rest(&ctx, err);
+        status = wm_work_remove_rest(&ctx, err);
     if (status || stands) {
         tell_state(hooks, step, status ? "failed" : "up to date");
         result->steps[step->id] = record;

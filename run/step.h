@@ -9,7 +9,8 @@
  *     describe ─▶ identity ─▶ up to date? ─▶ else run into WORK/out ─▶ step.json ─▶ rename to OUT
  *
  * `run` writes its results below ctx->out_dir only and may keep resumable state beside it, in
- * ctx->work_dir: that is kept as long as the identity stays the same, and removed after success.
+ * ctx->work_dir: that is kept as long as the identity stays the same, and removed after success
+ * (work.h).
  */
 #ifndef WETMILL_RUN_STEP_H
 #define WETMILL_RUN_STEP_H
@@ -25,9 +26,9 @@ struct wm_step_context {
     uint64_t memory;
     char identity[WM_HEX128];
     char reads[WM_STEPS][WM_HEX128]; /**< Digests of the run's own results it reads, or "". */
-    char dir[WM_PATH_MAX];      /**< Final directory of this step. */
-    char work_dir[WM_PATH_MAX]; /**< Its resumable state. */
-    char out_dir[WM_PATH_MAX];  /**< Where run() puts results: work_dir/out. */
+    char dir[WM_PATH_MAX];           /**< Final directory of this step. */
+    char work_dir[WM_PATH_MAX];      /**< Its resumable state. */
+    char out_dir[WM_PATH_MAX];       /**< Where run() puts results: work_dir/out. */
 };
 
 /** What a step would need. */
@@ -38,6 +39,8 @@ struct wm_prediction {
 };
 
 struct wm_verifier;
+
+enum { WM_STEP_UNFINISHED = 640 /**< Bytes of what unfinished() says, with NUL. */ };
 
 struct wm_step {
     enum wm_step_id id;
@@ -56,6 +59,10 @@ struct wm_step {
                  struct wm_error *err);
     /** Do it. Facts for report and manifest go into `facts` (a JSON object; no times). */
     int (*run)(struct wm_step_context *ctx, json_t *facts, struct wm_error *err);
+    /** What of an unfinished result `dir` holds, a work directory of other options: words for people;
+     *  "" if nothing is worth keeping. May be NULL: it never is. */
+    int (*unfinished)(const struct wm_step_context *ctx, const char *dir,
+                      char ret[WM_STEP_UNFINISHED], struct wm_error *err);
     /** Append lines for --explain, each ended. May be NULL. */
     int (*explain)(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err);
     /** Predict. May be NULL. */

@@ -98,6 +98,18 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
     return status ? status : add_facts(&result, facts, err);
 }
 
+/* A training of hours: how far it has come, and what is other about it. */
+static int unfinished(const struct wm_step_context *ctx, const char *dir,
+                      char ret[WM_STEP_UNFINISHED], struct wm_error *err)
+{
+    struct wm_train_unfinished found;
+    int status = wm_train_unfinished(dir, &ctx->run->train, &found, err);
+    if (!status && found.step)
+        (void)snprintf(ret, WM_STEP_UNFINISHED, "step %llu%s%s", (unsigned long long)found.step,
+                       *found.differs ? "; " : "", found.differs);
+    return status;
+}
+
 /* The shards say the vocabulary and the tokens, if they are there already. */
 static int look_at_shards(const struct wm_step_context *ctx, uint32_t *ret_vocabulary,
                           uint64_t *ret_tokens, struct wm_error *err)
@@ -160,11 +172,12 @@ const struct wm_step wm_step_train = {
     .name = "train",
     .directory = "model",
     .summary = "a model from the shards",
-    .version = 4,
+    .version = 5,
     .needs = 1u << WM_STEP_SHARDS,
     .check = check,
     .describe = describe,
     .run = run,
+    .unfinished = unfinished,
     .explain = explain,
     .predict = predict,
     .verify = wm_train_verify,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "trainer/tensorboard.h"
@@ -45,12 +46,9 @@ static int try_checkpoint(struct wm_training *t, uint64_t step, struct wm_error 
     }
     if (status)
         return status;
-    if (t->job->identity && !XXH128_isEqual(c.head.identity, t->head.identity)) {
-        wm_checkpoint_close(&c);
-        wm_training_say(t, "%s is removed: it is of a training with other options or input", path);
-        return wm_remove(path, err);
-    }
     status = wm_checkpoint_match(&c, &t->head, wm_buf_str(&t->options_text), err);
+    if (!status && t->job->identity && !XXH128_isEqual(c.head.identity, t->head.identity))
+        status = wm_fail(err, WM_E_MISMATCH, "the checkpoint is of another job");
     if (status) {
         (void)wm_error_where(err, "%s", path);
         (void)wm_error_hint(err, "remove it to train anew, or give another work directory");
@@ -86,6 +84,42 @@ int wm_training_resume(struct wm_training *t, struct wm_error *err)
         wm_training_say(t, "going on from step %" PRIu64 " of %" PRIu64, t->first_step,
                         t->head.n_steps);
     return 0;
+}
+
+/* Compared with its own head, a checkpoint can differ in its options alone. */
+static int differing_option(const char *path, const struct wm_train_options *options,
+                            struct wm_train_unfinished *ret, struct wm_error *err)
+{
+    struct wm_checkpoint c;
+    struct wm_error differs;
+    struct wm_buf text;
+    int status = wm_checkpoint_open(path, &c, err);
+    if (status)
+        return status == WM_E_FORMAT || status == WM_E_MISMATCH ? 0 : status;
+    wm_buf_init(&text, WM_CHECKPOINT_OPTIONS);
+    status = wm_train_describe(options, &text, err);
+    if (!status && wm_checkpoint_match(&c, &c.head, wm_buf_str(&text), &differs) == WM_E_MISMATCH)
+        (void)snprintf(ret->differs, sizeof ret->differs, "%s", differs.what);
+    wm_buf_done(&text);
+    wm_checkpoint_close(&c);
+    return status;
+}
+
+int wm_train_unfinished(const char *work, const struct wm_train_options *options,
+                        struct wm_train_unfinished *ret, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    uint64_t *steps = NULL;
+    size_t n = 0;
+    *ret = (struct wm_train_unfinished){.step = 0};
+    int status = wm_checkpoint_list(work, &steps, &n, err);
+    if (!status && n)
+        ret->step = steps[n - 1];
+    free(steps);
+    if (status || !n)
+        return status;
+    status = wm_checkpoint_path(path, work, ret->step, err);
+    return status ? status : differing_option(path, options, ret, err);
 }
 
 int wm_training_write_metrics(const struct wm_training *t, const char *dir, struct wm_error *err)

@@ -169,6 +169,9 @@ int wm_sync_dir(const char *dir, struct wm_error *err);
 int wm_remove_leftovers(const char *dir, struct wm_error *err);
 /** Remove one file; absent is fine. */
 int wm_remove(const char *path, struct wm_error *err);
+/** Rename a file or directory on its file system, and fsync what holds it. In the place of a directory
+ *  there may be an empty one. */
+int wm_move(const char *from, const char *to, struct wm_error *err);
 /** Remove a directory and all in it; symbolic links are removed, not followed; absent is fine.
  *  WM_E_LIMIT deeper than WM_TREE_DEPTH. */
 int wm_remove_tree(const char *path, struct wm_error *err);

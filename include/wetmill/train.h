@@ -151,8 +151,8 @@ struct wm_train_job {
     const char *out;      /**< Directory of the finished model; made if absent. */
     const char *work;     /**< Directory of checkpoints and metrics while it runs; made if
                                absent; the caller removes it when the model stands. */
-    const char *identity; /**< 32 hex digits: checkpoints of another identity are removed with
-                               a note. NULL: checkpoints that do not fit are WM_E_MISMATCH. */
+    const char *identity; /**< 32 hex digits, or NULL. Checkpoints of another identity, or that do
+                               not fit, are WM_E_MISMATCH and stay. */
     unsigned threads;     /**< 0 = the processors. Cannot change bytes. */
     uint64_t memory;      /**< Most anonymous bytes, 0 = any: WM_E_NOMEM names the need first. */
     void (*line)(void *arg, const char *text); /**< A line for people; may be NULL. */
@@ -182,6 +182,16 @@ struct wm_train_result {
  */
 int wm_train(const struct wm_train_job *job, struct wm_train_result *ret, struct wm_error *err);
 
+/** What a work directory holds of a training. */
+struct wm_train_unfinished {
+    uint64_t step;     /**< Of the newest checkpoint; 0: there is none. */
+    char differs[512]; /**< What is other than in the options given; "": none of them, or the
+                            checkpoint cannot be read. */
+};
+/** Look into a work directory, which need not be there. */
+int wm_train_unfinished(const char *work, const struct wm_train_options *options,
+                        struct wm_train_unfinished *ret, struct wm_error *err);
+
 /* ---- generating ---- */
 
 /** A model directory, loaded to write text. Used by one thread at a time. */
@@ -198,6 +208,7 @@ void wm_generator_close(struct wm_generator *generator); /**< Safe on NULL. */
 
 struct wm_generate_options {
     uint64_t max_tokens; /**< New tokens at most; ≥ 1. */
+    uint64_t context;    /**< Tokens the model sees at once; 0, or more than it can: all it can. */
     double temperature;  /**< 0 = always the likeliest token. */
     uint64_t top_k;      /**< Only the k likeliest tokens; 0 = all. */
     double top_p;        /**< Only the likeliest tokens that together reach this share; 1 = all. */
@@ -227,10 +238,11 @@ struct wm_generate_result {
 typedef int wm_generate_fn(void *arg, struct wm_str text);
 
 /**
- * Go on from `prompt`, behind what the tokenizer's template puts before a text; an empty one starts a
- * document. Text longer than the model's context goes
- * on from its last half context. The same prompt and options give the same text for any number of
- * threads. `ret` may be NULL.
+ * Go on from `prompt`, behind what stood before documents in training; an empty one starts a document.
+ * Text that outgrows options->context goes on from its last half context. So does a prompt longer than
+ * the model's own; one over a context that is less than that is WM_E_LIMIT. The key/value cache has
+ * room for prompt and max_tokens, at most a context. The same prompt and options give the same text
+ * for any number of threads. `ret` may be NULL.
  */
 int wm_generate(struct wm_generator *generator, struct wm_str prompt,
                 const struct wm_generate_options *options, wm_generate_fn *on_text, void *arg,

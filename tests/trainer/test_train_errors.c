@@ -182,11 +182,25 @@ static void check_identity(void)
     CHECK_OK(train("shards", "i", "work-i", one), err);
     CHECK_OK(train("shards", "i", "work-i", one), err);
     CHECK(strstr(lines, "going on from step 12 of 12") != NULL);
-    options.seed = 9;
-    CHECK_OK(train("shards", "i", "work-i", two), err);
-    CHECK(strstr(lines, "other options or input") != NULL);
-    CHECK(strstr(lines, "going on") == NULL);
+    CHECK_FAILS(train("shards", "i", "work-i", two), WM_E_MISMATCH, err, "of another job");
+    struct wm_train_unfinished found;
+    CHECK_OK(wm_train_unfinished(in_top("work-i"), &options, &found, &err), err);
+    CHECK_U64(found.step, 12);
+    CHECK(!*found.differs);
+    options.seed = 9; /* nothing is removed for being of other options */
+    CHECK_FAILS(train("shards", "i", "work-i", two), WM_E_MISMATCH, err,
+                "seed \"1\", this one has \"9\"");
+    CHECK_OK(wm_train_unfinished(in_top("work-i"), &options, &found, &err), err);
+    CHECK_U64(found.step, 12);
+    CHECK(strstr(found.differs, "seed \"1\", this one has \"9\"") != NULL);
+    CHECK_OK(wm_file_store(in_top("work-j/checkpoint-00000007.ckpt"), WM_STR("no"), &err), err);
+    CHECK_OK(wm_train_unfinished(in_top("work-j"), &options, &found, &err), err);
+    CHECK(found.step == 7 && !*found.differs);
+    CHECK_OK(wm_train_unfinished(in_top("no-work"), &options, &found, &err), err);
+    CHECK_U64(found.step, 0);
     options = small_options();
+    CHECK_OK(train("shards", "i", "work-i", one), err);
+    CHECK(strstr(lines, "going on from step 12 of 12") != NULL);
 }
 
 static void check_shards(void)

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/work.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What cannot be read may be worth keeping: that is an error, not another identity. `*ret_whose`:
+ * somebody's name is there at all. */
+static int is_identity(const char *dir, const char *identity, bool *ret, bool *ret_whose,
+                       struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    struct wm_buf buf;
+    *ret = *ret_whose = false;
+    int status = wm_path_join(path, dir, "identity", err);
+    if (!status)
+        status = wm_is_there(path, ret_whose, err);
+    if (status || !*ret_whose)
+        return status;
+    wm_buf_init(&buf, 4096);
+    status = wm_file_load(path, &buf, err);
+    *ret = !status && wm_str_eq(wm_buf_str(&buf), wm_str_of(identity));
+    wm_buf_done(&buf);
+    return status;
+}
+
+/* ---- unfinished results of other options ---- */
+
+struct aside {
+    struct wm_step_context *ctx;
+    const struct wm_step *step;
+    char old[WM_PATH_MAX], swap[WM_PATH_MAX];
+};
+
+static int name_aside(const struct wm_step_context *ctx, struct aside *ret, struct wm_error *err)
+{
+    const int old = snprintf(ret->old, sizeof ret->old, "%s.old", ctx->work_dir);
+    const int swap = snprintf(ret->swap, sizeof ret->swap, "%s.swap", ctx->work_dir);
+    if (old > 0 && (size_t)old < sizeof ret->old && swap > 0 && (size_t)swap < sizeof ret->swap)
+        return 0;
+    return wm_fail(err, WM_E_LIMIT, "a path is over %d bytes", WM_PATH_MAX - 1);
+}
+
+/* A stop between the three moves of an exchange: undone before the second, completed after it. */
+static int mend_exchange(const struct aside *a, struct wm_error *err)
+{
+    bool swapped, there = false;
+    int status = wm_is_there(a->swap, &swapped, err);
+    if (!status && swapped)
+        status = wm_is_there(a->ctx->work_dir, &there, err);
+    if (status || !swapped)
+        return status;
+    return wm_move(a->swap, there ? a->old : a->ctx->work_dir, err);
+}
+
+/* What stands in `dir` under somebody's identity; "" if nothing, or nothing worth keeping. */
+static int look(const struct aside *a, const char *dir, char what[WM_STEP_UNFINISHED],
+                bool *ret_ours, struct wm_error *err)
+{
+    bool whose;
+    what[0] = 0;
+    int status = is_identity(dir, a->ctx->identity, ret_ours, &whose, err);
+    return status || !whose ? status : a->step->unfinished(a->ctx, dir, what, err);
+}
+
+static int take_back(const struct aside *a, bool exchange, struct wm_error *err)
+{
+    const char *work = a->ctx->work_dir;
+    int status = exchange ? wm_move(work, a->swap, err) : wm_remove_tree(work, err);
+    if (!status)
+        status = wm_move(a->old, work, err);
+    if (!status && exchange)
+        status = wm_move(a->swap, a->old, err);
+    if (!status)
+        wm_step_say(a->ctx, "%s: what was unfinished with these options is taken up again%s", work,
+                    exchange ? "; the other one stands aside now" : "");
+    return status;
+}
+
+static int refuse(const struct aside *a, const char *what, struct wm_error *err)
+{
+    wm_fail(err, WM_E_CONFIG,
+            "step %s has stopped unfinished with two other sets of options, here (%s) and in "
+            "%s.old: one of them would be lost",
+            a->step->name, what, a->ctx->work_dir);
+    (void)wm_error_where(err, "%s", a->ctx->work_dir);
+    return wm_error_hint(err, "repeat a command of theirs, or remove one of the directories");
+}
+
+static int put_aside(const struct aside *a, const char *what, struct wm_error *err)
+{
+    int status = wm_remove_tree(a->old, err); /* nothing worth keeping */
+    if (!status)
+        status = wm_move(a->ctx->work_dir, a->old, err);
+    if (!status)
+        wm_step_say(a->ctx, "%s holds an unfinished result of other options (%s): it is now %s",
+                    a->ctx->work_dir, what, a->old);
+    if (!status)
+        wm_step_say(a->ctx,
+                    "    the same options again go on with it; remove it if it is not wanted");
+    return status;
+}
+
+/* Another identity's state makes way, or changes places with ours. */
+static int make_way(struct wm_step_context *ctx, const struct wm_step *step, bool *same,
+                    struct wm_error *err)
+{
+    struct aside a = {.ctx = ctx, .step = step};
+    char here[WM_STEP_UNFINISHED], there[WM_STEP_UNFINISHED] = "";
+    bool wanted = false;
+    int status = name_aside(ctx, &a, err);
+    if (!status)
+        status = mend_exchange(&a, err);
+    if (!status)
+        status = look(&a, ctx->work_dir, here, same, err);
+    if (!status && !*same)
+        status = look(&a, a.old, there, &wanted, err);
+    if (status || *same)
+        return status;
+    if (wanted && *there) {
+        *same = true;
+        return take_back(&a, *here, err);
+    }
+    if (!*here)
+        return wm_remove_tree(ctx->work_dir, err);
+    return *there ? refuse(&a, here, err) : put_aside(&a, here, err);
+}
+
+void wm_work_tell(const struct wm_step_context *ctx, const struct wm_step *step)
+{
+    struct aside a;
+    struct wm_error ignored;
+    if (step->unfinished && !name_aside(ctx, &a, &ignored) && wm_exists(a.old))
+        wm_step_say(ctx, "%s still holds an unfinished result of other options", a.old);
+}
+
+/* ---- all steps ---- */
+
+int wm_work_prepare(struct wm_step_context *ctx, const struct wm_step *step, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    bool same = false, whose;
+    int status = wm_path_join(path, ctx->work_dir, "identity", err);
+    if (!status && step->unfinished)
+        status = make_way(ctx, step, &same, err);
+    else if (!status)
+        status = is_identity(ctx->work_dir, ctx->identity, &same, &whose, err);
+    same = same && !wm_step_reads_pipe(ctx->run, step);
+    if (!status && !same)
+        status = wm_remove_tree(ctx->work_dir, err);
+    if (!status)
+        status = wm_remove_tree(ctx->out_dir, err);
+    if (!status)
+        status = wm_mkdirs(ctx->out_dir, err);
+    return status || same ? status : wm_file_store(path, wm_str_of(ctx->identity), err);
+}
+
+int wm_work_disown(const struct wm_step_context *ctx, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    struct wm_error more;
+    if (!wm_path_join(path, ctx->work_dir, "identity", &more))
+        (void)wm_remove(path, &more);
+    return err->status;
+}
+
+int wm_work_remove_rest(const struct wm_step_context *ctx, struct wm_error *err)
+{
+    bool there = false, ours = false, whose = false;
+    int status = ctx->run->lock ? wm_is_there(ctx->work_dir, &there, err) : 0;
+    if (status || !there)
+        return status; /* nothing may be written, or nothing is there */
+    status = is_identity(ctx->work_dir, ctx->identity, &ours, &whose, err);
+    return !status && (ours || !whose) ? wm_remove_tree(ctx->work_dir, err) : status;
+}
