@@ -35,19 +35,28 @@ static int give(struct wm_stop_filter *f, size_t n)
     return f->stopped;
 }
 
-/* Where the first stop string begins; `*ret_whole`: all of it is there, not only its beginning. Of
- * whole ones the first counts, of beginnings the earliest. */
-static size_t find(const struct wm_stop_filter *f, bool *ret_whole)
+/* Does a stop string begin at `at`: all of it (`whole`), or as much as there is? */
+static bool begins(const struct wm_stop_filter *f, size_t at, bool whole)
 {
-    for (size_t at = 0; at < f->held.len; at++)
-        for (size_t i = 0; i < f->stops->n; i++) {
-            const char *stop = f->stops->items[i];
-            const size_t len = strlen(stop), left = f->held.len - at;
-            if (memcmp(f->held.ptr + at, stop, len < left ? len : left) != 0)
-                continue;
-            *ret_whole = len <= left;
+    const size_t left = f->held.len - at;
+    for (size_t i = 0; i < f->stops->n; i++) {
+        const char *stop = f->stops->items[i];
+        const size_t len = strlen(stop);
+        if ((!whole || len <= left) && !memcmp(f->held.ptr + at, stop, len < left ? len : left))
+            return true;
+    }
+    return false;
+}
+
+/* Where the first stop string begins; `*ret_whole`: all of it is there, not only its beginning. No
+ * more text comes at the `end`: beginnings are text like any other then. */
+static size_t find(const struct wm_stop_filter *f, bool end, bool *ret_whole)
+{
+    for (size_t at = 0; at < f->held.len; at++) {
+        *ret_whole = begins(f, at, true);
+        if (*ret_whole || (!end && begins(f, at, false)))
             return at;
-        }
+    }
     *ret_whole = false;
     return f->held.len;
 }
@@ -60,11 +69,11 @@ int wm_stop_filter_add(void *filter, struct wm_str text)
         return f->stopped = f->on_text(f->arg, text);
     if (wm_buf_add(&f->held, text.ptr, text.len, &ignored))
         return f->stopped = -1;
-    const int stopped = give(f, find(f, &f->found));
+    const int stopped = give(f, find(f, false, &f->found));
     return stopped ? stopped : f->found;
 }
 
 int wm_stop_filter_end(struct wm_stop_filter *f)
 {
-    return f->found ? 0 : give(f, f->held.len);
+    return f->found ? 0 : give(f, find(f, true, &f->found));
 }

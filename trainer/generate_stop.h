@@ -29,7 +29,8 @@ void wm_stop_filter_done(struct wm_stop_filter *filter);
 
 /** A wm_generate_fn whose argument is the filter: non-zero once nothing more is wanted. */
 int wm_stop_filter_add(void *filter, struct wm_str text);
-/** No more text: what is held back comes out. */
+/** No more text: what is held back comes out, up to a stop string in it (`found`) that might have been
+ *  inside a longer one. */
 int wm_stop_filter_end(struct wm_stop_filter *filter);
 
 #endif /* WETMILL_TRAINER_GENERATE_STOP_H */
