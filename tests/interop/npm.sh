@@ -1,9 +1,9 @@
 # Sourced by the scripts here, after here=DIRECTORY-OF-THE-SCRIPTS: the npm packages that they compare
-# with, and running what does. What is not there is skipped with a message, but with
-# WETMILL_INTEROP=required, as .ci/run has it, it fails.
+# with, and running what does. What is not there, packages or vectors, is skipped with a message, but
+# with WETMILL_INTEROP=required it fails.
 failures=0
 
-npm_absent() { # WHAT
+absent() { # WHAT
     if [ "${WETMILL_INTEROP:-}" = required ]; then
         echo "required: $1" >&2
         exit 1
@@ -19,7 +19,7 @@ npm_setup() {
     npm_dir=${WETMILL_NPM:-$1}
     shift
     if ! command -v npm >/dev/null || ! command -v node >/dev/null; then
-        npm_absent "npm is not here"
+        absent "npm is not here"
         exit 77
     fi
     [ -z "${WETMILL_NPM:-}" ] || return 0
@@ -30,7 +30,7 @@ npm_setup() {
         # shellcheck disable=SC2086
         (cd "$npm_dir" && npm install --no-audit --no-fund --loglevel=error --ignore-scripts $package) >"$npm_dir/log" 2>&1 || {
             grep -m 4 "^npm error" "$npm_dir/log" >&2
-            npm_absent "cannot install $package"
+            absent "cannot install $package"
         }
     done
 }

@@ -30,7 +30,7 @@ for split in cl100k r50k; do
     "$wetmill" run $split.yaml --quiet
     "$wetmill" tokenizer encode -t $split/tokenizer --unit json --specials strings.jsonl >ours.txt
     if [ ! -d "$npm_dir/node_modules/tokenizers" ]; then
-        npm_absent "the npm package tokenizers is not here"
+        absent "the npm package tokenizers is not here"
         continue
     fi
     NODE_PATH=$npm_dir/node_modules node "$here/tokenizer_ids.mjs" $split/tokenizer/tokenizer.json strings.jsonl >theirs.txt
