@@ -139,7 +139,7 @@ static int run(const char *name, const struct wm_model_config *config, struct wm
     if (!status && kernels)
         status = wm_model_use_kernels(b.model, kernels, err);
     if (!status)
-        status = wm_decoder_new(b.model, SIDE_BY_SIDE, &b.decoder, err);
+        status = wm_decoder_new(b.model, SIDE_BY_SIDE, 0, &b.decoder, err);
     const size_t words = status ? 0 : b.model->n_params / 2;
     uint64_t *found = calloc(words / ITEM_WORDS + 1, sizeof *found);
     for (int k = 0; k < KINDS; k++)

@@ -99,7 +99,8 @@ static int check_model_tokenizer(struct wm_verifier *v, const char *dir,
     struct wm_tokenizer *tok = NULL;
     if (wm_tokenizer_load(dir, &tok, &problem))
         return wm_found_error(v, "tokenizer.json", &problem, err);
-    if (weights->has_tokenizer && !XXH128_isEqual(wm_tokenizer_identity(tok), weights->tokenizer))
+    if (weights->notes.has_tokenizer &&
+        !XXH128_isEqual(wm_tokenizer_identity(tok), weights->notes.tokenizer))
         wm_found(v, "tokenizer.json", "is not the tokenizer that model.safetensors names");
     if (wm_tokenizer_size(tok) > weights->config.model.vocabulary)
         wm_found(v, "tokenizer.json", "has %u entries, the model %u", wm_tokenizer_size(tok),

@@ -14,7 +14,7 @@
  *     mix.c       what stands between the linear maps: rotary positions, attention, activations
  *     head.c      logits and loss
  *
- * rows = b × t of the batch at hand (≤ max_batch × n_ctx); row r is position r mod t of sequence
+ * rows = b × t of the batch at hand (≤ max_rows); row r is position r mod t of sequence
  * r / t. Matrices are row-major.
  */
 #ifndef WETMILL_TRAINER_ACTIVATIONS_H

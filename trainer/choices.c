@@ -103,7 +103,7 @@ static int add_ending(struct choosing *c, struct row *row, size_t i, struct wm_e
         return wm_fail(err, WM_E_FORMAT, "ending %zu has no token of its own behind the context",
                        i);
     if (n - n_context > most)
-        return wm_fail(err, WM_E_LIMIT, "ending %zu has %zu tokens; the model's context is %u", i,
+        return wm_fail(err, WM_E_LIMIT, "ending %zu has %zu tokens; the context is %u", i,
                        n - n_context, (unsigned)most);
     const size_t cut = n - 1 > most ? n - 1 - most : 0; /* of the context's beginning */
     row->nats[i] = 0;

@@ -57,6 +57,7 @@ struct wm_model_config {
     bool tied;        /**< The output head is the token embedding. */
 };
 
+enum { WM_USUAL_CONTEXT = 4096 /**< Most of a model's context that is used unasked. */ };
 enum { WM_ROPE_THETA = 10000 /**< Usual base of rotary positions. */ };
 
 /** Most a configuration may ask for; the sizes that follow stay far from overflow. */
@@ -66,7 +67,8 @@ enum {
     WM_MODEL_MAX_HEAD = 1 << 16,  /**< head_dim */
     WM_MODEL_MAX_CONTEXT = 1 << 20,
     WM_MODEL_MAX_VOCABULARY = 1 << 24,
-    WM_MODEL_MAX_ROWS = 1 << 24, /**< max_batch × n_ctx */
+    WM_MODEL_MAX_ROWS =
+        1 << 24, /**< Of a batch: max_batch × n_ctx, or fewer (struct wm_model_options) */
 };
 
 static inline const struct wm_architecture_info *wm_model_parts(const struct wm_model_config *c)

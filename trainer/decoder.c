@@ -16,13 +16,13 @@ enum {
 
 struct wm_decoder {
     struct wm_model *model;
-    uint32_t n_sequences;
+    uint32_t n_sequences, context;
     uint32_t lengths[WM_DECODER_SEQUENCES];
     struct wm_pages pages; /* all below */
     float **activations;   /* [n_activations] of [WM_DECODER_ROWS, width] */
     float *logits;         /* [n_sequences, V] */
-    float *scores;         /* [team size, n_ctx] */
-    float *keys, *values;  /* [n_layer, n_sequences, n_ctx, G × D] */
+    float *scores;         /* [team size, context] */
+    float *keys, *values;  /* [n_layer, n_sequences, context, G × D] */
 };
 
 /* The rows at hand. */
@@ -43,9 +43,9 @@ static uint64_t kv_width(const struct wm_model_config *c)
 
 /* Activations that share memory in the model's plan could share here too; a few rows take little. */
 static uint64_t plan(const struct wm_model_config *c, const struct wm_ops *ops, unsigned n_threads,
-                     uint32_t n_sequences, struct wm_decoder *d)
+                     uint32_t n_sequences, uint32_t context, struct wm_decoder *d)
 {
-    const uint64_t cache = (uint64_t)c->n_layer * n_sequences * c->n_ctx * kv_width(c);
+    const uint64_t cache = (uint64_t)c->n_layer * n_sequences * context * kv_width(c);
     float *base = d ? d->pages.ptr : NULL;
     uint64_t used = 0;
     for (size_t i = 0; i < ops->n_activations; i++) {
@@ -58,7 +58,7 @@ static uint64_t plan(const struct wm_model_config *c, const struct wm_ops *ops, 
     used += (uint64_t)n_sequences * c->vocabulary;
     if (d)
         d->scores = base + used;
-    used += (uint64_t)n_threads * c->n_ctx;
+    used += (uint64_t)n_threads * context;
     used = (used + 15) / 16 * 16;
     if (d) {
         d->keys = base + used;
@@ -67,9 +67,11 @@ static uint64_t plan(const struct wm_model_config *c, const struct wm_ops *ops, 
     return (used + 2 * cache) * sizeof(float);
 }
 
-static uint64_t plan_of(const struct wm_model *model, uint32_t n_sequences, struct wm_decoder *d)
+static uint64_t plan_of(const struct wm_decoder *d, struct wm_decoder *to_place)
 {
-    return plan(&model->config, &model->acts->ops, wm_team_size(model->team), n_sequences, d);
+    const struct wm_model *model = d->model;
+    return plan(&model->config, &model->acts->ops, wm_team_size(model->team), d->n_sequences,
+                d->context, to_place);
 }
 
 uint64_t wm_decoder_memory(const struct wm_model_config *config, bool training,
@@ -82,7 +84,7 @@ uint64_t wm_decoder_memory(const struct wm_model_config *config, bool training,
     if (wm_params_new(config, &params, &ignored))
         return 0;
     if (!wm_ops_new(config, &params, training, &ops, &ignored)) {
-        bytes = wm_pages_size(plan(config, &ops, n_threads, n_sequences, NULL)) +
+        bytes = wm_pages_size(plan(config, &ops, n_threads, n_sequences, config->n_ctx, NULL)) +
                 sizeof(struct wm_decoder) + ops.n_activations * sizeof(float *);
         wm_ops_free(&ops);
     }
@@ -90,8 +92,8 @@ uint64_t wm_decoder_memory(const struct wm_model_config *config, bool training,
     return bytes;
 }
 
-int wm_decoder_new(struct wm_model *model, uint32_t n_sequences, struct wm_decoder **ret,
-                   struct wm_error *err)
+int wm_decoder_new(struct wm_model *model, uint32_t n_sequences, uint64_t context,
+                   struct wm_decoder **ret, struct wm_error *err)
 {
     if (n_sequences < 1 || n_sequences > WM_DECODER_SEQUENCES)
         return wm_fail(err, WM_E_CONFIG, "%u sequences at once; from 1 to %d are possible",
@@ -101,15 +103,16 @@ int wm_decoder_new(struct wm_model *model, uint32_t n_sequences, struct wm_decod
         return wm_fail_nomem(err, sizeof *d, "key/value cache");
     d->model = model;
     d->n_sequences = n_sequences;
+    d->context = context && context < model->config.n_ctx ? (uint32_t)context : model->config.n_ctx;
     d->activations = calloc(model->acts->ops.n_activations, sizeof *d->activations);
     int status = d->activations ? 0 : wm_fail_nomem(err, sizeof *d, "key/value cache");
     if (!status)
-        status = wm_pages_map(plan_of(model, n_sequences, NULL), "key/value cache", &d->pages, err);
+        status = wm_pages_map(plan_of(d, NULL), "key/value cache", &d->pages, err);
     if (status) {
         wm_decoder_free(d);
         return status;
     }
-    (void)plan_of(model, n_sequences, d);
+    (void)plan_of(d, d);
     *ret = d;
     return 0;
 }
@@ -275,11 +278,12 @@ static void activate_row(const struct rows *r, const struct wm_op *op, uint32_t 
 
 /* ---- attention ---- */
 
-/* The cache of a row's sequence in a layer: [n_ctx, G × D]. */
+/* The cache of a row's sequence in a layer: [context, G × D]. */
 static uint64_t cache_at(const struct rows *r, uint32_t layer, uint32_t row)
 {
-    const struct wm_model_config *c = &r->d->model->config;
-    return ((uint64_t)layer * r->d->n_sequences + r->sequence[row]) * c->n_ctx * kv_width(c);
+    const struct wm_decoder *d = r->d;
+    return ((uint64_t)layer * d->n_sequences + r->sequence[row]) * d->context *
+           kv_width(&d->model->config);
 }
 
 static void remember(const struct rows *r, const struct wm_op *op)
@@ -306,7 +310,7 @@ static void attend_head(void *arg, size_t item)
     const uint64_t cache = cache_at(r, op->layer, row) + head / (c->n_head / c->n_kv_head) * depth;
     const float *q = d->activations[op->in] +
                      row * (size_t)d->model->acts->ops.activations[op->in].width + head * depth;
-    float *scores = d->scores + (size_t)wm_team_slot() * c->n_ctx;
+    float *scores = d->scores + (size_t)wm_team_slot() * d->context;
     float *out = d->activations[op->out] + ((size_t)row * c->n_head + head) * depth;
     for (size_t i = 0; i < n; i++)
         scores[i] = kernels->dot(q, d->keys + cache + i * ld, depth);
@@ -390,9 +394,9 @@ static int check(const struct wm_decoder *d, uint32_t sequence, const uint32_t *
                  struct wm_error *err)
 {
     const struct wm_model_config *c = &d->model->config;
-    if (n > c->n_ctx - d->lengths[sequence])
+    if (n > d->context - d->lengths[sequence])
         return wm_fail(err, WM_E_LIMIT, "%u tokens and %u more are over the context of %u",
-                       d->lengths[sequence], n, c->n_ctx);
+                       d->lengths[sequence], n, d->context);
     for (uint32_t i = 0; i < n; i++)
         if (tokens[i] >= c->vocabulary)
             return wm_fail(err, WM_E_FORMAT, "token %u is outside the vocabulary of %u", tokens[i],

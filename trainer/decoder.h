@@ -21,13 +21,15 @@ enum {
 
 struct wm_decoder;
 
-/** Bytes of a decoder of such a model (made for `training` or not); 0: no memory to find out. */
+/** Bytes of a decoder of such a model (made for `training` or not) with room for whole contexts; 0: no
+ *  memory to find out. */
 uint64_t wm_decoder_memory(const struct wm_model_config *config, bool training,
                            uint32_t n_sequences, unsigned n_threads);
-/** Room for `n_sequences` of n_ctx tokens each. Borrows the model, which must outlive it; one thread
- *  drives both. WM_E_CONFIG, WM_E_NOMEM. */
-int wm_decoder_new(struct wm_model *model, uint32_t n_sequences, struct wm_decoder **ret,
-                   struct wm_error *err);
+/** Room for `n_sequences` of `context` tokens each; 0, or more than n_ctx: n_ctx. Memory is touched as
+ *  sequences grow. Borrows the model, which must outlive it; one thread drives both. WM_E_CONFIG,
+ *  WM_E_NOMEM. */
+int wm_decoder_new(struct wm_model *model, uint32_t n_sequences, uint64_t context,
+                   struct wm_decoder **ret, struct wm_error *err);
 void wm_decoder_free(struct wm_decoder *decoder); /**< Safe on NULL. */
 
 /** Tokens that a sequence holds. */
@@ -36,7 +38,7 @@ uint32_t wm_decoder_length(const struct wm_decoder *decoder, uint32_t sequence);
 void wm_decoder_restart(struct wm_decoder *decoder, uint32_t sequence);
 
 /** Append `n` ≥ 1 tokens to a sequence; `*ret_logits` [V] behind the last stays valid until the next
- *  call. WM_E_LIMIT if n_ctx would be passed, WM_E_FORMAT for an id outside the vocabulary; nothing
+ *  call. WM_E_LIMIT if its room would be passed, WM_E_FORMAT for an id outside the vocabulary; nothing
  *  is appended then. */
 int wm_decoder_extend(struct wm_decoder *decoder, uint32_t sequence, const uint32_t *tokens,
                       uint32_t n, const float **ret_logits, struct wm_error *err);

@@ -9,12 +9,16 @@
 #include "wetmill/cancel.h"
 #include "wetmill/progress.h"
 
+enum { BATCH = 8, BATCH_TOKENS = 8192 /* at once, if nothing is said */ };
+
 #define O struct wm_evaluate_options
 const struct wm_option wm_evaluate_option_table[] = {
+    WM_COUNT(O, context, WM_USUAL_CONTEXT, 0, WM_MODEL_MAX_CONTEXT, "tokens",
+             "of a window at most; 0 = all that the model can see"),
     WM_COUNT(O, stride, 0, 0, 1 << 30, "tokens",
              "between windows of what is longer than the context; 0 = half the context"),
-    {"batch", WM_OPTION_COUNT, WM_OFFSET_(O, batch, uint64_t), 8, 1, 1024, 0, 0, "windows",
-     "computed at once", WM_OPTION_SPEED},
+    {"batch", WM_OPTION_COUNT, WM_OFFSET_(O, batch, uint64_t), 0, 0, 1024, 0, 0, "windows",
+     "computed at once; 0 = 8, fewer of long ones", WM_OPTION_SPEED},
     WM_COUNT(O, tokens, 0, 0, 1e15, "tokens", "score only the first of --shards; 0 = all"),
     WM_TEXT(O, begin, NULL,
             "special token before each document; default: the tokenizer's own, else the end"),
@@ -45,7 +49,7 @@ int wm_check_nats(double nats, struct wm_error *err)
 
 static int resolve(struct wm_evaluator *e, struct wm_error *err)
 {
-    const uint32_t context = e->generator->model->config.n_ctx;
+    const uint32_t context = e->sum.context;
     const struct wm_tokenizer *tok = e->generator->tokenizer;
     uint64_t stride = e->options.stride;
     if (stride > context)
@@ -53,12 +57,11 @@ static int resolve(struct wm_evaluator *e, struct wm_error *err)
                        stride, context);
     if (!stride)
         stride = context > 1 ? context / 2 : 1;
-    e->sum.context = context;
     e->sum.stride = (uint32_t)stride;
     e->has_begin = e->has_eod = wm_tokenizer_eod(tok, &e->eod);
     e->begin = e->eod;
     uint32_t before[WM_SHARD_FRAME];
-    const size_t n = wm_shard_frame(tok, false, before);
+    const size_t n = e->generator->framed ? wm_shard_frame(tok, false, before) : 0;
     if (n) {
         e->begin = before[n - 1];
         e->has_begin = true;
@@ -74,14 +77,33 @@ static int resolve(struct wm_evaluator *e, struct wm_error *err)
     return 0;
 }
 
+/* How long windows are, and how many are computed at once. */
+static int size_windows(struct wm_evaluator *e, const char *dir, struct wm_error *err)
+{
+    struct wm_hf_config hf;
+    int status = wm_hf_config_read(dir, &hf, err);
+    if (status)
+        return status;
+    const uint64_t n_ctx = hf.model.n_ctx, most = e->options.context;
+    e->sum.context = (uint32_t)(most && most < n_ctx ? most : n_ctx);
+    if (!e->options.batch) {
+        const uint64_t fit = BATCH_TOKENS / e->sum.context;
+        e->options.batch = fit < 1 ? 1 : fit < BATCH ? fit : BATCH;
+    }
+    return 0;
+}
+
 static int open_evaluator(struct wm_evaluator *e, const char *dir, unsigned threads,
                           struct wm_error *err)
 {
-    int status = wm_generator_load(dir, threads, (uint32_t)e->options.batch, &e->generator, err);
+    int status = size_windows(e, dir, err);
+    if (!status)
+        status = wm_generator_load(dir, threads, (uint32_t)e->options.batch,
+                                   e->options.batch * e->sum.context, &e->generator, err);
     if (!status)
         status = resolve(e, err);
     if (!status)
-        status = wm_scorer_init(&e->scorer, e->generator->model, e->cancel, err);
+        status = wm_scorer_init(&e->scorer, e->generator->model, e->sum.context, e->cancel, err);
     if (status)
         return status;
     e->window = calloc(e->sum.context + (size_t)1, sizeof *e->window);

@@ -11,6 +11,7 @@
 #define WETMILL_TRAINER_EVALUATE_H
 
 #include "trainer/generator.h"
+#include "trainer/hf_config.h"
 #include "wetmill/evaluate.h"
 
 struct wm_window {
@@ -23,6 +24,7 @@ struct wm_window {
 struct wm_scorer {
     struct wm_model *model;
     struct wm_cancel *cancel;
+    uint32_t context;          /* T */
     uint32_t most, n;          /* windows that wait */
     struct wm_window *windows; /* [most] */
     uint32_t *order;           /* [most] longest first */
@@ -32,9 +34,9 @@ struct wm_scorer {
     float *weights;
 };
 
-/** WM_E_NOMEM. End with wm_scorer_done in any case. */
-int wm_scorer_init(struct wm_scorer *scorer, struct wm_model *model, struct wm_cancel *cancel,
-                   struct wm_error *err);
+/** For windows of up to `context` tokens. WM_E_NOMEM. End with wm_scorer_done in any case. */
+int wm_scorer_init(struct wm_scorer *scorer, struct wm_model *model, uint32_t context,
+                   struct wm_cancel *cancel, struct wm_error *err);
 void wm_scorer_done(struct wm_scorer *scorer);
 
 /** Score −log p of ids[first … n], each behind all of `ids` [n + 1] before it, 1 ≤ first ≤ n ≤ T.

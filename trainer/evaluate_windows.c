@@ -9,15 +9,16 @@ enum { BATCHES = 8 /* that wait: enough to find windows of like length */ };
 
 static size_t stride_of(const struct wm_scorer *s)
 {
-    return s->model->config.n_ctx + (size_t)1;
+    return s->context + (size_t)1;
 }
 
-int wm_scorer_init(struct wm_scorer *s, struct wm_model *model, struct wm_cancel *cancel,
-                   struct wm_error *err)
+int wm_scorer_init(struct wm_scorer *s, struct wm_model *model, uint32_t context,
+                   struct wm_cancel *cancel, struct wm_error *err)
 {
     const size_t most = (size_t)BATCHES * model->max_batch;
-    const size_t batch = (size_t)model->max_batch * model->config.n_ctx;
-    *s = (struct wm_scorer){.model = model, .cancel = cancel, .most = (uint32_t)most};
+    const size_t batch = (size_t)model->max_batch * context;
+    *s = (struct wm_scorer){
+        .model = model, .context = context, .cancel = cancel, .most = (uint32_t)most};
     s->windows = calloc(most, sizeof *s->windows);
     s->order = calloc(most, sizeof *s->order);
     s->ids = calloc(most * stride_of(s), sizeof *s->ids);

@@ -146,10 +146,8 @@ int wm_model_explain(const struct wm_model_config *config, const struct wm_model
     int status = wm_model_frame(config, options, n_threads, &model, &bytes, err);
     if (status)
         return status;
-    const struct teller t = {.model = model,
-                             .rows = (uint64_t)options->max_batch * config->n_ctx,
-                             .training = options->training,
-                             .out = out};
+    const struct teller t = {
+        .model = model, .rows = model->max_rows, .training = options->training, .out = out};
     status = wm_buf_printf(
         out, err, "%s: %s parameters, %s FLOP a token forward and backward\n",
         wm_model_parts(config)->name,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "wetmill/file.h"
+#include "wetmill/shards.h"
 
 struct source {
     const struct wm_params *params;
@@ -37,11 +38,14 @@ static void fill(void *arg, size_t i, uint64_t first, size_t n, float *dst)
         memcpy(dst, weight + first, n * sizeof *dst);
 }
 
-static int write_tensors(struct source *source, const struct wm_tokenizer *tokenizer,
-                         const char *dir, struct wm_error *err)
+static int write_tensors(struct source *source, const struct wm_export_text *text, const char *dir,
+                         struct wm_error *err)
 {
     const struct wm_params *params = source->params;
-    char path[WM_PATH_MAX], hex[WM_HEX128] = "";
+    struct wm_weights_notes notes = {.framed = text->framed,
+                                     .has_tokenizer = text->tokenizer != NULL};
+    struct wm_safetensors_pair metadata[WM_WEIGHTS_NOTES];
+    char path[WM_PATH_MAX], hex[WM_HEX128];
     int status = wm_path_join(path, dir, "model.safetensors", err);
     if (status)
         return status;
@@ -58,39 +62,47 @@ static int write_tensors(struct source *source, const struct wm_tokenizer *token
             .type = p->dtype,
         };
     }
-    if (tokenizer)
-        wm_hex128(wm_tokenizer_identity(tokenizer), hex);
-    const struct wm_safetensors_pair metadata[] = {
-        {WM_STR("format"), WM_STR("pt")}, {WM_STR(WM_WEIGHTS_TOKENIZER_KEY), wm_str_of(hex)}};
-    status = wm_safetensors_write(path, entries, params->n, metadata, tokenizer ? 2 : 1, fill,
-                                  source, NULL, err);
+    if (text->tokenizer)
+        notes.tokenizer = wm_tokenizer_identity(text->tokenizer);
+    const size_t n = wm_weights_put_notes(&notes, hex, metadata);
+    status = wm_safetensors_write(path, entries, params->n, metadata, n, fill, source, NULL, err);
     free(entries);
     return status;
 }
 
+/* The first id of a document, or behind one: of its frame, else the token that ends documents. */
+static bool find_end(const struct wm_export_text *text, bool behind, uint32_t *ret)
+{
+    uint32_t frame[WM_SHARD_FRAME];
+    if (!text->framed || !wm_shard_frame(text->tokenizer, behind, frame))
+        return wm_tokenizer_eod(text->tokenizer, ret);
+    *ret = frame[0];
+    return true;
+}
+
 int wm_export_params(const struct wm_hf_config *hf, const struct wm_params *params,
-                     const float *weights, const struct wm_tokenizer *tokenizer, const char *dir,
+                     const float *weights, const struct wm_export_text *text, const char *dir,
                      struct wm_error *err)
 {
     struct source source = {params, weights};
     struct wm_hf_config config = *hf;
-    if (tokenizer) {
-        config.has_bos = config.has_eos = wm_tokenizer_eod(tokenizer, &config.eos);
-        config.bos = config.eos;
+    if (text->tokenizer) {
+        config.has_bos = find_end(text, false, &config.bos);
+        config.has_eos = find_end(text, true, &config.eos);
     }
     int status = wm_mkdirs(dir, err);
     if (!status)
-        status = write_tensors(&source, tokenizer, dir, err);
-    if (!status && tokenizer)
-        status = wm_tokenizer_save(tokenizer, dir, err);
+        status = write_tensors(&source, text, dir, err);
+    if (!status && text->tokenizer)
+        status = wm_tokenizer_save(text->tokenizer, dir, err);
     if (!status)
         status = wm_hf_config_write(dir, &config, params->table[0].dtype, err);
     return status;
 }
 
-int wm_export_write(const struct wm_model *model, const struct wm_tokenizer *tokenizer,
+int wm_export_write(const struct wm_model *model, const struct wm_export_text *text,
                     const char *dir, struct wm_error *err)
 {
     const struct wm_hf_config config = {.model = model->config};
-    return wm_export_params(&config, &model->layout, model->params, tokenizer, dir, err);
+    return wm_export_params(&config, &model->layout, model->params, text, dir, err);
 }

@@ -7,7 +7,7 @@
  *
  * GPT-2's linear weights are [out, in] here and [in, out] there (its Conv1D), so they are
  * transposed on the way; all others are [out, in] in both. model.safetensors carries the
- * tokenizer's identity in its metadata.
+ * tokenizer's identity in its metadata, and whether documents stood without the tokenizer's template.
  */
 #ifndef WETMILL_TRAINER_EXPORT_H
 #define WETMILL_TRAINER_EXPORT_H
@@ -16,26 +16,25 @@
 #include "trainer/weights.h"
 #include "wetmill/tokenizer.h"
 
-/** Write the files into `dir`, made if absent; each all or nothing, config.json last. `tokenizer`
- *  NULL: without one. */
-int wm_export_write(const struct wm_model *model, const struct wm_tokenizer *tokenizer,
+/** The text that a model was trained on. */
+struct wm_export_text {
+    const struct wm_tokenizer *tokenizer; /**< NULL: not known. */
+    bool framed; /**< wm_shard_frame stood around documents; true where that is nothing. */
+};
+
+/** Write the files into `dir`, made if absent; each all or nothing, config.json last. */
+int wm_export_write(const struct wm_model *model, const struct wm_export_text *text,
                     const char *dir, struct wm_error *err);
 
 /** The same from a flat buffer of parameters: `weights` [params->n_floats]. `hf` has the ids of
- *  beginning and end; they are the tokenizer's if there is one. */
+ *  beginning and end; with a tokenizer they are what documents began and ended with. */
 int wm_export_params(const struct wm_hf_config *hf, const struct wm_params *params,
-                     const float *weights, const struct wm_tokenizer *tokenizer, const char *dir,
+                     const float *weights, const struct wm_export_text *text, const char *dir,
                      struct wm_error *err);
 
-/** What a directory's model was trained with. */
-struct wm_export_facts {
-    bool has_tokenizer;
-    XXH128_hash_t tokenizer; /**< Set if has_tokenizer. */
-};
-
-/** Load a directory's model for inference, `max_batch` sequences at once. Errors of wm_weights_open
- *  and wm_model_new. */
-int wm_export_load(const char *dir, uint32_t max_batch, struct wm_team *team,
-                   struct wm_model **ret, struct wm_export_facts *ret_facts, struct wm_error *err);
+/** Load a directory's model for inference, with room for batches of `max_batch` sequences and
+ *  `max_rows` tokens in all (0: of whole contexts). Errors of wm_weights_open and wm_model_open. */
+int wm_export_load(const char *dir, uint32_t max_batch, uint64_t max_rows, struct wm_team *team,
+                   struct wm_model **ret, struct wm_weights_notes *ret_notes, struct wm_error *err);
 
 #endif /* WETMILL_TRAINER_EXPORT_H */

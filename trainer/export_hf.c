@@ -20,6 +20,7 @@ static int write_tensors(struct wm_export *export, struct wm_error *err)
 {
     const struct wm_weights *w = &export->weights;
     const struct wm_params *params = &w->params;
+    struct wm_safetensors_pair metadata[WM_WEIGHTS_NOTES];
     char path[WM_PATH_MAX], hex[WM_HEX128];
     struct wm_digest digest;
     int status = wm_path_join(path, export->job->out, "model.safetensors", err);
@@ -35,12 +36,10 @@ static int write_tensors(struct wm_export *export, struct wm_error *err)
                                                    .shape = {t->shape[0], t->shape[1]},
                                                    .type = export->job->type};
     }
-    wm_hex128(w->tokenizer, hex);
-    const struct wm_safetensors_pair metadata[] = {
-        {WM_STR("format"), WM_STR("pt")}, {WM_STR(WM_WEIGHTS_TOKENIZER_KEY), wm_str_of(hex)}};
+    const size_t n = wm_weights_put_notes(&w->notes, hex, metadata);
     wm_progress_start(export->job->progress, "export", "bytes", params->n_numbers * sizeof(float));
-    status = wm_safetensors_write(path, entries, params->n, metadata, w->has_tokenizer ? 2 : 1,
-                                  fill, export, &digest, err);
+    status =
+        wm_safetensors_write(path, entries, params->n, metadata, n, fill, export, &digest, err);
     free(entries);
     export->result.n_tensors = params->n;
     export->result.bytes += status ? 0 : digest.size;

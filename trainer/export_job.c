@@ -35,8 +35,8 @@ static int open_tokenizer(struct wm_export *export, struct wm_error *err)
         return status;
     const XXH128_hash_t is = wm_tokenizer_identity(export->tokenizer);
     const uint32_t n_ids = wm_tokenizer_size(export->tokenizer);
-    if (w->has_tokenizer && !XXH128_isEqual(is, w->tokenizer)) {
-        wm_hex128(w->tokenizer, want);
+    if (w->notes.has_tokenizer && !XXH128_isEqual(is, w->notes.tokenizer)) {
+        wm_hex128(w->notes.tokenizer, want);
         wm_hex128(is, got);
         (void)wm_fail(err, WM_E_MISMATCH,
                       "the model was trained with tokenizer %s, tokenizer.json is %s", want, got);

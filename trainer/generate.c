@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Text, token by token: one as it comes, or many side by side. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,11 +38,39 @@ static int add_token(struct wm_ids *ids, uint32_t id, struct wm_error *err)
     return 0;
 }
 
-/* Tokens to go on with when the context is full: the last half of it. */
-static uint32_t half(const struct wm_generator *g)
+static uint32_t context_of(const struct wm_generator *g, const struct wm_generate_options *options)
 {
-    uint32_t context = g->model->config.n_ctx;
+    const uint32_t n_ctx = g->model->config.n_ctx;
+    return options->context && options->context < n_ctx ? (uint32_t)options->context : n_ctx;
+}
+
+/* Tokens to go on with when the context is full: the last half of it. */
+static uint32_t half(const struct writing *w)
+{
+    const uint32_t context = context_of(w->g, w->options);
     return context > 1 ? context / 2 : 1;
+}
+
+/* What the model could see is not cut off unasked. */
+static int check_length(const struct wm_generator *g, const struct wm_generate_options *options,
+                        uint64_t n_prompt, struct wm_error *err)
+{
+    const uint32_t context = context_of(g, options), n_ctx = g->model->config.n_ctx;
+    if (n_prompt <= context || context == n_ctx)
+        return 0;
+    (void)wm_fail(err, WM_E_LIMIT,
+                  "the prompt has %" PRIu64 " tokens, the context is limited to %" PRIu32, n_prompt,
+                  context);
+    return wm_error_hint(err, "the model can see %" PRIu32 ": give a longer context", n_ctx);
+}
+
+/* A cache for prompts of up to `n_prompt` tokens and what is to come. */
+static int new_decoder(struct wm_generator *g, const struct wm_generate_options *options,
+                       uint32_t n_sequences, uint64_t n_prompt, struct wm_decoder **ret,
+                       struct wm_error *err)
+{
+    const uint64_t context = context_of(g, options), need = n_prompt + options->max_tokens;
+    return wm_decoder_new(g->model, n_sequences, need < context ? need : context, ret, err);
 }
 
 /* The sequence anew, from the last `n` tokens of the text. */
@@ -52,11 +81,11 @@ static int restart(struct writing *w, uint32_t n, const float **ret_logits, stru
                              err);
 }
 
-int wm_generator_prompt(const struct wm_tokenizer *tok, struct wm_encoder *encoder,
+int wm_generator_prompt(const struct wm_tokenizer *tok, bool framed, struct wm_encoder *encoder,
                         struct wm_str prompt, struct wm_ids *ids, struct wm_error *err)
 {
     uint32_t before[WM_SHARD_FRAME], eod;
-    const size_t n = wm_shard_frame(tok, false, before);
+    const size_t n = framed ? wm_shard_frame(tok, false, before) : 0;
     int status = 0;
     for (size_t i = 0; i < n && !status; i++)
         status = add_token(ids, before[i], err);
@@ -70,6 +99,12 @@ int wm_generator_prompt(const struct wm_tokenizer *tok, struct wm_encoder *encod
     return add_token(ids, eod, err);
 }
 
+static int prompt_ids(struct wm_generator *g, struct wm_str prompt, struct wm_ids *ids,
+                      struct wm_error *err)
+{
+    return wm_generator_prompt(g->tokenizer, g->framed, g->encoder, prompt, ids, err);
+}
+
 /* The prompt stands in ids. End with end_writing in any case. */
 static int begin_writing(struct writing *w, wm_generate_fn *on_text, void *arg,
                          const float **ret_logits, struct wm_error *err)
@@ -79,8 +114,8 @@ static int begin_writing(struct writing *w, wm_generate_fn *on_text, void *arg,
         return status;
     w->stream = (struct wm_text_stream){.on_text = wm_stop_filter_add, .arg = &w->filter};
     w->result = (struct wm_generate_result){.prompt_tokens = w->ids.n};
-    const bool fits = w->ids.n <= w->g->model->config.n_ctx;
-    return restart(w, fits ? (uint32_t)w->ids.n : half(w->g), ret_logits, err);
+    const bool fits = w->ids.n <= context_of(w->g, w->options);
+    return restart(w, fits ? (uint32_t)w->ids.n : half(w), ret_logits, err);
 }
 
 static void end_writing(struct writing *w)
@@ -129,7 +164,7 @@ static int draw(struct writing *w, const float *logits, bool *ret_done, struct w
 
 static bool is_full(const struct writing *w)
 {
-    return wm_decoder_length(w->decoder, w->sequence) == w->g->model->config.n_ctx;
+    return wm_decoder_length(w->decoder, w->sequence) == context_of(w->g, w->options);
 }
 
 int wm_generator_write(struct wm_generator *generator, struct wm_ids *prompt,
@@ -140,7 +175,9 @@ int wm_generator_write(struct wm_generator *generator, struct wm_ids *prompt,
     const float *logits = NULL;
     bool done = false;
     *prompt = (struct wm_ids){0};
-    int status = wm_decoder_new(generator->model, 1, &w.decoder, err);
+    int status = check_length(generator, options, w.ids.n, err);
+    if (!status)
+        status = new_decoder(generator, options, 1, w.ids.n, &w.decoder, err);
     if (!status)
         status = begin_writing(&w, on_text, arg, &logits, err);
     while (!status && !done) {
@@ -148,7 +185,7 @@ int wm_generator_write(struct wm_generator *generator, struct wm_ids *prompt,
         if (status || done)
             break;
         const uint32_t sequence = 0, *last = &w.ids.ids[w.ids.n - 1];
-        status = is_full(&w) ? restart(&w, half(generator), &logits, err)
+        status = is_full(&w) ? restart(&w, half(&w), &logits, err)
                              : wm_decoder_step(w.decoder, 1, &sequence, last, &logits, err);
     }
     end_writing(&w);
@@ -164,7 +201,7 @@ int wm_generate(struct wm_generator *generator, struct wm_str prompt,
 {
     const double begin = wm_seconds();
     struct wm_ids ids = {0};
-    int status = wm_generator_prompt(generator->tokenizer, generator->encoder, prompt, &ids, err);
+    int status = prompt_ids(generator, prompt, &ids, err);
     if (!status)
         status = wm_generator_write(generator, &ids, options, on_text, arg, ret, err);
     wm_ids_done(&ids);
@@ -218,8 +255,7 @@ static int fill_slot(struct many *m, uint32_t i, struct wm_error *err)
                             .sequence = i,
                             .options = m->options,
                             .seed = m->options->seed + s->index};
-    int status =
-        wm_generator_prompt(m->g->tokenizer, m->g->encoder, m->prompts[s->index], &s->w.ids, err);
+    int status = prompt_ids(m->g, m->prompts[s->index], &s->w.ids, err);
     if (!status)
         status = begin_writing(&s->w, keep_text, &s->text, &logits, err);
     if (!status)
@@ -262,7 +298,7 @@ static int step_all(struct many *m, struct wm_error *err)
         if (!s->busy)
             continue;
         if (is_full(&s->w)) {
-            status = restart(&s->w, half(m->g), &logits, err);
+            status = restart(&s->w, half(&s->w), &logits, err);
             if (!status)
                 keep_logits(m, s, logits);
             continue;
@@ -275,6 +311,24 @@ static int step_all(struct many *m, struct wm_error *err)
     for (uint32_t i = 0; i < n && !status; i++)
         keep_logits(m, &m->slots[sequences[i]], logits + i * m->g->model->config.vocabulary);
     return status;
+}
+
+/* Tokens of the longest prompt; the same one often stands there many times in a row. */
+static int find_longest(const struct many *m, uint64_t *ret, struct wm_error *err)
+{
+    struct wm_ids ids = {0};
+    int status = 0;
+    *ret = 0;
+    for (size_t i = 0; i < m->n && !status; i++) {
+        if (i && m->prompts[i].ptr == m->prompts[i - 1].ptr &&
+            m->prompts[i].len == m->prompts[i - 1].len)
+            continue;
+        ids.n = 0;
+        status = prompt_ids(m->g, m->prompts[i], &ids, err);
+        *ret = ids.n > *ret ? ids.n : *ret;
+    }
+    wm_ids_done(&ids);
+    return status ? status : check_length(m->g, m->options, *ret, err);
 }
 
 static int run_many(struct many *m, struct wm_cancel *cancel, struct wm_error *err)
@@ -319,7 +373,10 @@ int wm_generate_all(struct wm_generator *generator, const struct wm_str *prompts
             wm_buf_init(&m->slots[i].text, WM_GENERATE_TEXT_MAX);
             m->slots[i].logits = logits + i * vocabulary;
         }
-        status = wm_decoder_new(generator->model, n_slots, &m->decoder, err);
+        uint64_t longest = 0;
+        status = find_longest(m, &longest, err);
+        if (!status)
+            status = new_decoder(generator, options, n_slots, longest, &m->decoder, err);
         if (!status)
             status = run_many(m, cancel, err);
         wm_decoder_free(m->decoder);

@@ -6,13 +6,13 @@
 
 #include "trainer/export.h"
 
-static int check_tokenizer(const struct wm_generator *g, const struct wm_export_facts *facts,
+static int check_tokenizer(const struct wm_generator *g, const struct wm_weights_notes *notes,
                            const char *dir, struct wm_error *err)
 {
     char want[WM_HEX128], got[WM_HEX128];
     XXH128_hash_t is = wm_tokenizer_identity(g->tokenizer);
-    if (facts->has_tokenizer && !XXH128_isEqual(is, facts->tokenizer)) {
-        wm_hex128(facts->tokenizer, want);
+    if (notes->has_tokenizer && !XXH128_isEqual(is, notes->tokenizer)) {
+        wm_hex128(notes->tokenizer, want);
         wm_hex128(is, got);
         (void)wm_fail(err, WM_E_MISMATCH,
                       "the model was trained with tokenizer %s, tokenizer.json is %s", want, got);
@@ -27,16 +27,18 @@ static int check_tokenizer(const struct wm_generator *g, const struct wm_export_
 }
 
 static int open_generator(struct wm_generator *g, const char *dir, unsigned threads,
-                          uint32_t max_batch, struct wm_error *err)
+                          uint32_t max_batch, uint64_t max_rows, struct wm_error *err)
 {
-    struct wm_export_facts facts;
+    struct wm_weights_notes notes;
     int status = wm_team_new(threads, &g->team, err);
     if (!status)
-        status = wm_export_load(dir, max_batch, g->team, &g->model, &facts, err);
+        status = wm_export_load(dir, max_batch, max_rows, g->team, &g->model, &notes, err);
     if (!status)
         status = wm_tokenizer_load(dir, &g->tokenizer, err);
     if (!status)
-        status = check_tokenizer(g, &facts, dir, err);
+        status = check_tokenizer(g, &notes, dir, err);
+    if (!status)
+        g->framed = notes.framed;
     if (!status)
         status = wm_encoder_new(g->tokenizer, &g->encoder, err);
     if (!status)
@@ -44,13 +46,13 @@ static int open_generator(struct wm_generator *g, const char *dir, unsigned thre
     return status;
 }
 
-int wm_generator_load(const char *dir, unsigned threads, uint32_t max_batch,
+int wm_generator_load(const char *dir, unsigned threads, uint32_t max_batch, uint64_t max_rows,
                       struct wm_generator **ret, struct wm_error *err)
 {
     struct wm_generator *g = calloc(1, sizeof *g);
     if (!g)
         return wm_fail_nomem(err, sizeof *g, "text generator");
-    int status = open_generator(g, dir, threads, max_batch, err);
+    int status = open_generator(g, dir, threads, max_batch, max_rows, err);
     if (status)
         wm_generator_close(g);
     else
@@ -61,7 +63,7 @@ int wm_generator_load(const char *dir, unsigned threads, uint32_t max_batch,
 int wm_generator_open(const char *dir, unsigned threads, struct wm_generator **ret,
                       struct wm_error *err)
 {
-    return wm_generator_load(dir, threads, 1, ret, err);
+    return wm_generator_load(dir, threads, 1, WM_DECODER_ROWS, ret, err); /* no whole passes */
 }
 
 void wm_generator_close(struct wm_generator *generator)

@@ -43,10 +43,12 @@ static int check_batch(const struct wm_model *model, const struct wm_lm_batch *b
                        struct wm_error *err)
 {
     const struct wm_model_config *config = &model->config;
-    if (batch->b < 1 || batch->b > model->max_batch || batch->t < 1 || batch->t > config->n_ctx)
+    if (batch->b < 1 || batch->b > model->max_batch || batch->t < 1 || batch->t > config->n_ctx ||
+        (uint64_t)batch->b * batch->t > model->max_rows)
         return wm_fail(err, WM_E_LIMIT,
-                       "a batch of %u × %u tokens; the model was planned for %u × %u", batch->b,
-                       batch->t, model->max_batch, config->n_ctx);
+                       "a batch of %u × %u tokens; the model was planned for %u × %u, %llu in all",
+                       batch->b, batch->t, model->max_batch, config->n_ctx,
+                       (unsigned long long)model->max_rows);
     int status = check_ids(model, batch, targets, err);
     return status ? status : check_places(model, batch, err);
 }

@@ -63,8 +63,8 @@ static bool known_tokenizer(const struct wm_weights *w, const char *dir, XXH128_
 {
     struct wm_error ignored;
     struct wm_tokenizer *tok = NULL;
-    if (w->has_tokenizer) {
-        *ret = w->tokenizer;
+    if (w->notes.has_tokenizer) {
+        *ret = w->notes.tokenizer;
         return true;
     }
     if (wm_tokenizer_load(dir, &tok, &ignored))

@@ -74,7 +74,7 @@ static void place_model(struct arena *arena, struct wm_model *model, unsigned n_
 {
     const struct wm_model_config *config = &model->config;
     struct wm_activations *acts = model->acts;
-    const uint64_t rows = (uint64_t)model->max_batch * config->n_ctx;
+    const uint64_t rows = model->max_rows;
     model->params = take_floats(arena, model->n_params);
     if (training) {
         model->grads = take_floats(arena, model->n_params);
@@ -93,13 +93,19 @@ static void place_model(struct arena *arena, struct wm_model *model, unsigned n_
     place_workshop(arena, model, rows, n_threads);
 }
 
+static uint64_t max_rows(const struct wm_model_config *c, const struct wm_model_options *options)
+{
+    const uint64_t all = (uint64_t)options->max_batch * c->n_ctx;
+    return options->max_rows && options->max_rows < all ? options->max_rows : all;
+}
+
 static int check(const struct wm_model_config *c, const struct wm_model_options *options,
                  struct wm_error *err)
 {
     int status = wm_model_config_check(c, err);
     if (status)
         return status;
-    if (options->max_batch < 1 || (uint64_t)options->max_batch * c->n_ctx > WM_MODEL_MAX_ROWS)
+    if (options->max_batch < 1 || max_rows(c, options) > WM_MODEL_MAX_ROWS)
         return wm_fail(err, WM_E_CONFIG,
                        "a micro-batch of %u × %u tokens; from 1 to %d are possible",
                        options->max_batch, c->n_ctx, WM_MODEL_MAX_ROWS);
@@ -124,7 +130,7 @@ static int plan_activations(struct wm_model *model, const struct wm_model_option
                             uint64_t others, struct wm_error *err)
 {
     struct wm_activations *acts = model->acts;
-    const uint64_t rows = (uint64_t)model->max_batch * model->config.n_ctx;
+    const uint64_t rows = model->max_rows;
     /* an odd number of lines, so that rows do not drive each other out of the cache */
     acts->ld_logits = ((size_t)(model->config.vocabulary + 15) / 16 | 1) * 16;
     const struct wm_plan_wish wish = {
@@ -164,6 +170,7 @@ int wm_model_frame(const struct wm_model_config *config, const struct wm_model_o
     }
     model->config = *config;
     model->max_batch = options->max_batch;
+    model->max_rows = max_rows(config, options);
     model->compute = options->compute;
     model->dropout = options->dropout;
     model->acts = acts;

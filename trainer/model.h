@@ -41,8 +41,9 @@ struct wm_model {
                                       to show is the sum of the table's n. */
     float *params, *grads;       /**< [n_params]; grads NULL for inference */
     struct wm_team *team;        /**< Borrowed. */
-    struct wm_activations *acts; /**< Planned once for max_batch × n_ctx. */
+    struct wm_activations *acts; /**< Planned once for max_rows. */
     uint32_t max_batch;
+    uint64_t max_rows;       /**< Most b × t of a batch, ≤ max_batch × n_ctx. */
     enum wm_compute compute; /**< May be changed between calls. */
     float dropout;
 };
@@ -50,6 +51,7 @@ struct wm_model {
 /** How a model is made. */
 struct wm_model_options {
     uint32_t max_batch; /**< Sequences of a micro-batch at most. */
+    uint64_t max_rows;  /**< Tokens of one at most; 0, or more than that: max_batch × n_ctx. */
     bool training;      /**< false: no gradients, moments or stored activations. */
     enum wm_compute compute;
     float dropout;   /**< Share of the embedding and of each branch that forward_backward leaves
@@ -96,7 +98,7 @@ void wm_model_init(struct wm_model *model, enum wm_init init, bool zero_output, 
 
 /** One micro-batch. */
 struct wm_lm_batch {
-    uint32_t b, t;             /**< 1 ≤ b ≤ max_batch, 1 ≤ t ≤ n_ctx */
+    uint32_t b, t;             /**< 1 ≤ b ≤ max_batch, 1 ≤ t ≤ n_ctx, b × t ≤ max_rows */
     const uint32_t *inputs;    /**< [b, t] */
     const uint32_t *targets;   /**< [b, t]; any value where the weight is 0 */
     const float *weights;      /**< [b, t] weight of each target's loss; NULL = all 1 */

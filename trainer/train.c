@@ -145,7 +145,8 @@ int wm_train(const struct wm_train_job *job, struct wm_train_result *ret, struct
         wm_training_say(&t, "the result is that of step %" PRIu64 ", which validated best",
                         ret->best_step);
     wm_optimizer_swap_average(t.optimizer);
-    status = wm_export_write(t.model, t.tokenizer, job->out, err);
+    const struct wm_export_text text = {.tokenizer = t.tokenizer, .framed = t.framed};
+    status = wm_export_write(t.model, &text, job->out, err);
     if (!status)
         status = wm_training_write_metrics(&t, job->out, err);
     if (!status)

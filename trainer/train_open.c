@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "trainer/init_from.h"
 #include "trainer/schedule.h"
@@ -24,6 +25,19 @@ static int check_tokenizer(struct wm_training *t, struct wm_error *err)
                   " ids), tokenizer.json is %s (%" PRIu32 " ids)",
                   want, shards->vocabulary, got, wm_tokenizer_size(t->tokenizer));
     return wm_error_where(err, "%s", t->job->shards);
+}
+
+/* Does what the template puts around a text stand around documents? No text has ids of special
+ * tokens, so the stream's beginning tells, or its end. True where there is nothing to stand there. */
+static bool is_framed(const struct wm_shard_set *shards, const struct wm_tokenizer *tok)
+{
+    uint32_t frame[WM_SHARD_FRAME], is[WM_SHARD_FRAME];
+    const size_t before = wm_shard_frame(tok, false, frame);
+    const size_t n = before ? before : wm_shard_frame(tok, true, frame);
+    if (!n || shards->n_tokens <= n)
+        return true;
+    wm_shard_set_read(shards, before ? 0 : shards->n_tokens - 1 - n, n, is);
+    return !memcmp(is, frame, n * sizeof *is);
 }
 
 /* What attention shall not see beyond. */
@@ -50,6 +64,8 @@ static int open_data(struct wm_training *t, struct wm_error *err)
         status = wm_tokenizer_load(dir, &t->tokenizer, err);
     if (!status)
         status = check_tokenizer(t, err);
+    if (!status)
+        t->framed = is_framed(&t->mixture.sources[0].set, t->tokenizer);
     if (!status)
         status = find_eod(t, err);
     if (!status)

@@ -117,6 +117,9 @@ const struct wm_option wm_train_option_table[] = {
 #define O struct wm_generate_options
 const struct wm_option wm_generate_option_table[] = {
     WM_COUNT(O, max_tokens, 128, 1, 1 << 30, "tokens", "new tokens at most"),
+    WM_COUNT(
+        O, context, WM_USUAL_CONTEXT, 0, WM_MODEL_MAX_CONTEXT, "tokens",
+        "most that the model sees at once; 0 = all it can; longer text goes on from half of it"),
     WM_REAL(O, temperature, 0.8, 0, 100, "", "0 = always the likeliest token"),
     WM_COUNT(O, top_k, 50, 0, 1 << 30, "tokens", "only the k likeliest tokens; 0 = all"),
     WM_REAL(O, top_p, 0.95, 0, 1, "share",

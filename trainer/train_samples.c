@@ -25,7 +25,7 @@ static int encode_prompts(struct wm_training *t, struct wm_encoder *encoder, str
     if (!t->prompts)
         return wm_fail_nomem(err, n * sizeof *t->prompts, "prompts");
     for (t->n_prompts = 0; !status && t->n_prompts < n; t->n_prompts++)
-        status = wm_generator_prompt(t->tokenizer, encoder, prompt_of(t, t->n_prompts),
+        status = wm_generator_prompt(t->tokenizer, t->framed, encoder, prompt_of(t, t->n_prompts),
                                      &t->prompts[t->n_prompts], err);
     return status ? wm_error_where(err, "sample_prompt") : 0;
 }
@@ -37,8 +37,8 @@ int wm_training_plan_samples(struct wm_training *t, struct wm_error *err)
     wm_text_samples_init(&t->samples);
     if (!t->options->sample_every)
         return 0;
-    if (!t->options->sample_prompt.n && !wm_shard_frame(t->tokenizer, false, before) &&
-        !wm_tokenizer_eod(t->tokenizer, &eod)) {
+    if (!t->options->sample_prompt.n && !wm_tokenizer_eod(t->tokenizer, &eod) &&
+        !(t->framed && wm_shard_frame(t->tokenizer, false, before))) {
         wm_training_say(t, "no samples: the tokenizer has no token to begin a document with; "
                            "sample_prompt gives a beginning");
         return 0;

@@ -51,6 +51,7 @@ struct wm_training {
     struct wm_shard_set validation_set;
     struct wm_windows validation;
     struct wm_tokenizer *tokenizer;
+    bool framed; /**< wm_shard_frame stands around the shards' documents. */
     struct wm_team *team;
     struct wm_model *model;
     struct wm_optimizer *optimizer;

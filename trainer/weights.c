@@ -124,19 +124,37 @@ static int assign(struct wm_weights *w, struct wm_error *err)
     return check_others(w, err);
 }
 
-static int read_identity(struct wm_weights *w, struct wm_error *err)
+size_t wm_weights_put_notes(const struct wm_weights_notes *notes, char hex[WM_HEX128],
+                            struct wm_safetensors_pair ret[WM_WEIGHTS_NOTES])
+{
+    size_t n = 0;
+    ret[n++] = (struct wm_safetensors_pair){WM_STR("format"), WM_STR("pt")};
+    if (!notes->has_tokenizer)
+        return n;
+    wm_hex128(notes->tokenizer, hex);
+    ret[n++] = (struct wm_safetensors_pair){WM_STR(WM_WEIGHTS_TOKENIZER_KEY), wm_str_of(hex)};
+    if (!notes->framed)
+        ret[n++] = (struct wm_safetensors_pair){WM_STR(WM_WEIGHTS_TEMPLATE_KEY), WM_STR("false")};
+    return n;
+}
+
+static int read_notes(struct wm_weights *w, struct wm_error *err)
 {
     char digits[WM_HEX128] = "";
+    w->notes.framed = true;
     for (size_t i = 0; i < w->n_files; i++) {
+        struct wm_str template = wm_safetensors_note(&w->files[i], WM_STR(WM_WEIGHTS_TEMPLATE_KEY));
+        if (wm_str_eq(template, WM_STR("false")))
+            w->notes.framed = false;
         struct wm_str hex = wm_safetensors_note(&w->files[i], WM_STR(WM_WEIGHTS_TOKENIZER_KEY));
         if (!hex.ptr)
             continue;
         if (hex.len == sizeof digits - 1)
             memcpy(digits, hex.ptr, hex.len);
-        if (!wm_unhex128(digits, &w->tokenizer))
+        if (!wm_unhex128(digits, &w->notes.tokenizer))
             return wm_fail(err, WM_E_FORMAT,
                            "the tokenizer's identity is not 32 hexadecimal digits");
-        w->has_tokenizer = true;
+        w->notes.has_tokenizer = true;
     }
     return 0;
 }
@@ -147,7 +165,7 @@ static int finish(struct wm_weights *w, struct wm_error *err)
     int status = wm_params_new(&w->config.model, &w->params, err);
     if (!status)
         status = assign(w, err);
-    return status ? status : read_identity(w, err);
+    return status ? status : read_notes(w, err);
 }
 
 /* ---- opening ---- */

@@ -21,10 +21,25 @@
 #include "trainer/safetensors.h"
 #include "wetmill/export.h"
 
-/** Key of model.safetensors' metadata with the tokenizer's identity. */
+/** Keys of model.safetensors' metadata: the tokenizer's identity; "false" where documents stood
+ *  without its template. */
 #define WM_WEIGHTS_TOKENIZER_KEY "wetmill.tokenizer"
+#define WM_WEIGHTS_TEMPLATE_KEY "wetmill.template"
 
-enum { WM_WEIGHTS_FILES = 4096 /**< Most files of one model. */ };
+enum {
+    WM_WEIGHTS_FILES = 4096, /**< Most files of one model. */
+    WM_WEIGHTS_NOTES = 3,    /**< Most pairs of our metadata. */
+};
+
+/** What the metadata tells. */
+struct wm_weights_notes {
+    bool has_tokenizer;
+    XXH128_hash_t tokenizer; /**< Of the tokenizer it was trained with, if has_tokenizer. */
+    bool framed;             /**< False if the template's tokens stood around no document. */
+};
+/** Fill in the metadata of model.safetensors; `hex` stays yours. Returns how many pairs. */
+size_t wm_weights_put_notes(const struct wm_weights_notes *notes, char hex[WM_HEX128],
+                            struct wm_safetensors_pair ret[WM_WEIGHTS_NOTES]);
 
 struct wm_weights {
     struct wm_hf_config config;
@@ -32,9 +47,7 @@ struct wm_weights {
     struct wm_safetensors *files; /**< [n_files] */
     size_t n_files;
     const struct wm_safetensor **tensors; /**< [params.n] */
-    bool has_tokenizer;
-    XXH128_hash_t
-        tokenizer; /**< Identity of the tokenizer it was trained with, if has_tokenizer. */
+    struct wm_weights_notes notes;
 };
 
 /** WM_E_FORMAT names what is missing, of another shape or type, unknown or not supported. Release

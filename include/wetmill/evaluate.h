@@ -7,7 +7,7 @@
  *                        └▶ wm_evaluator_choices                      ─▶ wm_evaluator_close
  *
  * Text. A document stands behind the token `begin`; its tokens are scored, each once. What is longer
- * than the model's context T is read in windows: the first scores T tokens, each further one the next
+ * than the context T (the model's, or less as `context` says) is read in windows: the first scores T tokens, each further one the next
  * `stride`, with the T − stride tokens before them as context (the last window is moved back so that
  * it is full). With stride = T windows do not overlap. Shards are one stream, as in training: its
  * first token is not scored, documents follow each other, end-of-document tokens are scored and have
@@ -40,8 +40,10 @@ struct wm_cancel;
 struct wm_progress;
 
 struct wm_evaluate_options {
+    uint64_t context;      /**< T at most, tokens; 0 = all that the model can see. */
     uint64_t stride;       /**< Tokens between windows, ≤ T; 0 = T / 2. */
-    uint64_t batch;        /**< Windows computed at once. Cannot change results. */
+    uint64_t batch;        /**< Windows computed at once; 0 = 8, fewer of long ones. Cannot change
+                                results. */
     uint64_t tokens;       /**< Shards: only the first windows up to so many tokens, at least one
                                 window; 0 = all. */
     const char *begin;     /**< Special token before each document; NULL = the last that the
@@ -120,7 +122,7 @@ struct wm_choice_summary {
 };
 
 /** Score the rows of a JSONL file ("-": standard input); blank lines are skipped. `on_row` may be
- *  NULL. A context longer than the model's loses its beginning; an ending that does not fit is
+ *  NULL. A row's context longer than T loses its beginning; an ending that does not fit is
  *  WM_E_LIMIT. Errors carry file:line. */
 int wm_evaluator_choices(struct wm_evaluator *evaluator, const char *path, wm_choice_fn *on_row,
                          void *arg, struct wm_choice_summary *ret, struct wm_error *err);

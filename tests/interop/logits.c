@@ -19,7 +19,7 @@ static int decode(struct wm_model *model, const uint32_t *ids, uint32_t n, float
     struct wm_decoder *decoder = NULL;
     const uint32_t sequence = 0;
     const size_t v = model->config.vocabulary;
-    int status = wm_decoder_new(model, 1, &decoder, err);
+    int status = wm_decoder_new(model, 1, n, &decoder, err);
     for (uint32_t t = 0; !status && t < n; t++) {
         const float *logits = NULL;
         status = wm_decoder_step(decoder, 1, &sequence, ids + t, &logits, err);
@@ -40,7 +40,7 @@ int main(int argc, char **argv)
         return 2;
     }
     const size_t n = fread(ids, sizeof *ids, IDS_MAX, stdin);
-    int status = wm_generator_load(argv[1], 1, 1, &g, &err);
+    int status = wm_generator_load(argv[1], 1, 1, n, &g, &err);
     if (!status) {
         const size_t row = g->model->config.vocabulary;
         float *logits = calloc(2 * n * row, sizeof *logits);

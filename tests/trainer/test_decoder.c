@@ -91,7 +91,7 @@ static void check(const struct wm_model_config *config)
     if (!w.logits)
         exit(1);
     CHECK_OK(wm_model_logits(w.model, &w.s->batch, w.logits, &err), err);
-    CHECK_OK(wm_decoder_new(w.model, 3, &d, &err), err);
+    CHECK_OK(wm_decoder_new(w.model, 3, 0, &d, &err), err);
     one_by_one(&w, d);
     in_parts(&w, d);
     side_by_side(&w, d);
@@ -101,7 +101,7 @@ static void check(const struct wm_model_config *config)
     CHECK_U64(wm_decoder_length(d, 0), 0);
     wm_decoder_free(d);
     wm_decoder_free(NULL);
-    CHECK_FAILS(wm_decoder_new(w.model, 65, &d, &err), WM_E_CONFIG, err, "sequences");
+    CHECK_FAILS(wm_decoder_new(w.model, 65, 0, &d, &err), WM_E_CONFIG, err, "sequences");
     free(w.logits);
     free(w.s);
     free_model(w.model);

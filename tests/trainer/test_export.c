@@ -38,7 +38,8 @@ static void make_model(const struct wm_model_config *config, const char *dir, bo
     float *weights = calloc(params.n_floats, sizeof *weights);
     for (uint64_t i = 0; weights && i < params.n_floats; i++)
         weights[i] = sinf((float)i) + (float)(i % 97) / 97;
-    CHECK_OK(wm_export_params(&hf, &params, weights, tok, dir, &err), err);
+    const struct wm_export_text text = {tok, true};
+    CHECK_OK(wm_export_params(&hf, &params, weights, &text, dir, &err), err);
     free(weights);
     wm_tokenizer_free(tok);
     wm_params_free(&params);
@@ -410,7 +411,8 @@ static void check_all_or_nothing(void)
     float *weights = calloc(params.n_floats, sizeof *weights);
     weights[params.table[5].offset + 3] = 1e6F;
     const struct wm_hf_config hf = {.model = c};
-    CHECK_OK(wm_export_params(&hf, &params, weights, tok, in_top("large"), &err), err);
+    const struct wm_export_text text = {tok, true};
+    CHECK_OK(wm_export_params(&hf, &params, weights, &text, in_top("large"), &err), err);
     CHECK_OK(wm_file_store(in_top("large.gguf"), WM_STR("before"), &err), err);
     CHECK_FAILS(export_as(in_top("large"), in_top("large.gguf"), WM_EXPORT_GGUF, WM_WEIGHT_F16, 2),
                 WM_E_FORMAT, err, "a number that f16 cannot hold");
@@ -455,7 +457,7 @@ static void check_safetensors(void)
     CHECK(same_files(in_top("hf/tokenizer.model"), in_top("hf-16/tokenizer.model")));
     CHECK_OK(wm_weights_open(in_top("hf"), &a, &err), err);
     CHECK_OK(wm_weights_open(in_top("hf-16"), &b, &err), err);
-    CHECK(b.has_tokenizer && XXH128_isEqual(a.tokenizer, b.tokenizer));
+    CHECK(b.notes.has_tokenizer && XXH128_isEqual(a.notes.tokenizer, b.notes.tokenizer));
     CHECK_U64(a.params.n, b.params.n);
     float *x = calloc(a.params.n_floats, sizeof *x), *y = calloc(a.params.n_floats, sizeof *y);
     unsigned char half[2];

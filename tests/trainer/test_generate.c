@@ -331,10 +331,10 @@ static void check_prompt(void)
     tok = train_tokenizer_with(300, "<|begin_of_text|>");
     CHECK_OK(wm_encoder_new(tok, &encoder, &err), err);
     CHECK(wm_tokenizer_special(tok, WM_STR("<|begin_of_text|>"), &bos));
-    CHECK_OK(wm_generator_prompt(tok, encoder, WM_STR(""), &ids, &err), err);
+    CHECK_OK(wm_generator_prompt(tok, true, encoder, WM_STR(""), &ids, &err), err);
     CHECK(ids.n == 1 && ids.ids[0] == bos);
     wm_ids_done(&ids);
-    CHECK_OK(wm_generator_prompt(tok, encoder, WM_STR(" one"), &ids, &err), err);
+    CHECK_OK(wm_generator_prompt(tok, true, encoder, WM_STR(" one"), &ids, &err), err);
     CHECK(ids.n > 1 && ids.ids[0] == bos && !wm_token_is_special(tok, ids.ids[1]));
     wm_ids_done(&ids);
     wm_encoder_free(encoder);

@@ -69,7 +69,7 @@ int main(void)
 {
     struct wm_train_options options;
     struct wm_train_result result;
-    struct wm_export_facts facts;
+    struct wm_weights_notes notes;
     struct wm_team *team = NULL;
     struct wm_model *model = NULL;
     if (system("node --version >/dev/null 2>&1") != 0)
@@ -84,7 +84,7 @@ int main(void)
                                .work = in_top("work")};
     CHECK_OK(wm_train(&job, &result, &err), err);
     CHECK_OK(wm_team_new(1, &team, &err), err);
-    CHECK_OK(wm_export_load(in_top("model"), 1, team, &model, &facts, &err), err);
+    CHECK_OK(wm_export_load(in_top("model"), 1, 0, team, &model, &notes, &err), err);
     if (model)
         compare(in_top("model"), model);
     wm_model_free(model);

@@ -60,13 +60,13 @@ int main(void)
 
     struct wm_team *team = NULL;
     struct wm_model *model = NULL;
-    struct wm_export_facts facts;
+    struct wm_weights_notes notes;
     CHECK_OK(wm_team_new(2, &team, &err), err);
-    CHECK_OK(wm_export_load(dir, 1, team, &model, &facts, &err), err);
+    CHECK_OK(wm_export_load(dir, 1, 0, team, &model, &notes, &err), err);
     if (model) {
         double want = json_real_value(json_object_get(manifest, "loss_f64"));
         double got = loss(model, in, out);
-        CHECK(!facts.has_tokenizer);
+        CHECK(!notes.has_tokenizer);
         CHECK_(fabs(got - want) < 2e-6, "loss %.9f, want %.9f", got, want);
     }
     wm_model_free(model);

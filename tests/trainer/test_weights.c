@@ -62,10 +62,12 @@ static void check_both_ways(const struct ref_set *set)
     struct wm_weights w;
     char path[WM_PATH_MAX];
     CHECK_OK(wm_weights_open(set->dir, &w, &err), err);
-    CHECK(!w.has_tokenizer && same_config(&w.config.model, &set->config));
+    CHECK(!w.notes.has_tokenizer && same_config(&w.config.model, &set->config));
     float *flat = filled(&w), *want = ref_tensors(set, "model.safetensors", &w.params);
     CHECK(memcmp(flat, want, w.params.n_floats * sizeof *flat) == 0);
-    CHECK_OK(wm_export_params(&w.config, &w.params, flat, NULL, in_top("saved"), &err), err);
+    CHECK_OK(wm_export_params(&w.config, &w.params, flat,
+                              &(struct wm_export_text){.tokenizer = NULL}, in_top("saved"), &err),
+             err);
     free(flat);
     free(want);
     wm_weights_close(&w);

@@ -120,13 +120,14 @@ static inline int sink_task(const char *job_dir, const struct wm_shards_options 
     return status;
 }
 
-/* DIR with shards of `n_docs` documents, a fifth for validation. */
-static inline void make_shards(const char *dir, uint64_t n_docs, uint64_t vocabulary)
+/* DIR with shards of `n_docs` documents, a fifth for validation; `framed` by the tokenizer's template. */
+static inline void make_shards_of(struct wm_tokenizer *tok, const char *dir, uint64_t n_docs,
+                                  bool framed)
 {
-    struct wm_tokenizer *tok = train_tokenizer(vocabulary);
     struct wm_shards_options options = {0};
     wm_options_default(wm_sink_shards.options, &options);
     options.validation_share = 0.2;
+    options.template = framed;
     options.tokenizer = tok;
     options.recipe = WM_STR("{}");
     struct wm_arena arena;
@@ -137,6 +138,12 @@ static inline void make_shards(const char *dir, uint64_t n_docs, uint64_t vocabu
     CHECK_OK(sink_task(job_dir, &options, n_docs, &parts), err);
     CHECK_OK(wm_shards_finish(job_dir, &parts, &options, dir, NULL, &err), err);
     wm_arena_done(&arena);
+}
+
+static inline void make_shards(const char *dir, uint64_t n_docs, uint64_t vocabulary)
+{
+    struct wm_tokenizer *tok = train_tokenizer(vocabulary);
+    make_shards_of(tok, dir, n_docs, true);
     wm_tokenizer_free(tok);
 }
 
