@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "run/step.h"
+#include "wetmill/json.h"
 
 enum { RECIPE_FORMAT = 1, RECIPE_MAX = 16 << 20 /* bytes of recipe.json */ };
 
@@ -46,6 +47,22 @@ int wm_recipe_find(const struct wm_run *run, struct wm_buf *out, struct wm_error
     return wm_exists(path) ? wm_file_load(path, out, err) : wm_recipe_write(run, out, err);
 }
 
+/* Texts stand there as in YAML (wm_options_describe): in quotes, which are those of JSON, if bare they
+ * could be taken for something else. */
+static int set_option(const struct wm_option *option, void *target, struct wm_str text,
+                      struct wm_arena *arena, struct wm_error *err)
+{
+    struct wm_json quoted;
+    int status = 0;
+    if (wm_str_starts(text, WM_STR("\""))) {
+        wm_json_open(&quoted, text, arena);
+        status = wm_json_string(&quoted, &text, err);
+        if (!status)
+            status = wm_json_finish(&quoted, err);
+    }
+    return status ? status : wm_option_set(option, target, text, arena, err);
+}
+
 /* Set what the recipe's JSON object says; options the table does not know are of a newer wetmill. */
 static int set_options(const struct wm_option *table, void *target, json_t *object,
                        struct wm_arena *arena, struct wm_error *err)
@@ -61,7 +78,7 @@ static int set_options(const struct wm_option *table, void *target, json_t *obje
         if (option->type == WM_OPTION_PATHS || option->type == WM_OPTION_PATH ||
             option->type == WM_OPTION_LIST || strcmp(text, "null") == 0)
             continue; /* none of them changes how a record's text is rewritten */
-        int status = wm_option_set(option, target, wm_str_of(text), arena, err);
+        int status = set_option(option, target, wm_str_of(text), arena, err);
         if (status)
             return status;
     }

@@ -24,7 +24,7 @@ static int put_lines(struct wm_tokenizer *tok, struct wm_str rest, struct wm_err
         struct wm_str rank = {line.ptr + at, line.len - at};
         size_t len;
         uint64_t id;
-        status = wm_buf_reserve(&tok->bytes, token.len, err);
+        status = wm_buf_reserve(&tok->bytes, token.len + 1, err); /* never NULL */
         if (status)
             break;
         char *bytes = tok->bytes.ptr + tok->bytes.len;
