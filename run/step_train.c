@@ -111,31 +111,23 @@ static int unfinished(const struct wm_step_context *ctx, const char *dir,
 }
 
 /* The shards say the vocabulary and the tokens, if they are there already. */
-static int look_at_shards(const struct wm_step_context *ctx, uint32_t *ret_vocabulary,
-                          uint64_t *ret_tokens, struct wm_error *err)
+static int look_at_shards(const struct wm_step_context *ctx, struct wm_train_data *ret,
+                          struct wm_error *err)
 {
     char dir[WM_PATH_MAX];
-    struct wm_shard_set set = {0};
-    struct wm_error none = {0};
-    *ret_vocabulary = (uint32_t)ctx->run->tokenizer.vocabulary;
-    *ret_tokens = 0;
     int status = wm_step_dir(ctx->run, WM_STEP_SHARDS, dir, err);
-    if (status || wm_shard_set_open(dir, WM_TRAIN, &set, &none))
-        return status;
-    *ret_vocabulary = set.vocabulary;
-    *ret_tokens = set.n_tokens;
-    wm_shard_set_close(&set);
-    return 0;
+    return status ? status
+                  : wm_train_look(&ctx->run->train, dir, (uint32_t)ctx->run->tokenizer.vocabulary,
+                                  ret, err);
 }
 
 static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struct wm_error *err)
 {
     struct wm_train_estimate need;
-    uint32_t vocabulary;
-    uint64_t tokens;
-    int status = look_at_shards(ctx, &vocabulary, &tokens, err);
+    struct wm_train_data data;
+    int status = look_at_shards(ctx, &data, err);
     if (!status)
-        status = wm_train_estimate(&ctx->run->train, vocabulary, tokens, &need, err);
+        status = wm_train_estimate(&ctx->run->train, &data, &need, err);
     if (status)
         return status;
     ret->memory_least = need.memory_least;
@@ -151,20 +143,19 @@ static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struc
         return 0;
     }
     (void)snprintf(ret->note, sizeof ret->note,
-                   "%s parameters, %llu steps, %s tokens, %.1f %cFLOP in all", params,
-                   (unsigned long long)need.n_steps, n_tokens, need.flops / (large ? 1e15 : 1e12),
-                   large ? 'P' : 'T');
+                   "%s parameters, %llu step%s, %s tokens, %.1f %cFLOP in all", params,
+                   (unsigned long long)need.n_steps, need.n_steps == 1 ? "" : "s", n_tokens,
+                   need.flops / (large ? 1e15 : 1e12), large ? 'P' : 'T');
     return 0;
 }
 
 static int explain(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err)
 {
-    uint32_t vocabulary;
-    uint64_t tokens;
-    int status = look_at_shards(ctx, &vocabulary, &tokens, err);
+    struct wm_train_data data;
+    int status = look_at_shards(ctx, &data, err);
     if (status)
         return status;
-    return wm_train_explain(&ctx->run->train, vocabulary, ctx->memory, ctx->n_workers, out, err);
+    return wm_train_explain(&ctx->run->train, &data, ctx->memory, ctx->n_workers, out, err);
 }
 
 const struct wm_step wm_step_train = {

@@ -74,7 +74,7 @@ void wm_training_say_begin(struct wm_training *t)
                                         t->job->memory, &ignored),
                         memory, sizeof memory),
         flops,
-        wm_format_duration(t->peak_flops > 0 ? flops / t->peak_flops * 1.5 : 0, time, sizeof time),
+        wm_format_duration(t->peak_flops > 0 ? WM_TRAIN_SLOWER * flops / t->peak_flops : 0, time, sizeof time),
         t->peak_flops * 1e-9);
     say_warmup(t);
 }

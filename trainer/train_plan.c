@@ -3,6 +3,7 @@
 #include "trainer/train_plan.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "trainer/checkpoint.h"
@@ -10,6 +11,7 @@
 #include "trainer/init_from.h"
 #include "trainer/metrics.h"
 #include "trainer/mixture.h"
+#include "trainer/peak.h"
 #include "trainer/sample.h"
 #include "trainer/schedule.h"
 #include "wetmill/number.h"
@@ -207,30 +209,53 @@ uint64_t wm_train_memory(const struct wm_train_options *options,
     return besides && model ? model + besides : 0;
 }
 
-int wm_train_estimate(const struct wm_train_options *given, uint32_t vocabulary,
-                      uint64_t train_tokens, struct wm_train_estimate *ret, struct wm_error *err)
+/* ---- what a training would be ---- */
+
+struct outlook {
+    struct wm_train_options options; /* resolved */
+    struct wm_model_config config;
+    uint64_t n_steps; /* 0: not known */
+};
+
+/* As wm_training_open finds it. */
+static int look_ahead(const struct wm_train_options *given, const struct wm_train_data *data,
+                      struct outlook *ret, struct wm_error *err)
 {
     int status = wm_train_options_check(given, err);
     if (status)
         return status;
-    const struct wm_train_options resolved = wm_train_options_resolve(given), *options = &resolved;
-    struct wm_model_config config = wm_train_config(options, vocabulary);
-    struct wm_train_estimate e = {.n_steps = options->steps};
-    uint64_t n_windows = train_tokens ? (train_tokens - 1) / options->context : 0;
-    if (n_windows && !(options->time > 0))
-        status = wm_schedule_steps(options, n_windows, &e.n_steps, err);
+    ret->options = wm_train_options_resolve(given);
+    ret->config = wm_train_config(&ret->options, data->vocabulary);
+    ret->n_steps = ret->options.steps;
+    if (given->init_from) {
+        if (!data->n_windows)
+            ret->config.vocabulary = 1; /* the model's will be large enough */
+        status = wm_init_from_config(given->init_from, &ret->config, err);
+    }
+    if (!status && data->n_windows && !(given->time > 0))
+        status = wm_schedule_steps(&ret->options, data->n_windows, &ret->n_steps, err);
+    return status;
+}
+
+int wm_train_estimate(const struct wm_train_options *given, const struct wm_train_data *data,
+                      struct wm_train_estimate *ret, struct wm_error *err)
+{
+    struct outlook o;
+    int status = look_ahead(given, data, &o, err);
     if (status)
         return status;
+    const struct wm_train_options *options = &o.options;
+    struct wm_train_estimate e = {.n_steps = o.n_steps};
     uint64_t model;
-    e.memory = wm_train_memory(options, &config, e.n_steps, 0, 0, &model);
-    e.memory_least = wm_train_memory(options, &config, e.n_steps, 0, 1, &model);
+    e.memory = wm_train_memory(options, &o.config, e.n_steps, 0, 0, &model);
+    e.memory_least = wm_train_memory(options, &o.config, e.n_steps, 0, 1, &model);
     if (!e.memory)
         return wm_fail(err, WM_E_LIMIT,
                        "a model of %" PRIu64 " layers, width %" PRIu64 ", vocabulary %" PRIu32
                        " is larger than this program can hold",
-                       options->layers, options->width, vocabulary);
+                       options->layers, options->width, o.config.vocabulary);
     struct wm_params params;
-    status = wm_params_new(&config, &params, err);
+    status = wm_params_new(&o.config, &params, err);
     if (status)
         return status;
     const struct wm_optimizer_config optimizer = wm_train_optimizer(options);
@@ -240,33 +265,91 @@ int wm_train_estimate(const struct wm_train_options *given, uint32_t vocabulary,
     e.checkpoint_bytes =
         (options->keep_checkpoints + 1) * wm_checkpoint_bytes(&params, &optimizer, e.n_steps);
     wm_params_free(&params);
-    e.flops_per_token = wm_model_flops_per_token(&config);
+    e.flops_per_token = wm_model_flops_per_token(&o.config);
     e.flops = e.flops_per_token * (double)e.n_tokens;
     *ret = e;
     return 0;
 }
 
-int wm_train_explain(const struct wm_train_options *given, uint32_t vocabulary, uint64_t memory,
-                     unsigned threads, struct wm_buf *out, struct wm_error *err)
+/* The optimiser's state and more, besides the model. */
+static int explain_memory(const struct outlook *o, uint64_t all, unsigned n_threads,
+                          struct wm_buf *out, struct wm_error *err)
 {
-    const struct wm_train_options options = wm_train_options_resolve(given);
-    const struct wm_model_config config = wm_train_config(&options, vocabulary);
-    struct wm_model_options how = wm_train_model(&options);
-    int status = wm_train_options_check(given, err);
-    const unsigned n_threads = threads ? threads : wm_processors();
-    const uint64_t all =
-        wm_train_memory(&options, &config, options.steps, n_threads, memory, &how.memory);
-    const uint64_t samples = memory_of_samples(&options, &config, options.steps, n_threads);
-    const uint64_t besides = memory_besides(&options, &config, options.steps, n_threads) - samples;
+    const uint64_t samples = memory_of_samples(&o->options, &o->config, o->n_steps, n_threads);
+    const uint64_t besides =
+        memory_besides(&o->options, &o->config, o->n_steps, n_threads) - samples;
     char what[32], texts[32], whole[32];
+    return wm_buf_printf(out, err, "  %-40s %10s\n  %-40s %10s\n  %-40s %10s\n",
+                         "optimiser's state, batch, tokenizer",
+                         wm_format_bytes(besides, what, sizeof what), "to write texts on the way",
+                         wm_format_bytes(samples, texts, sizeof texts), "the whole training",
+                         wm_format_bytes(all, whole, sizeof whole));
+}
+
+/* How long it takes: at the share of the machine's peak that trainings usually reach. */
+static int explain_time(const struct outlook *o, unsigned n_threads, struct wm_buf *out,
+                        struct wm_error *err)
+{
+    static const double measuring = 0.05; /* seconds */
+    const struct wm_train_options *options = &o->options;
+    const double tokens = (double)(wm_schedule_samples(options, o->n_steps) * options->context);
+    const double flops = wm_model_flops_per_token(&o->config) * tokens;
+    struct wm_team *team = NULL;
+    char steps[32], warmup[32], n_tokens[32], time[32];
+    if (!o->n_steps)
+        return 0;
+    int status = wm_team_new(n_threads, &team, err);
+    if (status)
+        return status;
+    const double peak = wm_peak_flops(team, wm_train_model(options).compute, measuring);
+    wm_team_free(team);
+    return wm_buf_printf(
+        out, err,
+        "training\n  %-40s %10s\n  %-40s %10s\n  %-40s %10s\n"
+        "  %-40s %10s, at two thirds of this machine's %.0f GFLOP/s\n",
+        "steps", wm_format_count(o->n_steps, steps, sizeof steps), "of them warm-up",
+        wm_format_count(wm_schedule_warmup(options, o->n_steps), warmup, sizeof warmup), "tokens",
+        wm_format_count((uint64_t)tokens, n_tokens, sizeof n_tokens), "time, about",
+        wm_format_duration(WM_TRAIN_SLOWER * flops / peak, time, sizeof time), peak * 1e-9);
+}
+
+int wm_train_explain(const struct wm_train_options *given, const struct wm_train_data *data,
+                     uint64_t memory, unsigned threads, struct wm_buf *out, struct wm_error *err)
+{
+    struct outlook o;
+    const unsigned n_threads = threads ? threads : wm_processors();
+    int status = look_ahead(given, data, &o, err);
+    if (status)
+        return status;
+    struct wm_model_options how = wm_train_model(&o.options);
+    const uint64_t all =
+        wm_train_memory(&o.options, &o.config, o.n_steps, n_threads, memory, &how.memory);
+    status = wm_model_explain(&o.config, &how, n_threads, out, err);
     if (!status)
-        status = wm_model_explain(&config, &how, n_threads, out, err);
-    if (!status)
-        status = wm_buf_printf(
-            out, err, "  %-40s %10s\n  %-40s %10s\n  %-40s %10s\n",
-            "optimiser's state, batch, tokenizer", wm_format_bytes(besides, what, sizeof what),
-            "to write texts on the way", wm_format_bytes(samples, texts, sizeof texts),
-            "the whole training", wm_format_bytes(all, whole, sizeof whole));
+        status = explain_memory(&o, all, n_threads, out, err);
+    return status ? status : explain_time(&o, n_threads, out, err);
+}
+
+int wm_train_look(const struct wm_train_options *options, const char *shards, uint32_t vocabulary,
+                  struct wm_train_data *ret, struct wm_error *err)
+{
+    struct wm_arena arena;
+    struct wm_train_sources sources;
+    struct wm_error unusable;
+    struct wm_mixture *mixture = calloc(1, sizeof *mixture);
+    if (!mixture)
+        return wm_fail_nomem(err, sizeof *mixture, "shards");
+    wm_arena_init(&arena, WM_TRAIN_NAMES);
+    *ret = (struct wm_train_data){.vocabulary = vocabulary};
+    int status = wm_train_sources(options, shards, &arena, &sources, err);
+    if (!status && !wm_mixture_open(mixture, sources.dirs, sources.weights, sources.n,
+                                    (uint32_t)options->context, &unusable))
+        ret->n_windows = mixture->n_windows;
+    if (mixture->n)
+        ret->vocabulary = mixture->sources[0].set.vocabulary;
+    wm_mixture_close(mixture);
+    free(mixture);
+    wm_arena_done(&arena);
     return status;
 }
 

@@ -23,6 +23,9 @@ enum {
         WM_MIXTURE_MAX * 2 * WM_PATH_MAX, /**< Of the directories of a mixture, bytes. */
 };
 
+/** A training takes so many times what it would at the peak of the machine, about. */
+#define WM_TRAIN_SLOWER 1.5
+
 /** The directories to train on and their weights; the first is the training's own. */
 struct wm_train_sources {
     uint32_t n;

@@ -124,6 +124,18 @@ int wm_train_options_check(const struct wm_train_options *options, struct wm_err
 int wm_train_describe(const struct wm_train_options *options, struct wm_buf *out,
                       struct wm_error *err);
 
+/** What is known of the data before a training. */
+struct wm_train_data {
+    uint32_t vocabulary; /**< Ids of the shards. */
+    uint64_t
+        n_windows; /**< Of `context` tokens in the training shards of all sources; 0: not known,
+                              and the vocabulary is no more than what is planned. */
+};
+/** Look into the directory `shards` and those of options->mix. Where one cannot be used (yet),
+ *  n_windows is 0; `vocabulary` is taken if it is the first. */
+int wm_train_look(const struct wm_train_options *options, const char *shards, uint32_t vocabulary,
+                  struct wm_train_data *ret, struct wm_error *err);
+
 /** What a training run will take. */
 struct wm_train_estimate {
     uint64_t n_params;
@@ -135,15 +147,16 @@ struct wm_train_estimate {
     double flops_per_token;     /**< Forward and backward. */
     double flops;               /**< Of the whole training, without validation. */
 };
-/** `train_tokens`: in the training shards; 0 if not known. n_steps is 0 where that or `time` sets it.
- *  WM_E_CONFIG, WM_E_LIMIT (sizes that do not fit). Touches no file. */
-int wm_train_estimate(const struct wm_train_options *options, uint32_t vocabulary,
-                      uint64_t train_tokens, struct wm_train_estimate *ret, struct wm_error *err);
+/** n_steps is 0 where that is not known, or `time` sets it. WM_E_CONFIG, WM_E_LIMIT (sizes that do not
+ *  fit), WM_E_MISMATCH (init_from). Reads no file but the configuration in init_from. */
+int wm_train_estimate(const struct wm_train_options *options, const struct wm_train_data *data,
+                      struct wm_train_estimate *ret, struct wm_error *err);
 
 /** Append the model's table of operations (shapes, bytes, FLOPs, what is kept and what is made again
- *  within `memory`, 0 = any) and its memory, as text. `threads` 0: the processors. */
-int wm_train_explain(const struct wm_train_options *options, uint32_t vocabulary, uint64_t memory,
-                     unsigned threads, struct wm_buf *out, struct wm_error *err);
+ *  within `memory`, 0 = any), its memory, steps, and how long they may take on this machine, as text.
+ *  `threads` 0: the processors. */
+int wm_train_explain(const struct wm_train_options *options, const struct wm_train_data *data,
+                     uint64_t memory, unsigned threads, struct wm_buf *out, struct wm_error *err);
 
 struct wm_train_job {
     const struct wm_train_options *options;

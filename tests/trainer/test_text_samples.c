@@ -198,10 +198,11 @@ static void check_options(void)
 {
     static char long_prompt[1 << 15];
     const char *items[] = {long_prompt};
+    const struct wm_train_data data = {300, 4999 / 17};
     struct wm_train_estimate with, without;
-    CHECK_OK(wm_train_estimate(&options, 300, 5000, &with, &err), err);
+    CHECK_OK(wm_train_estimate(&options, &data, &with, &err), err);
     options.sample_every = 0;
-    CHECK_OK(wm_train_estimate(&options, 300, 5000, &without, &err), err);
+    CHECK_OK(wm_train_estimate(&options, &data, &without, &err), err);
     CHECK(with.memory > without.memory && with.memory_least > without.memory_least);
     memset(long_prompt, 'a', sizeof long_prompt - 1);
     options.sample_prompt = (struct wm_list){items, 1};

@@ -247,13 +247,14 @@ static void check_overfit(void)
 /* Half the activations made again, and bfloat16: one trains to the same bits, one nearly so. */
 static void check_memory(void)
 {
+    const struct wm_train_data data = {300, 4999 / 100};
     struct wm_train_result result, other;
     struct wm_train_estimate e;
     options = small_options();
     options.layers = 4;
     options.context = 100;
     CHECK_OK(train("roomy", "work-roomy", 2, &result), err);
-    CHECK_OK(wm_train_estimate(&options, 300, 5000, &e, &err), err);
+    CHECK_OK(wm_train_estimate(&options, &data, &e, &err), err);
     CHECK(e.memory_least < e.memory);
     struct wm_train_job job = {.options = &options,
                                .shards = in_top("shards"),
@@ -351,13 +352,14 @@ static void check_figures(void)
 
 static void check_estimate(void)
 {
+    const struct wm_train_data data = {300, 4999 / 17}, large = {1 << 24, 0};
     struct wm_train_estimate e;
     struct wm_model_config config = wm_model_config_usual(WM_ARCH_GPT2, 2, 2, 24, 17, 300);
     struct wm_team *team;
     struct wm_model *model;
     uint64_t n = 0;
     options = small_options();
-    CHECK_OK(wm_train_estimate(&options, 300, 5000, &e, &err), err);
+    CHECK_OK(wm_train_estimate(&options, &data, &e, &err), err);
     CHECK_OK(wm_team_new(1, &team, &err), err);
     CHECK_OK(wm_model_new(&config, 1, false, team, &model, &err), err);
     for (size_t i = 0; i < model->layout.n; i++)
@@ -371,17 +373,17 @@ static void check_estimate(void)
     CHECK(e.memory > 4 * 4 * e.n_params);
     options.steps = 0;
     options.epochs = 2;
-    CHECK_OK(wm_train_estimate(&options, 300, 5000, &e, &err), err);
+    CHECK_OK(wm_train_estimate(&options, &data, &e, &err), err);
     CHECK_U64(e.n_steps, 2 * (4999 / 17) / 5);
     options.time = 60; /* measured when it runs */
-    CHECK_OK(wm_train_estimate(&options, 300, 5000, &e, &err), err);
+    CHECK_OK(wm_train_estimate(&options, &data, &e, &err), err);
     CHECK(!e.n_steps && !e.n_tokens && e.memory > 0);
     options.time = 0;
     options.layers = 1024;
     options.width = 65536;
     options.heads = 1;
     options.context = 1 << 20;
-    CHECK_OK(wm_train_estimate(&options, 1 << 24, 0, &e, &err), err);
+    CHECK_OK(wm_train_estimate(&options, &large, &e, &err), err);
     CHECK(e.memory > (uint64_t)1 << 42);
 }
 
