@@ -56,9 +56,9 @@ static int copy_part(struct gather *g, const struct wm_part *part, struct wm_fil
     XXH128_hash_t digest = XXH3_128bits_digest(hash);
     (void)XXH3_freeState(hash);
     if (!status && (size != part->digest.size || !XXH128_isEqual(digest, part->digest.hash))) {
-        (void)wm_fail(err, WM_E_MISMATCH, "the part is not what was written to it");
+        (void)wm_fail(err, WM_E_FORMAT, "the part is not what was written to it");
         (void)wm_error_where(err, "%s", wm_file_path(in));
-        return wm_error_hint(err, "remove it and run the same command again");
+        return wm_part_drop(wm_file_path(in), err);
     }
     return status;
 }

@@ -100,9 +100,9 @@ static int end_file(struct gather *g, struct group *group, struct wm_error *err)
 
 static int changed(const char *path, struct wm_error *err)
 {
-    (void)wm_fail(err, WM_E_MISMATCH, "the part is not what was written to it");
+    (void)wm_fail(err, WM_E_FORMAT, "the part is not what was written to it");
     (void)wm_error_where(err, "%s", path);
-    return wm_error_hint(err, "remove it and run the same command again");
+    return wm_part_drop(path, err);
 }
 
 static int open_part(struct gather *g, const struct wm_part *part, struct wm_file **ret_file,

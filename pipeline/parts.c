@@ -29,3 +29,11 @@ int wm_parts_add(struct wm_parts *parts, const struct wm_part *part, struct wm_e
     parts->items[parts->n++] = copy;
     return 0;
 }
+
+int wm_part_drop(const char *path, struct wm_error *err)
+{
+    struct wm_error none = {0};
+    if (wm_remove(path, &none))
+        return wm_error_hint(err, "remove it and run the same command again");
+    return wm_error_hint(err, "it is removed: run the same command again, which makes it anew");
+}

@@ -41,7 +41,7 @@ void wm_split_close(struct wm_split_task *task);
  * Make DIR/GROUP_0000EXT, GROUP_0001EXT … of all bundles in `parts`, each closed at the frame that
  * takes it over `file_size`. The order of documents in a group's files is that of the parts, and
  * within one that of its frames. The new files, in the order of their names, go to `ret`. A part
- * that is not what was written to it is WM_E_MISMATCH.
+ * that is not what was written to it is WM_E_FORMAT, and removed (wm_part_drop).
  *
  * WM_SPLIT_AT_ONCE groups are filled at once, so that each part is opened once for that many of
  * them; no other file stays open. Memory: names of groups, the index of one part, a block.

@@ -233,11 +233,23 @@ static int count_shard(const char *dir, const struct wm_shards_info *info,
     if (!status && (facts.n_tokens != entry->tokens || facts.n_sequences != entry->documents ||
                     facts.n_ended != entry->documents || facts.n_eod != entry->documents ||
                     facts.n_outside || facts.width != info->width)) {
-        wm_fail(err, WM_E_MISMATCH, "the shard is not the one its part's record tells of");
+        wm_fail(err, WM_E_FORMAT, "the shard is not the one its part's record tells of");
         status = wm_error_where(err, "%s", base);
     }
     wm_shard_close(&shard);
     return status;
+}
+
+/* Its first file is enough: without it the record of the part does not stand. */
+static int drop_shard(const char *job_dir, const struct source *source, struct wm_error *err)
+{
+    char name[WM_PATH_MAX], path[WM_PATH_MAX];
+    struct wm_error none = {0};
+    int n = snprintf(name, sizeof name, "%.*s%s", (int)source->stem.len, source->stem.ptr,
+                     endings[0]);
+    if (n < 0 || n >= WM_PATH_MAX || wm_path_join(path, job_dir, name, &none))
+        return err->status;
+    return wm_part_drop(path, err);
 }
 
 static int finish_split(const char *job_dir, const struct sources *sources, const char *dir,
@@ -256,6 +268,8 @@ static int finish_split(const char *job_dir, const struct sources *sources, cons
         status = adopt_shard(job_dir, &sources->items[i], dir, err);
         if (!status)
             status = count_shard(dir, info, entry, counts, err);
+        if (status == WM_E_FORMAT)
+            status = drop_shard(job_dir, &sources->items[i], err);
         split->shards[split->n++] = *entry;
         split->tokens += entry->tokens;
         split->documents += entry->documents;

@@ -129,7 +129,8 @@ void wm_job_result_done(struct wm_job_result *result);
 /**
  * Join parts in order into DIR/STEM_0000EXT, STEM_0001EXT …, each closed at the part that takes it
  * over `file_size` bytes; then the parts may be removed. Returns the new files as parts in `ret`
- * (digest, counts summed). Atomic for each file.
+ * (digest, counts summed). Atomic for each file. A part that is not what was written to it is
+ * WM_E_FORMAT, and removed (wm_part_drop).
  */
 int wm_gather(const char *parts_dir, const struct wm_parts *parts, const char *dir,
               const char *stem, const char *ext, uint64_t file_size, struct wm_parts *ret,

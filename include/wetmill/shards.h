@@ -185,7 +185,8 @@ extern const struct wm_sink wm_sink_shards;
  * Make a finished directory of a job's parts (in task order): parts are hard-linked (or copied) to
  * train_00000 …, numbered anew without gaps; then tokenizer.json; last shards.json, without which
  * the directory does not count. The parts stay: remove them with the job's directory. Shards of an
- * earlier shards.json in `dir` are removed. Doing it again after an interruption is safe.
+ * earlier shards.json in `dir` are removed. Doing it again after an interruption is safe. A part
+ * that its record does not tell of is WM_E_FORMAT, and removed (wm_part_drop).
  * `ret` may be NULL; free with wm_shards_info_done.
  */
 int wm_shards_finish(const char *job_dir, const struct wm_parts *parts,

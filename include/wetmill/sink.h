@@ -47,6 +47,10 @@ struct wm_parts {
 };
 /** Append a copy of `part`. */
 int wm_parts_add(struct wm_parts *parts, const struct wm_part *part, struct wm_error *err);
+/** The part at `path` is not what was written to it, as `err` says (WM_E_FORMAT): it is removed.
+ *  Without it the record of its task does not stand, so that the same job does that task again; the
+ *  hint says so. Returns err->status. */
+int wm_part_drop(const char *path, struct wm_error *err);
 
 struct wm_sink {
     const char *name, *summary;

@@ -52,7 +52,7 @@ static void test_gather(void)
     }
     wm_buf_done(&want);
 
-    /* a part that is not what its task wrote: no file */
+    /* a part that is not what its task wrote: no file, and the task is done again */
     struct wm_arena arena;
     char path[WM_PATH_MAX];
     wm_arena_init(&arena, 1 << 20);
@@ -60,8 +60,15 @@ static void test_gather(void)
     CHECK_OK(wm_path_join(path, f.dir, result.parts.items[3].name, &err), err);
     CHECK_OK(wm_file_store(path, WM_STR("other"), &err), err);
     CHECK_FAILS(wm_gather(f.dir, &result.parts, f.dir, "corpus", ".x", 1 << 30, &files, &err),
-                WM_E_MISMATCH, err, "not what was written");
+                WM_E_FORMAT, err, "not what was written");
     CHECK(!fixture_exists(&f, "corpus_0000.x"));
+    CHECK(!wm_exists(path));
+    struct wm_job_result mended;
+    struct wm_parts anew = {.arena = &arena};
+    CHECK_OK(fixture_run(&f, &mended, &err), err);
+    CHECK_U64(mended.tally.tasks_reused, 7);
+    CHECK_OK(wm_gather(f.dir, &mended.parts, f.dir, "corpus", ".y", 1 << 30, &anew, &err), err);
+    wm_job_result_done(&mended);
     CHECK_OK(wm_remove(path, &err), err);
     CHECK_FAILS(wm_gather(f.dir, &result.parts, f.dir, "corpus", ".x", 1 << 30, &files, &err),
                 WM_E_IO, err, "cannot");
