@@ -198,9 +198,24 @@ static int check_place(const struct wm_step_context *ctx, const struct wm_step *
     return status;
 }
 
+/* It tells of all of a run: it goes before anything changes that it tells of, and comes back last. */
+static int remove_manifest(const struct wm_run *run, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    if (!run->options.output)
+        return 0;
+    int status = wm_path_join(path, run->options.output, "manifest.json", err);
+    if (status || !wm_exists(path))
+        return status;
+    status = wm_remove(path, err);
+    return status ? status : wm_sync_dir(run->options.output, err);
+}
+
 static int publish(struct wm_step_context *ctx, const struct wm_step *step, struct wm_error *err)
 {
     int status = wm_lock_check(ctx->run->lock, err);
+    if (!status)
+        status = remove_manifest(ctx->run, err);
     if (!status)
         status = wm_replace_dir(ctx->out_dir, ctx->dir, err);
     if (!status)
@@ -307,6 +322,21 @@ static int do_step(struct wm_run *run, const struct wm_step *step, const struct 
     return status;
 }
 
+/* The manifest of another configuration does not survive it. */
+static int store_config(const struct wm_run *run, struct wm_str config, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    struct wm_error none = {0};
+    struct wm_digest old;
+    int status = wm_path_join(path, run->options.output, "config.yaml", err);
+    bool same = !status && wm_exists(path) && !wm_file_digest(path, &old, &none) &&
+                XXH128_isEqual(old.hash, XXH3_128bits(config.ptr, config.len));
+    if (status || same)
+        return status;
+    status = remove_manifest(run, err);
+    return status ? status : wm_file_store(path, config, err);
+}
+
 /* The whole run in one file: what was made, from what, by which versions. */
 static int write_manifest(const struct wm_run *run, const struct wm_run_result *result,
                           struct wm_error *err)
@@ -327,13 +357,11 @@ static int write_manifest(const struct wm_run *run, const struct wm_run_result *
     if (!status)
         status = wm_json_seal(manifest, err);
     if (!status)
+        status = store_config(run, wm_buf_str(&config), err);
+    if (!status)
         status = wm_path_join(path, run->options.output, "manifest.json", err);
     if (!status)
         status = wm_json_store(path, manifest, err);
-    if (!status)
-        status = wm_path_join(path, run->options.output, "config.yaml", err);
-    if (!status)
-        status = wm_store(path, wm_buf_str(&config), err);
     wm_buf_done(&config);
     json_decref(steps);
     json_decref(manifest);
