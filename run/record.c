@@ -112,6 +112,33 @@ int wm_record_read(const char *dir, json_t **ret, struct wm_error *err)
     return status;
 }
 
+/* A record may be anybody's. */
+static bool leads_out(const char *name)
+{
+    if (name[0] == '/' || !*name)
+        return true;
+    for (const char *part = name; part; part = strchr(part, '/')) {
+        part += *part == '/';
+        if (strcmp(part, "..") == 0 || strncmp(part, "../", 3) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool wm_output_path(const char *dir, const char *name, char path[WM_PATH_MAX], const char **ret_why)
+{
+    struct wm_error none = {0};
+    struct wm_stat st;
+    *ret_why = NULL;
+    if (leads_out(name) || wm_path_join(path, dir, name, &none))
+        *ret_why = "is no name of a file of this step";
+    else if (wm_stat(path, &st, &none))
+        *ret_why = "is missing";
+    else if (!st.is_regular)
+        *ret_why = "is no regular file";
+    return !*ret_why;
+}
+
 bool wm_record_stands(const json_t *record, const char *dir, const char *identity)
 {
     const char *made = json_string_value(json_object_get(record, "identity"));
@@ -125,7 +152,8 @@ bool wm_record_stands(const json_t *record, const char *dir, const char *identit
         struct wm_error err = {0};
         struct wm_stat st;
         char path[WM_PATH_MAX];
-        if (!name || wm_path_join(path, dir, name, &err) || wm_stat(path, &st, &err) ||
+        const char *why;
+        if (!name || !wm_output_path(dir, name, path, &why) || wm_stat(path, &st, &err) ||
             st.size != (uint64_t)json_integer_value(json_object_get(output, "size")))
             return false;
     }

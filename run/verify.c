@@ -49,15 +49,13 @@ static int check_output(struct wm_verifier *v, const char *dir, const json_t *ou
     struct wm_digest got;
     XXH128_hash_t want;
     char path[WM_PATH_MAX];
+    const char *why;
     if (!name || !hex || !wm_unhex128(hex, &want)) {
         wm_found(v, "step.json", "an output has no name or digest");
         return 0;
     }
-    int status = wm_path_join(path, dir, name, err);
-    if (status)
-        return status;
-    if (!wm_exists(path)) {
-        wm_found(v, name, "is missing");
+    if (!wm_output_path(dir, name, path, &why)) {
+        wm_found(v, name, "%s", why);
         return 0;
     }
     if (wm_file_digest(path, &got, &problem))
@@ -184,7 +182,8 @@ static int check_reads(struct wm_verifier *v, const struct whole *w, int id, str
                 return status;
             wm_hex128(outputs, hex);
             if (!json_string_value(read) || strcmp(json_string_value(read), hex) != 0)
-                wm_found(v, "", "was made from another %s than the one that stands here", name);
+                wm_found(v, "", "was made from another %s than the one that stands here%s", name,
+                         w->manifest ? "" : ": the run was stopped before it came to this step");
         }
     }
     return 0;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What no checksum finds: files that are as recorded, but whose records do not fit them or each
  * other. Each fact is changed in turn, the record sealed anew. */
+#include <sys/stat.h>
+
 #include "run/step.h"
 #include "run_fixture.h"
 
@@ -127,6 +129,91 @@ static void test_lock(const char *out)
     CHECK(wm_run_verify(&stopped, &result, &err) == WM_E_CANCELLED);
 }
 
+/* A record may be anybody's: what it names is read only where it is a file of the step. */
+static void test_names(const char *out)
+{
+    static const struct {
+        const char *name, *want;
+    } names[] = {
+        {"/dev/zero", "shards//dev/zero|is no name of a file of this step"},
+        {"../model/step.json", "is no name of a file"},
+        {"x/../../model/step.json", "is no name of a file"},
+        {"..", "is no name of a file"},
+        {"", "is no name of a file"},
+        {"pipe", "shards/pipe|is no regular file"},
+        {"link", "shards/link|is no regular file"},
+        {".", "is no regular file"},
+        {"..x", "shards/..x|is missing"},
+    };
+    char dir[600], file[700], path[700];
+    struct wm_error err = {0};
+    struct findings found;
+    struct wm_buf old;
+    (void)snprintf(dir, sizeof dir, "%s/shards", out);
+    (void)snprintf(file, sizeof file, "%s/step.json", dir);
+    (void)snprintf(path, sizeof path, "%s/pipe", dir);
+    CHECK(mkfifo(path, 0666) == 0);
+    (void)snprintf(path, sizeof path, "%s/link", dir);
+    CHECK(symlink("/dev/zero", path) == 0);
+    wm_buf_init(&old, 1 << 20);
+    CHECK_OK(wm_file_load(file, &old, &err), err);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        json_t *record = NULL;
+        CHECK_OK(wm_record_read(dir, &record, &err), err);
+        json_t *output = follow(record, "outputs.0");
+        CHECK(!json_object_set_new(output, "name", json_string(names[i].name)));
+        CHECK(!json_object_set_new(output, "size", json_integer(0)));
+        CHECK(!wm_record_stands(record, dir,
+                                json_string_value(json_object_get(record, "identity"))));
+        CHECK_OK(wm_json_seal(record, &err), err);
+        CHECK_OK(wm_json_store(file, record, &err), err);
+        (void)verify(out, &found);
+        CHECK_(strstr(found.text, names[i].want), "%s: no \"%s\" in:\n%s", names[i].name,
+               names[i].want, found.text);
+        json_decref(record);
+        CHECK_OK(wm_file_store(file, wm_buf_str(&old), &err), err);
+    }
+    wm_buf_done(&old);
+    CHECK_OK(wm_remove(path, &err), err);
+    (void)snprintf(path, sizeof path, "%s/pipe", dir);
+    CHECK_OK(wm_remove(path, &err), err);
+    CHECK_U64(verify(out, &found), 0);
+}
+
+static void stop_at_sample(void *cancel, const char *step, const char *state)
+{
+    if (strcmp(step, "sample") == 0 && strcmp(state, "runs") == 0)
+        wm_cancel_raise(cancel, 2);
+}
+
+/* Another run into the directory, stopped when some of it is replaced: what stands is whole, and
+ * what is said of it is not what the former run says. */
+static void test_stopped(const char *dir, const char *out)
+{
+    struct wm_error err = {0};
+    struct wm_run_result result = {0};
+    struct findings found;
+    struct wm_cancel cancel = {0};
+    const struct wm_run_hooks hooks = {
+        .step = stop_at_sample, .arg = &cancel, .cancel = &cancel};
+    struct fixture_how how = {
+        .out = "out", .jobs = 2, .set = {"train.steps=4"}, .hooks = &hooks};
+    CHECK(fixture_run(dir, &how, &result, &err) == WM_E_CANCELLED);
+    CHECK(result.ran[WM_STEP_TRAIN] && !result.ran[WM_STEP_SHARDS]);
+    wm_run_result_done(&result);
+    CHECK_U64(verify(out, &found), 1);
+    CHECK_(strstr(found.text, "sample|samples|was made from another train than the one that stands "
+                              "here: the run was stopped"),
+           "%s", found.text);
+    how.hooks = NULL;
+    CHECK_OK(fixture_run(dir, &how, &result, &err), err);
+    wm_run_result_done(&result);
+    CHECK_U64(verify(out, &found), 0);
+    char path[600];
+    (void)snprintf(path, sizeof path, "%s/manifest.json", out);
+    CHECK(wm_exists(path));
+}
+
 static bool sealed(json_t *object)
 {
     struct wm_error err = {0};
@@ -169,6 +256,8 @@ int main(void)
     test_seal();
     test_lies(out);
     test_lock(out);
+    test_names(out);
+    test_stopped(dir, out);
     CHECK_OK(wm_remove_tree(dir, &err), err);
     return test_summary();
 }
