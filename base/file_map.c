@@ -32,7 +32,8 @@ struct table {
 };
 
 static struct table first;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* who changes or reads more than numbers */
+static pthread_mutex_t lock =
+    PTHREAD_MUTEX_INITIALIZER; /* who changes or reads more than numbers */
 static atomic_bool any_cut;
 static char cut_path[1024]; /* of a map that is closed; with the lock */
 static atomic_size_t page;

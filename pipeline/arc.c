@@ -107,7 +107,6 @@ static int take_record(struct wm_framer *f, size_t line, struct wm_error *err)
 
 int wm_arc_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err)
 {
-    (void)ret;
     for (;;) {
         size_t line;
         int status = wm_framer_line(f, LINE_MOST, &line, err);
@@ -118,6 +117,8 @@ int wm_arc_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err
             continue;
         if (seen.len == 0)
             return 0;
+        if (wm_framer_pauses(f, ret))
+            return WM_PAUSED;
         if (line > 0 && trim_end((struct wm_str){seen.ptr, line}).len == 0) {
             wm_framer_take(f, line);
             continue;

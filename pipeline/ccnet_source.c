@@ -185,6 +185,8 @@ int wm_ccnet_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *e
         if (status)
             return status;
         if (wm_members_seen(f->members).len > 0) {
+            if (wm_framer_pauses(f, ret))
+                return WM_PAUSED;
             status = next_record(f, ret, err);
             if (status)
                 return status;

@@ -49,6 +49,14 @@ int wm_framer_give(struct wm_framer *f, struct wm_str body, size_t n, struct wm_
     return 1;
 }
 
+bool wm_framer_pauses(const struct wm_framer *f, struct wm_record *ret)
+{
+    if (!f->pause_at || f->report->tally.bytes < f->pause_at)
+        return false;
+    *ret = (struct wm_record){.at = f->members->at, .ordinal = f->report->record};
+    return true;
+}
+
 uint64_t wm_framer_file_at(struct wm_framer *f)
 {
     return wm_members_file_at(f->members, f->members->at);

@@ -40,18 +40,26 @@ struct wm_framer {
     bool lengths_lie;  /**< WARC: a Content-Length was wrong already. */
     bool digests_hold; /**< WARC: one was right already, or wrong where damage is known to be. */
     bool told;         /**< CCNET: of a malformed header already. */
+    uint64_t pause_at; /**< Pause once so many bytes are accounted for; 0 = never. */
 };
+
+/** Said in place of 1: it stands between two records, so that the caller can look up from its work. */
+enum { WM_PAUSED = 2 };
 
 void wm_framer_start(struct wm_framer *f, struct wm_members *members, enum wm_framing framing,
                      uint64_t max_record, struct wm_report *report);
 
-/** Next record that may be a document: 1, 0 = the stream is at its end, < 0 = out of memory. */
+/** Next record that may be a document: 1, 0 = the stream is at its end, < 0 = out of memory. With
+ *  pause_at WM_PAUSED: `ret` says where the next record stands, whatever it is, and is empty. */
 int wm_framer_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err);
 
 /** A record turned out to be no document. */
 void wm_framer_count(struct wm_framer *f, enum wm_read_reason reason);
 
 /* ---- for the framings ---- */
+
+/** Between two records, something seen: time to pause? */
+bool wm_framer_pauses(const struct wm_framer *f, struct wm_record *ret);
 
 /** Pass `n` seen bytes that belong to a record, or that are skipped. */
 void wm_framer_take(struct wm_framer *f, size_t n);

@@ -6,6 +6,8 @@
 #include "pipeline/place.h"
 #include "pipeline/reader.h"
 
+enum { SPAN_TEXTS = 4 }; /* bytes read for one batch, in texts of one */
+
 int wm_reader_open(const struct wm_inputs *inputs, const struct wm_task *task,
                    struct wm_reader **ret, struct wm_error *err)
 {
@@ -100,16 +102,28 @@ static void close_row(struct wm_reader *r)
     r->row++;
 }
 
+void wm_reader_set_pause(struct wm_reader *r)
+{
+    const uint64_t bytes = r->report.tally.bytes, position = wm_reader_position(r);
+    r->stream.pause_at = r->span ? bytes + r->span : 0;
+    r->stream.pause_source = r->span ? r->stream.source.at + r->span : 0;
+    r->pause_at = r->span ? position + r->span : 0;
+}
+
 int wm_reader_next(struct wm_reader *r, struct wm_error *err)
 {
+    r->paused = false;
     while (r->row - r->task.first < r->task.n) {
+        if (!r->is_open && r->pause_at && wm_reader_position(r) >= r->pause_at)
+            return WM_PAUSED;
         int status = r->is_open ? 0 : wm_reader_open_row(r, err);
         if (!status)
             status = wm_stream_next(&r->stream, &r->record, err);
         if (status < 0)
             return wm_error_where(err, "%s", wm_reader_row(r)->path);
+        r->paused = status == WM_PAUSED && !r->stream.in_tar;
         if (status > 0)
-            return 1;
+            return status;
         close_row(r);
     }
     return r->report.no_memory ? wm_fail_nomem(err, 0, "reading") : 0;
@@ -174,6 +188,8 @@ int wm_reader_fill(struct wm_reader *r, struct wm_batch *batch, size_t n_values,
     batch->n_docs = 0;
     batch->text_bytes = 0;
     r->maker.n_values = n_values;
+    r->span = max_text < UINT64_MAX / SPAN_TEXTS ? (uint64_t)max_text * SPAN_TEXTS : 0;
+    wm_reader_set_pause(r);
     do {
         if (!r->pending) {
             int more = wm_reader_next(r, err);
@@ -181,6 +197,8 @@ int wm_reader_fill(struct wm_reader *r, struct wm_batch *batch, size_t n_values,
                 return more;
             if (more == 0)
                 return batch->n_docs > 0;
+            if (more == WM_PAUSED)
+                return 1;
             r->pending = true;
         }
         /* a body is at least as long as its text, but for the U+FFFD that stand for bad bytes */

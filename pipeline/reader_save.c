@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Going on with a task that was read in part. The state says what had been counted and complained
  * about when the next record had just been read; so going on is to stand before that record, read
- * it, see that it is the same, and take over the counts. */
+ * it, see that it is the same, and take over the counts. Where no document came for long the state is
+ * that before a record that was not read. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,11 +152,13 @@ static int check_prefix(const struct wm_input *row, uint64_t len, XXH128_hash_t 
 
 int wm_reader_save(struct wm_reader *r, struct wm_state_out *state, struct wm_error *err)
 {
-    if (!r->pending) { /* behind it what is rejected is counted: so that it is known what is next */
+    if (!r->pending &&
+        !r->paused) { /* what is rejected before the next record is counted with it */
+        wm_reader_set_pause(r);
         int more = wm_reader_next(r, err);
-        if (more <= 0)
-            return more;
-        r->pending = true;
+        r->pending = more == 1;
+        if (more <= 0 || (more == WM_PAUSED && !r->paused))
+            return more < 0 ? more : 0;
     }
     const struct wm_source *source = &r->stream.source;
     uint32_t n_done = r->row - r->task.first;
@@ -164,6 +167,8 @@ int wm_reader_save(struct wm_reader *r, struct wm_state_out *state, struct wm_er
         return 0;
     struct wm_entry entry;
     bool enter = !first && wm_stream_entry(&r->stream, &r->record, &entry);
+    if (r->paused && !enter)
+        return 0;
     wm_state_put(state, n_done);
     for (uint32_t i = 0; i < n_done; i++)
         wm_state_put_hash(state, r->hashes[i]);
@@ -173,6 +178,7 @@ int wm_reader_save(struct wm_reader *r, struct wm_state_out *state, struct wm_er
     wm_state_put(state, enter);
     if (enter)
         put_entry(state, &entry);
+    wm_state_put(state, r->paused);
     wm_state_put(state, r->record.ordinal);
     wm_state_put(state, r->record.at);
     wm_state_put(state, r->record.body.len);
@@ -197,14 +203,18 @@ static int read_again(struct wm_reader *r, uint64_t ordinal, struct wm_error *er
     return more;
 }
 
+/* To the record at `ordinal`; `paused`: before it. */
 static int enter_row(struct wm_reader *r, const struct wm_entry *entry, uint64_t ordinal,
-                     struct wm_error *err)
+                     bool paused, struct wm_error *err)
 {
     const struct wm_input *row = wm_reader_row(r);
     wm_reader_begin_row(r);
     int status = wm_stream_enter(&r->stream, row->path, row->start, row->end, entry,
                                  &r->inputs->options, &r->report, err);
     r->report.record = ordinal;
+    r->record = (struct wm_record){.at = entry->at, .ordinal = ordinal};
+    if (!status && paused)
+        return r->stream.members->at == entry->at ? WM_PAUSED : 0;
     return status ? status : wm_stream_next(&r->stream, &r->record, err);
 }
 
@@ -216,6 +226,7 @@ static int stand(struct wm_reader *r, struct wm_state_in *state, struct wm_error
     bool enter = wm_state_get(state) != 0;
     if (enter && !get_entry(state, &entry))
         return wm_state_mismatch(err, "it names no known format");
+    bool paused = wm_state_get(state) != 0;
     uint64_t ordinal = wm_state_get(state), at = wm_state_get(state), len = wm_state_get(state);
     XXH128_hash_t body = wm_state_get_hash(state);
     int status = wm_state_in_status(state, err);
@@ -223,13 +234,14 @@ static int stand(struct wm_reader *r, struct wm_state_in *state, struct wm_error
         status = check_prefix(wm_reader_row(r), n_hashed, hash, err);
     if (status)
         return status;
-    int more = enter ? enter_row(r, &entry, ordinal, err) : read_again(r, ordinal, err);
+    int more = enter ? enter_row(r, &entry, ordinal, paused, err) : read_again(r, ordinal, err);
     if (more == WM_E_NOMEM)
         return more;
     if (more <= 0 || r->record.ordinal != ordinal || r->record.at != at ||
         r->record.body.len != len || !XXH128_isEqual(XXH3_128bits(r->record.body.ptr, len), body))
         return wm_state_mismatch(err, "the next record is another one");
-    r->pending = true;
+    r->paused = enter && paused;
+    r->pending = !r->paused;
     return 0;
 }
 

@@ -143,11 +143,14 @@ static int next_in_tar(struct wm_stream *stream, struct wm_error *err)
 int wm_stream_next(struct wm_stream *stream, struct wm_record *ret, struct wm_error *err)
 {
     for (;;) {
+        stream->framer.pause_at = stream->pause_at;
         int more = stream->members ? wm_framer_next(&stream->framer, ret, err) : 0;
         if (more || !stream->in_tar)
             return more;
         if (stream->members)
             end_tar_file(stream);
+        if (stream->pause_source && stream->source.at >= stream->pause_source)
+            return WM_PAUSED;
         more = next_in_tar(stream, err);
         if (more <= 0)
             return more;

@@ -25,6 +25,9 @@ struct wm_stream {
         *members; /**< What the framer reads: outer or inner; NULL if nothing is open. */
     bool in_tar;
     char inside[256]; /**< Escaped tar->name, for reports. */
+    /** Pause once so many bytes are accounted for, or between files of a tar once the file has been
+     *  read up to there; 0 = never. */
+    uint64_t pause_at, pause_source;
 };
 
 /** Start on bytes [start, end) of a file. `codec`, `framing` < 0: by content. What is wrong with the file is

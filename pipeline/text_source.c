@@ -66,6 +66,8 @@ int wm_lines_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *e
             continue;
         if (seen.len == 0)
             return 0;
+        if (wm_framer_pauses(f, ret))
+            return WM_PAUSED;
         if (line == 0 && seen.len >= most) {
             status = reject_line(f, WM_READ_TOO_LONG, err);
             continue;

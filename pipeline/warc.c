@@ -389,6 +389,8 @@ int wm_warc_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *er
             continue;
         if (seen.len == 0)
             return 0;
+        if (wm_framer_pauses(f, ret))
+            return WM_PAUSED;
         status =
             wm_warc_starts(seen) && seen.len > 5 ? take_header(f, ret, err) : skip_junk(f, err);
         if (status)

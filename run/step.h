@@ -108,7 +108,8 @@ int wm_record_read(const char *dir, json_t **ret, struct wm_error *err);
 bool wm_record_stands(const json_t *record, const char *dir, const char *identity);
 /** The regular file in `dir` that an output is called `name` of: `path`, or false with why in words
  *  (which live as long as the program). A name leads nowhere but into `dir`. */
-bool wm_output_path(const char *dir, const char *name, char path[WM_PATH_MAX], const char **ret_why);
+bool wm_output_path(const char *dir, const char *name, char path[WM_PATH_MAX],
+                    const char **ret_why);
 /** Digest over names, sizes and hashes of a record's outputs: what later steps depend on. */
 int wm_record_outputs(const json_t *record, XXH128_hash_t *ret, struct wm_error *err);
 /** Digest every file below ctx->out_dir, write its step.json. `*ret` is the record (owner: caller). */

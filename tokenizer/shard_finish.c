@@ -245,8 +245,8 @@ static int drop_shard(const char *job_dir, const struct source *source, struct w
 {
     char name[WM_PATH_MAX], path[WM_PATH_MAX];
     struct wm_error none = {0};
-    int n = snprintf(name, sizeof name, "%.*s%s", (int)source->stem.len, source->stem.ptr,
-                     endings[0]);
+    int n =
+        snprintf(name, sizeof name, "%.*s%s", (int)source->stem.len, source->stem.ptr, endings[0]);
     if (n < 0 || n >= WM_PATH_MAX || wm_path_join(path, job_dir, name, &none))
         return err->status;
     return wm_part_drop(path, err);

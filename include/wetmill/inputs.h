@@ -157,7 +157,9 @@ int wm_reader_open(const struct wm_inputs *inputs, const struct wm_task *task,
                    struct wm_reader **ret, struct wm_error *err);
 /**
  * Fill `batch` (just recycled: arena empty, n_docs 0) with documents up to max_text bytes of text
- * and max_docs documents; one larger document stands alone. 1 = filled, 0 = end of task, < 0 error.
+ * and max_docs documents; one larger document stands alone. 1 = go on, 0 = end of task, < 0 error.
+ * It comes back after 4 max_text bytes of input at the latest, at the end of a record, so that the
+ * caller can stop or save where there are no documents for long: the batch may then be empty.
  * Text is valid UTF-8, CRLF turned into LF, the map holds all lines, values are [n_values] unset.
  */
 int wm_reader_fill(struct wm_reader *reader, struct wm_batch *batch, size_t n_values,
@@ -175,7 +177,8 @@ struct wm_state_out;
 struct wm_state_in;
 /**
  * Where the reader stands, so that another one of the same task goes on with the next document: 1;
- * or 0 if it cannot be gone on with from here (a pipe, the very start or end, reading that failed).
+ * or 0 if it cannot be gone on with from here (a pipe, the very start or end, reading that failed,
+ * or no document for long in a tar or behind damage).
  * Files are entered at the member (gzip, zstd) or byte (uncompressed) of the next record, what
  * stands before in a member is decompressed and skipped; tars, and places with damage in sight, are
  * read again from the row's start without making documents.

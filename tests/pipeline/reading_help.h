@@ -213,6 +213,35 @@ static inline void help_page(struct wm_buf *out, unsigned i, size_t size)
     wm_buf_done(&body);
 }
 
+/** Few documents (3) among much that is none (150 records). */
+static inline const char *help_pages(const char *name, const char *ending, bool members)
+{
+    enum { RECORDS = 150, BODY = 20000, PAGE = 12000 };
+    struct wm_buf record = help_buf(), body = help_buf(), out = help_buf();
+    uint64_t x = 1;
+    for (unsigned i = 0; i < RECORDS; i++) {
+        body.len = 0;
+        while (body.len < BODY) {
+            x = x * 6364136223846793005u + 1442695040888963407u;
+            if (wm_buf_printf(&body, &help_err, "<p>%" PRIx64 "\n", x))
+                abort();
+        }
+        help_record(&record, i % 3 ? "response" : "request", "http://a.example/", wm_buf_str(&body),
+                    -1);
+        if (i % 40 == 39)
+            help_page(&record, i, PAGE);
+        if (!members && i + 1 < RECORDS)
+            continue;
+        help_pack(&out, wm_buf_str(&record), ending);
+        record.len = 0;
+    }
+    wm_buf_done(&record);
+    wm_buf_done(&body);
+    const char *path = help_store(name, &out);
+    wm_buf_done(&out);
+    return path;
+}
+
 /* ---- reading ---- */
 
 static inline struct wm_source_options help_options(void)
@@ -289,7 +318,7 @@ static inline void help_task(struct help_docs *all, uint32_t number, size_t max_
     CHECK_OK(wm_reader_open(&all->inputs, task, &reader, &help_err), help_err);
     int more;
     while ((more = wm_reader_fill(reader, &batch, 3, max_text, max_docs, &help_err)) > 0) {
-        CHECK(batch.n_docs > 0 && batch.n_docs <= max_docs);
+        CHECK(batch.n_docs <= max_docs);
         for (size_t i = 0; i < batch.n_docs; i++) {
             help_check_doc(&batch.docs[i], max_text, batch.n_docs);
             help_keep(all, &batch.docs[i]);

@@ -24,6 +24,7 @@ static struct control {
     atomic_bool cancels;
 } * control;
 static struct wm_cancel cancel;
+static size_t batch_text; /* 0 = as usual */
 
 static int counted_fill(struct wm_reader *reader, struct wm_batch *batch, size_t n_values,
                         size_t max_text, size_t max_docs, struct wm_error *e)
@@ -124,6 +125,7 @@ static void set_up(struct setup *s, const char *path, const char *dir, bool spli
                              .max_bad_files = 1,
                              .max_bad_records = 1,
                              .batch_docs = BATCH,
+                             .batch_text = batch_text,
                              .point_bytes = point_bytes,
                              .point_seconds = point_bytes ? 1e9 : 1e-9};
 }
@@ -258,6 +260,7 @@ static void test_kills_apart(const char *path, bool split, unsigned apart, const
     }
     n = atomic_load(&control->documents);
     CHECK_(kills >= (apart ? 2 : 3), "%s: only %" PRIu64 " kills", what, kills);
+    CHECK_(kills < RUNS_MAX, "%s: never comes to its end", what);
     CHECK_(n >= once && n - once <= kills * lost,
            "%s: %" PRIu64 " documents read for %" PRIu64 ", %" PRIu64 " kills", what, n, once,
            kills);
@@ -507,13 +510,25 @@ static void test_behind_points(void)
     test_behind(true, "groups written behind points");
 }
 
+/* Also where no document comes for long the reader comes back, and is gone on with from there. */
+static void test_pages(void)
+{
+    batch_text = 16 << 10;
+    test_kills(help_pages("pages.warc.gz", ".gz", true), false, "pages in members");
+    test_kills(help_pages("pages-one.warc.gz", ".gz", false), false, "pages in one member");
+    test_kills(help_pages("pages.warc.zst", ".zst", true), false, "pages in frames");
+    test_kills(help_pages("pages.warc", "", true), true, "pages, plain");
+    batch_text = 0;
+}
+
 /* With a number only that one: they take their time. */
 int main(int argc, char **argv)
 {
     static void (*const tests[])(void) = {
         test_members, test_large_member, test_damaged, test_damaged_plain,
         test_frames,  test_lines,        test_xz,      test_tar,
-        test_many,    test_cancel,       test_unfit,   test_behind_points};
+        test_many,    test_cancel,       test_unfit,   test_behind_points,
+        test_pages};
     control =
         mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (control == MAP_FAILED)

@@ -342,8 +342,8 @@ static void test_damage(void)
         else
             bytes.len--;
         CHECK_OK(wm_file_store(path, bytes, &err), err);
-        CHECK_FAILS(wm_jsonl_gather(f.jsonl, f.dir, &result.parts, dir, &files, &err),
-                    WM_E_FORMAT, err, "not what was written");
+        CHECK_FAILS(wm_jsonl_gather(f.jsonl, f.dir, &result.parts, dir, &files, &err), WM_E_FORMAT,
+                    err, "not what was written");
         CHECK(!wm_exists(path));
         if (i < sizeof places / sizeof *places)
             part.ptr[places[i]] ^= 0x10;
@@ -353,8 +353,8 @@ static void test_damage(void)
     CHECK_OK(wm_file_store(path, wm_buf_str(&other), &err), err);
     struct wm_parts files = {.arena = &memory};
     result.parts.items[2].digest.size = other.len;
-    CHECK_FAILS(wm_jsonl_gather(f.jsonl, f.dir, &result.parts, dir, &files, &err), WM_E_FORMAT,
-                err, "not what was written");
+    CHECK_FAILS(wm_jsonl_gather(f.jsonl, f.dir, &result.parts, dir, &files, &err), WM_E_FORMAT, err,
+                "not what was written");
     struct wm_parts none = {.arena = &memory};
     CHECK_OK(wm_jsonl_gather(f.jsonl, f.dir, &none, dir, &files, &err), err);
     CHECK_U64(files.n, 0);

@@ -163,8 +163,8 @@ static void test_names(const char *out)
         json_t *output = follow(record, "outputs.0");
         CHECK(!json_object_set_new(output, "name", json_string(names[i].name)));
         CHECK(!json_object_set_new(output, "size", json_integer(0)));
-        CHECK(!wm_record_stands(record, dir,
-                                json_string_value(json_object_get(record, "identity"))));
+        CHECK(
+            !wm_record_stands(record, dir, json_string_value(json_object_get(record, "identity"))));
         CHECK_OK(wm_json_seal(record, &err), err);
         CHECK_OK(wm_json_store(file, record, &err), err);
         (void)verify(out, &found);
@@ -194,10 +194,8 @@ static void test_stopped(const char *dir, const char *out)
     struct wm_run_result result = {0};
     struct findings found;
     struct wm_cancel cancel = {0};
-    const struct wm_run_hooks hooks = {
-        .step = stop_at_sample, .arg = &cancel, .cancel = &cancel};
-    struct fixture_how how = {
-        .out = "out", .jobs = 2, .set = {"train.steps=4"}, .hooks = &hooks};
+    const struct wm_run_hooks hooks = {.step = stop_at_sample, .arg = &cancel, .cancel = &cancel};
+    struct fixture_how how = {.out = "out", .jobs = 2, .set = {"train.steps=4"}, .hooks = &hooks};
     CHECK(fixture_run(dir, &how, &result, &err) == WM_E_CANCELLED);
     CHECK(result.ran[WM_STEP_TRAIN] && !result.ran[WM_STEP_SHARDS]);
     wm_run_result_done(&result);
