@@ -34,6 +34,9 @@
 #include "files.h"
 
 enum { JOBS = 128, ARGUMENTS = 64, LIVE = 4096, TEXT = 1 << 16, RECORDS = 2, PARALLEL = 64 };
+/* Threads take turns as they like, so some places are not come to again; of a sample that says
+ * anything that must be few. */
+enum { FEW = 100, NOT_REACHED_SHARE = 10 };
 
 struct live {
     unsigned long long site;
@@ -188,19 +191,27 @@ static void add_fault(const struct fault *fault, const char *action)
 static const struct {
     const char *kind, *actions[5];
 } failing[] = {
-    {"malloc", {"12"}},        {"calloc", {"12"}},
-    {"realloc", {"12"}},       {"aligned_alloc", {"12"}},
-    {"posix_memalign", {"12"}}, {"mmap", {"12", "shrink", "vanish"}},
+    {"malloc", {"12"}},
+    {"calloc", {"12"}},
+    {"realloc", {"12"}},
+    {"aligned_alloc", {"12"}},
+    {"posix_memalign", {"12"}},
+    {"mmap", {"12", "shrink", "vanish"}},
     {"open", {"24", "shrink", "vanish"}},
-    {"openat", {"24"}},        {"fopen", {"24"}},
-    {"opendir", {"24"}},       {"fdopendir", {"12"}},
-    {"mkstemp", {"24"}},       {"mkdtemp", {"28"}},
+    {"openat", {"24"}},
+    {"fopen", {"24"}},
+    {"opendir", {"24"}},
+    {"fdopendir", {"12"}},
+    {"mkstemp", {"24"}},
+    {"mkdtemp", {"28"}},
     {"read", {"5", "4", "short", "shrink", "vanish"}},
     {"pread", {"5", "4", "short", "shrink", "vanish"}},
     {"write", {"28", "4", "short"}},
     {"pwrite", {"28", "4", "short"}},
-    {"mkdir", {"28"}},         {"link", {"5"}},
-    {"pthread_create", {"11"}}, {"pthread_mutex_init", {"11"}},
+    {"mkdir", {"28"}},
+    {"link", {"5"}},
+    {"pthread_create", {"11"}},
+    {"pthread_mutex_init", {"11"}},
     {"pthread_cond_init", {"11"}},
 };
 
@@ -339,11 +350,46 @@ static bool says_skipped(const char *work)
     return says;
 }
 
+/* Name, without its directories, of the file that was cut or removed; NULL: none was. */
+static char *harmed(const char *work)
+{
+    char *path = say("%s/.report", work), *text = load(path), *name = NULL;
+    char *line = strstr(text, "harmed ");
+    if (line) {
+        line[strcspn(line, "\n")] = '\0';
+        name = say("%s", strrchr(line, '/') ? strrchr(line, '/') + 1 : line);
+    }
+    free(path);
+    free(text);
+    return name;
+}
+
+/* Is it told that this file was harmed? Text that is cut looks like text that is shorter. */
+static bool tells_harm(const struct fault *f, const char *work, const char *name)
+{
+    static const char *const text_endings[] = {".txt", ".csv", ".yaml"};
+    const size_t len = strlen(name);
+    for (size_t i = 0; i < sizeof text_endings / sizeof *text_endings; i++) {
+        const size_t ending = strlen(text_endings[i]);
+        if (strcmp(f->action, "shrink") == 0 && len > ending &&
+            strcmp(name + len - ending, text_endings[i]) == 0)
+            return true;
+    }
+    char *path = say("%s/.stderr", work), *text = load(path);
+    const bool tells = strstr(text, name) != NULL;
+    free(path);
+    free(text);
+    return tells;
+}
+
 /* NULL if what happened is right; else what is wrong. */
 static char *judge(const struct fault *f, const char *work, int status, enum outcome *ret)
 {
-    const bool transparent = strcmp(f->action, "4") == 0 || strcmp(f->action, "short") == 0;
-    const bool harmful = strcmp(f->action, "shrink") == 0 || strcmp(f->action, "vanish") == 0;
+    char *hit = harmed(work); /* only what others may change is; else the call was left alone */
+    const bool harmful = hit != NULL,
+               harms = strcmp(f->action, "shrink") == 0 || strcmp(f->action, "vanish") == 0;
+    const bool transparent =
+        strcmp(f->action, "4") == 0 || strcmp(f->action, "short") == 0 || (harms && !harmful);
     char *reference = say("%s/ref.%s/job", dir, f->job->name), *wrong = NULL;
     *ret = FAILED_WELL;
     if (status == -1)
@@ -352,8 +398,12 @@ static char *judge(const struct fault *f, const char *work, int status, enum out
         wrong = say("killed by signal %d", WTERMSIG(status));
     else if (WEXITSTATUS(status) == f->job->code && !(wrong = difference(reference, work)))
         *ret = TOLERATED;
-    else if (WEXITSTATUS(status) == f->job->code && !harmful && !says_skipped(work))
+    else if (WEXITSTATUS(status) == f->job->code && !harmful &&
+             (transparent || !says_skipped(work)))
         wrong = say("exit %d as if all was well, but %s", f->job->code, wrong);
+    else if (harmful && (WEXITSTATUS(status) == f->job->code || WEXITSTATUS(status) == 3) &&
+             !tells_harm(f, work, hit))
+        wrong = say("exit %d without a word of %s, which was harmed", WEXITSTATUS(status), hit);
     else if (WEXITSTATUS(status) == 2 && untouched(f->job, work))
         ; /* what was asked for cannot be had: nothing was begun */
     else if (WEXITSTATUS(status) > 3 || (!harmful && WEXITSTATUS(status) != 1 &&
@@ -370,6 +420,7 @@ static char *judge(const struct fault *f, const char *work, int status, enum out
         free(text);
     }
     free(reference);
+    free(hit);
     return wrong;
 }
 
@@ -524,5 +575,9 @@ int main(int argc, char **argv)
            "%zu ended in a library as allowed, %zu were not reached\n",
            results[FAILED_WELL], results[TOLERATED], results[ALLOWED], results[NOT_REACHED]);
     printf("%zu passed, %zu failed\n", n - results[WRONG], results[WRONG]);
+    if (n >= FEW && results[NOT_REACHED] > n / NOT_REACHED_SHARE) {
+        printf("too many were not reached\n");
+        return 1;
+    }
     return results[WRONG] || !n;
 }

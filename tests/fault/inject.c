@@ -11,7 +11,7 @@
  *   WM_FAULT_MODE=short:N  every read and write moves a random part of what it is asked for
  *   WM_FAULT_MODE=eintr:N  every third read, write or open is interrupted first
  *   WM_FAULT_MODE=disk:N   the disk is full after N bytes
- *   WM_FAULT_REPORT=FILE   write "fired", and what was allocated and not freed at the end:
+ *   WM_FAULT_REPORT=FILE   write "fired", "harmed PATH" for a file that was cut or removed, and what was allocated and not freed at the end:
  *                          live SITE COUNT BYTES FRAME FRAME
  *
  * Memory is filled when it is allocated and when it is freed, so that use of either shows.
@@ -164,10 +164,13 @@ static void harm(int action, int fd, const char *path)
         return; /* what the program itself has written is nobody else's to change */
     if (syscall(SYS_newfstatat, AT_FDCWD, path, &st, 0) || !S_ISREG(st.st_mode))
         return;
-    if (action == SHRINK)
-        (void)syscall(SYS_truncate, path, st.st_size / 2);
-    else
-        (void)syscall(SYS_unlink, path);
+    const long failed = action == SHRINK ? syscall(SYS_truncate, path, st.st_size / 2)
+                                         : syscall(SYS_unlink, path);
+    if (failed || !report_path)
+        return;
+    char line[4200];
+    const int len = snprintf(line, sizeof line, "harmed %s\n", path);
+    raw_write(report_path, line, (size_t)len);
 }
 
 static void fill(void *ptr, size_t from, size_t size, int byte)
