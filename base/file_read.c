@@ -169,6 +169,9 @@ int wm_stat(const char *path, struct wm_stat *ret, struct wm_error *err)
     *ret = (struct wm_stat){
         .size = (uint64_t)st.st_size,
         .mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+        .ctime_ns = (int64_t)st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec,
+        .device = (uint64_t)st.st_dev,
+        .inode = (uint64_t)st.st_ino,
         .is_dir = S_ISDIR(st.st_mode),
         .is_regular = S_ISREG(st.st_mode),
     };

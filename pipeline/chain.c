@@ -149,8 +149,10 @@ bool wm_chain_cuts(const struct wm_chain *chain)
 void wm_chain_close(struct wm_chain *chain)
 {
     wm_chain_shut(chain);
-    for (size_t i = 0; i < chain->n; i++)
+    for (size_t i = 0; i < chain->n; i++) {
+        wm_link_forget_files(&chain->links[i]);
         free(chain->links[i].shared);
+    }
     free(chain->links);
     wm_chain_init(chain);
 }

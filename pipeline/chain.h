@@ -7,10 +7,19 @@
 #ifndef WETMILL_PIPELINE_CHAIN_H
 #define WETMILL_PIPELINE_CHAIN_H
 
+#include "wetmill/file.h"
 #include "wetmill/job.h"
 
 /** Close the stages but keep them and their options: the chain may be opened again. */
 void wm_chain_shut(struct wm_chain *chain);
+
+/** A file of a stage as wm_chain_take_files saw it. */
+struct wm_link_file {
+    struct wm_stat stat; /**< Before it was hashed. */
+    struct wm_digest digest;
+    bool fresh; /**< Written so short a time before that its times say nothing. */
+};
+void wm_link_forget_files(struct wm_link *link);
 
 /** Number of reasons a stage names. */
 size_t wm_stage_reasons(const struct wm_stage *stage);

@@ -57,6 +57,8 @@ static int open_session(struct session *s, struct wm_error *err)
     if (!status)
         status = open_chain(job, err);
     if (!status)
+        status = wm_chain_check_files(job->chain, err);
+    if (!status)
         status = open_sink(s, err);
     if (!status)
         status = wm_plan_make(job, job->memory, &s->plan, err);
@@ -172,6 +174,8 @@ int wm_job_run_with(const struct wm_job *job, const struct wm_reading *reading,
         status = open_session(s, err);
     if (!status)
         status = run_passes(s, err);
+    if (!status)
+        status = wm_chain_check_files(job->chain, err);
     if (!status)
         status = wm_ledger_result(&s->ledger, ret, err);
     close_session(s);

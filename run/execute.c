@@ -10,7 +10,7 @@
 #include "wetmill/parallel.h"
 #include "wetmill/version.h"
 
-enum { DESCRIPTION_MAX = 64 << 20 }; /* bytes of what a step's identity is made of */
+enum { COMMAND_MAX = 64 << 20 }; /* bytes of the command that is remembered */
 
 void wm_step_say(const struct wm_step_context *ctx, const char *fmt, ...)
 {
@@ -57,56 +57,6 @@ int wm_step_open(struct wm_step_context *ctx, struct wm_run *run, const struct w
     if (!status)
         status = wm_path_join(ctx->work_dir, own ? "" : run->options.output, name, err);
     return status ? status : wm_path_join(ctx->out_dir, ctx->work_dir, "out", err);
-}
-
-/* What a step's result is to those that read it: the digest of its outputs; for a result made
- * elsewhere without a record, its files' names, sizes and times. */
-static int digest_need(struct wm_step_context *ctx, enum wm_step_id id, XXH128_hash_t *ret,
-                       struct wm_error *err)
-{
-    const char *given = ctx->run->given[id];
-    if (!given)
-        return wm_record_outputs(ctx->result->steps[id], ret, err);
-    json_t *record;
-    int status = wm_record_read(given, &record, err);
-    if (status)
-        return status;
-    if (record)
-        status = wm_record_outputs(record, ret, err);
-    else
-        status = wm_dir_fingerprint(given, ret, err);
-    json_decref(record);
-    return status;
-}
-
-/* Identity = hash of {step, version, what it describes, digests of the outputs it reads}. */
-int wm_step_identify(struct wm_step_context *ctx, const struct wm_step *step, struct wm_error *err)
-{
-    struct wm_buf buf;
-    wm_buf_init(&buf, DESCRIPTION_MAX);
-    int status =
-        wm_buf_printf(&buf, err, "{\"step\":\"%s\",\"version\":%u", step->name, step->version);
-    for (int id = 0; !status && id < WM_STEPS; id++) {
-        if (!(step->needs >> id & 1))
-            continue;
-        char hex[WM_HEX128];
-        XXH128_hash_t from;
-        status = digest_need(ctx, (enum wm_step_id)id, &from, err);
-        if (status)
-            break;
-        wm_hex128(from, hex);
-        if (!ctx->run->given[id] && ctx->result->steps[id])
-            memcpy(ctx->reads[id], hex, sizeof hex);
-        status = wm_buf_printf(&buf, err, ",\"%s\":\"%s\"", wm_steps[id]->name, hex);
-    }
-    if (!status)
-        status = wm_buf_printf(&buf, err, ",\"is\":");
-    if (!status)
-        status = step->describe(ctx, &buf, err);
-    if (!status)
-        wm_hex128(XXH3_128bits(buf.ptr, buf.len), ctx->identity);
-    wm_buf_done(&buf);
-    return status;
 }
 
 bool wm_step_reads_pipe(const struct wm_run *run, const struct wm_step *step)
@@ -255,6 +205,8 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
         wm_memory_watch_begin(&memory);
         wm_position_begin(&position, ctx->work_dir, ctx->hooks ? ctx->hooks->progress : NULL);
         status = step->run(ctx, facts, err);
+        if (!status)
+            status = wm_step_same_needs(ctx, step, err);
         wm_position_end(&position, &ctx->result->redone[step->id]);
         ctx->result->memory[step->id] = wm_memory_watch_end(&memory);
         if (status == WM_E_CHANGED)
@@ -396,7 +348,7 @@ static int write_command(const struct wm_run *run, struct wm_error *err)
 {
     char path[WM_PATH_MAX];
     struct wm_buf buf;
-    wm_buf_init(&buf, DESCRIPTION_MAX);
+    wm_buf_init(&buf, COMMAND_MAX);
     char *rejects = run->options.rejects ? realpath(run->options.rejects, NULL) : NULL;
     int status = wm_buf_printf(&buf, err, "%s", run->command);
     if (!status && run->options.limit)

@@ -9,7 +9,7 @@
 #include "wetmill/parallel.h"
 
 /* Half-done work is for the same stages and the same files, with the same times. */
-static int identify(const struct wm_run *run, const struct wm_inputs *inputs, char ret[WM_HEX128],
+static int identify(struct wm_run *run, const struct wm_inputs *inputs, char ret[WM_HEX128],
                     struct wm_error *err)
 {
     struct wm_buf text;
@@ -19,7 +19,9 @@ static int identify(const struct wm_run *run, const struct wm_inputs *inputs, ch
     wm_inputs_fingerprint(inputs, &names, &times);
     wm_hex128(names, hex[0]);
     wm_hex128(times, hex[1]);
-    int status = wm_buf_printf(&text, err, "hashes %s %s %llu ", hex[0], hex[1],
+    int status = wm_chain_take_files(&run->chain, err);
+    if (!status)
+        status = wm_buf_printf(&text, err, "hashes %s %s %llu ", hex[0], hex[1],
                                (unsigned long long)run->options.limit);
     if (!status)
         status = wm_options_describe(wm_source_option_table, &run->input, &text, err);
@@ -77,6 +79,10 @@ static int build(struct wm_run *run, struct wm_job *job, const char *path,
         status = wm_job_run(job, result, err);
     if (!status)
         status = store(job, kind, path, &ret->n_hashes, err);
+    if (status == WM_E_CHANGED) { /* made of what has changed since */
+        struct wm_error more;
+        (void)wm_remove_tree(job->dir, &more);
+    }
     if (!status) {
         const struct wm_link_tally *last = &result->tally.links[run->chain.n - 1];
         ret->n_documents = last->documents_in;

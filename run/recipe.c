@@ -20,31 +20,36 @@ int wm_recipe_write(const struct wm_run *run, struct wm_buf *out, struct wm_erro
     return status ? status : wm_buf_printf(out, err, "}\n");
 }
 
-/* The directory a path stands in, or itself if it is one. */
-static void directory_of(const char *path, char out[WM_PATH_MAX])
+/* The directory a path stands in, or itself if it is one. A pattern or "-" is no path. */
+static int directory_of(const char *path, char out[WM_PATH_MAX], struct wm_error *err)
 {
-    struct wm_error err = {0};
-    struct wm_stat st;
+    struct wm_stat st = {0};
+    bool there;
     (void)snprintf(out, WM_PATH_MAX, "%s", path);
-    if (!wm_stat(path, &st, &err) && st.is_dir)
-        return;
+    int status = wm_is_there(path, &there, err);
+    if (!status && there)
+        status = wm_stat(path, &st, err);
+    if (status || st.is_dir)
+        return status;
     char *slash = strrchr(out, '/');
     (void)snprintf(slash ? slash : out, slash ? 2 : WM_PATH_MAX, "%s", slash ? "" : ".");
+    return 0;
 }
 
 int wm_recipe_find(const struct wm_run *run, struct wm_buf *out, struct wm_error *err)
 {
     char dir[WM_PATH_MAX], path[WM_PATH_MAX];
-    int status = 0;
-    if (run->has[WM_STEP_CORPUS])
-        status = wm_step_dir(run, WM_STEP_CORPUS, dir, err);
-    else
-        directory_of(run->input.paths.n ? run->input.paths.items[0] : ".", dir);
+    bool there = false;
+    int status = run->has[WM_STEP_CORPUS]
+                     ? wm_step_dir(run, WM_STEP_CORPUS, dir, err)
+                     : directory_of(run->input.paths.n ? run->input.paths.items[0] : ".", dir, err);
     if (!status)
         status = wm_path_join(path, dir, "recipe.json", err);
+    if (!status)
+        status = wm_is_there(path, &there, err);
     if (status)
         return status;
-    return wm_exists(path) ? wm_file_load(path, out, err) : wm_recipe_write(run, out, err);
+    return there ? wm_file_load(path, out, err) : wm_recipe_write(run, out, err);
 }
 
 /* Texts stand there as in YAML (wm_options_describe): in quotes, which are those of JSON, if bare they

@@ -26,6 +26,13 @@ struct wm_step_context {
     uint64_t memory;
     char identity[WM_HEX128];
     char reads[WM_STEPS][WM_HEX128]; /**< Digests of the run's own results it reads, or "". */
+    XXH128_hash_t from[WM_STEPS];    /**< Digests of all results it reads, as in the identity. */
+    char described[WM_HEX128];       /**< XXH3-128 of what describe() said, for the identity. */
+    struct wm_inputs_seen {          /**< What wm_step_same_inputs saw first. */
+        bool any;
+        XXH128_hash_t names, times;
+    } inputs;
+    XXH128_hash_t recipe; /**< Of the recipe the identity speaks of (shards). */
     char dir[WM_PATH_MAX];           /**< Final directory of this step. */
     char work_dir[WM_PATH_MAX];      /**< Its resumable state. */
     char out_dir[WM_PATH_MAX];       /**< Where run() puts results: work_dir/out. */
@@ -87,6 +94,15 @@ int wm_step_open(struct wm_step_context *ctx, struct wm_run *run, const struct w
 /** Set ctx->identity; result->steps must hold the records of the steps it needs. */
 int wm_step_identify(struct wm_step_context *ctx, const struct wm_step *step, struct wm_error *err);
 
+/** After the step has run: WM_E_CHANGED if results made elsewhere, which it read, are no longer those
+ *  of its identity. */
+int wm_step_same_needs(const struct wm_step_context *ctx, const struct wm_step *step,
+                       struct wm_error *err);
+/** WM_E_CHANGED if the input table differs from the first one given here for this context, in
+ *  names, sizes or times: what a step reads is what its identity speaks of. Pipes are let pass. */
+int wm_step_same_inputs(struct wm_step_context *ctx, const struct wm_inputs *inputs,
+                        struct wm_error *err);
+
 /** Does the step read standard input or a named pipe? What comes through it is not known before it
  *  is read, so nothing made from it is ever up to date. */
 bool wm_step_reads_pipe(const struct wm_run *run, const struct wm_step *step);
@@ -145,7 +161,7 @@ uint64_t wm_default_memory(void);
 /** Append the run's recipe: {"recipe":1,"input":{…},"stages":[…]}. */
 int wm_recipe_write(const struct wm_run *run, struct wm_buf *out, struct wm_error *err);
 /** The recipe of what the run reads: recipe.json of the corpus step, or beside the first input
- *  path, else the run's own. */
+ *  path, else the run's own. Appended to `out`. */
 int wm_recipe_find(const struct wm_run *run, struct wm_buf *out, struct wm_error *err);
 /** Read a recipe back: source options, and a chain of the stages that rewrite text. Strings go to
  *  `arena`. WM_E_FORMAT, WM_E_MISMATCH (another version of a stage). */
@@ -204,7 +220,7 @@ void wm_step_job(const struct wm_step_context *ctx, struct wm_job *ret);
 int wm_step_predict(const struct wm_step_context *ctx, const struct wm_sink *sink, void *shared,
                     struct wm_prediction *ret, struct wm_error *err);
 /** Input table of a step behind the corpus: the corpus step's files, or, if the run has none, the
- *  run's own input. */
+ *  run's own input. A file of the corpus step that cannot be looked at is WM_E_IO, not damage. */
 int wm_corpus_inputs(const struct wm_run *run, struct wm_inputs *ret, struct wm_error *err);
 /** The longest line of the corpus that `record` (may be NULL) tells of, made from records of up to
  *  `max_record` bytes. */
@@ -212,7 +228,7 @@ uint64_t wm_corpus_record(const json_t *record, uint64_t max_record);
 /** The field that write-jsonl puts the text into, or NULL. */
 const char *wm_run_text_field(const struct wm_run *run);
 /** Append `,"inputs":"…"` where the run has no corpus step: part of identity. */
-int wm_corpus_describe(const struct wm_run *run, struct wm_buf *out, struct wm_error *err);
+int wm_corpus_describe(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err);
 /** A job's tally as JSON: read, reasons, stages. New reference, NULL without memory. */
 json_t *wm_tally_json(const struct wm_chain *chain, const struct wm_job_result *result);
 /** Put what the job had to skip of its input into facts.damage. */

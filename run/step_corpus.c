@@ -28,8 +28,12 @@ static int describe(struct wm_step_context *ctx, struct wm_buf *out, struct wm_e
     XXH128_hash_t names, times;
     char hex[WM_HEX128];
     int status = wm_inputs_open(&run->input, &inputs, err);
-    if (status)
+    if (!status)
+        status = wm_step_same_inputs(ctx, &inputs, err);
+    if (status) {
+        wm_inputs_close(&inputs);
         return status;
+    }
     wm_inputs_fingerprint(&inputs, &names, &times);
     wm_inputs_close(&inputs);
     wm_hex128(names, hex);
@@ -40,6 +44,8 @@ static int describe(struct wm_step_context *ctx, struct wm_buf *out, struct wm_e
         status = wm_options_describe(wm_source_option_table, &run->input, out, err);
     if (!status)
         status = wm_buf_printf(out, err, ",\"stages\":");
+    if (!status)
+        status = wm_chain_take_files(&run->chain, err);
     if (!status)
         status = wm_chain_describe(&run->chain, out, err);
     if (status == WM_E_IO) /* a model that is not there is a mistake in the configuration */
@@ -70,6 +76,8 @@ static int prepare_job(struct wm_step_context *ctx, struct wm_inputs *inputs, st
                        char identity[WM_HEX128], struct wm_error *err)
 {
     int status = wm_inputs_open(&ctx->run->input, inputs, err);
+    if (!status)
+        status = wm_step_same_inputs(ctx, inputs, err);
     if (status)
         return status;
     /* Half-done work is kept only while the files' times stand still too. */
@@ -151,8 +159,12 @@ static int fresh(struct wm_step_context *ctx, const json_t *record, bool *ret, s
 {
     struct wm_inputs inputs = {0};
     int status = wm_inputs_open(&ctx->run->input, &inputs, err);
-    if (status)
+    if (!status)
+        status = wm_step_same_inputs(ctx, &inputs, err);
+    if (status) {
+        wm_inputs_close(&inputs);
         return status;
+    }
     bool verify = ctx->run->options.verify; /* trusts no times */
     const char *recorded =
         json_string_value(json_object_get(json_object_get(record, "facts"), "inputs_xxh3"));

@@ -4,13 +4,43 @@
 
 #include "run/step.h"
 
+/* A corpus made elsewhere has its recipe beside it; that of our own corpus is one of its outputs. */
+static int describe_recipe(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err)
+{
+    struct wm_buf recipe;
+    char hex[WM_HEX128];
+    if (ctx->run->has[WM_STEP_CORPUS])
+        return 0;
+    wm_buf_init(&recipe, WM_SIDECAR_RECIPE_MAX);
+    int status = wm_recipe_find(ctx->run, &recipe, err);
+    if (!status) {
+        ctx->recipe = XXH3_128bits(recipe.ptr, recipe.len);
+        wm_hex128(ctx->recipe, hex);
+        status = wm_buf_printf(out, err, ",\"recipe\":\"%s\"", hex);
+    }
+    wm_buf_done(&recipe);
+    return status;
+}
+
+/* The recipe that the shards carry is the one their identity speaks of. */
+static int find_recipe(const struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err)
+{
+    int status = wm_recipe_find(ctx->run, out, err);
+    if (status || ctx->run->has[WM_STEP_CORPUS] ||
+        XXH128_isEqual(XXH3_128bits(out->ptr, out->len), ctx->recipe))
+        return status;
+    return wm_fail(err, WM_E_CHANGED, "the recipe of the corpus changed while the step began");
+}
+
 static int describe(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err)
 {
     int status = wm_buf_printf(out, err, "{\"options\":");
     if (!status)
         status = wm_options_describe(wm_sink_shards.options, ctx->run->shards, out, err);
     if (!status)
-        status = wm_corpus_describe(ctx->run, out, err);
+        status = wm_corpus_describe(ctx, out, err);
+    if (!status)
+        status = describe_recipe(ctx, out, err);
     return status ? status : wm_buf_printf(out, err, "}");
 }
 
@@ -77,9 +107,11 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
     if (!status)
         status = wm_tokenizer_load(path, &tok, err);
     if (!status)
-        status = wm_recipe_find(ctx->run, &recipe, err);
+        status = find_recipe(ctx, &recipe, err);
     if (!status)
         status = wm_corpus_inputs(ctx->run, &inputs, err);
+    if (!status && !ctx->run->has[WM_STEP_CORPUS])
+        status = wm_step_same_inputs(ctx, &inputs, err);
     if (!status) {
         options->tokenizer = tok;
         options->recipe = wm_buf_str(&recipe);

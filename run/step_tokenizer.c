@@ -25,7 +25,7 @@ static int describe(struct wm_step_context *ctx, struct wm_buf *out, struct wm_e
     if (!status)
         status = wm_options_describe(wm_tokenizer_option_table, &ctx->run->tokenizer, out, err);
     if (!status)
-        status = wm_corpus_describe(ctx->run, out, err);
+        status = wm_corpus_describe(ctx, out, err);
     return status ? status : wm_buf_printf(out, err, "}");
 }
 
@@ -208,6 +208,8 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
     int status = share_memory(ctx, &options.memory, &need, err);
     if (!status)
         status = wm_corpus_inputs(ctx->run, &inputs, err);
+    if (!status && !ctx->run->has[WM_STEP_CORPUS])
+        status = wm_step_same_inputs(ctx, &inputs, err);
     if (!status)
         status = wm_trainer_new(&options, &trainer, err);
     if (!status)

@@ -83,6 +83,7 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
         .out = ctx->out_dir,
         .work = ctx->work_dir,
         .identity = ctx->identity,
+        .described = ctx->described,
         .threads = ctx->n_workers,
         .memory = ctx->memory,
     };

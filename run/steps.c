@@ -51,6 +51,17 @@ uint64_t wm_corpus_record(const json_t *record, uint64_t max_record)
     return longest > 0 ? 4 * (uint64_t)longest + CORPUS_SLACK : 8 * max_record;
 }
 
+/* Our own results are whole or an error: what the system does not give now is not skipped. */
+static int check_rows(const struct wm_inputs *inputs, struct wm_error *err)
+{
+    for (uint32_t i = 0; i < inputs->n_rows; i++)
+        if (inputs->rows[i].problem) {
+            (void)wm_fail(err, WM_E_IO, "%s", inputs->rows[i].problem);
+            return wm_error_where(err, "%s", inputs->rows[i].path);
+        }
+    return 0;
+}
+
 int wm_corpus_inputs(const struct wm_run *run, struct wm_inputs *ret, struct wm_error *err)
 {
     char dir[WM_PATH_MAX], pattern[WM_PATH_MAX];
@@ -74,9 +85,32 @@ int wm_corpus_inputs(const struct wm_run *run, struct wm_inputs *ret, struct wm_
     options.max_record = wm_corpus_record(record, run->input.max_record);
     json_decref(record);
     status = wm_inputs_open(&options, ret, err);
-    if (!status) /* the pattern dies with this frame; nothing reads it any more */
-        ret->options.paths = (struct wm_list){0};
+    if (status)
+        return status;
+    ret->options.paths = (struct wm_list){0}; /* the pattern dies with this frame */
+    status = check_rows(ret, err);
+    if (status)
+        wm_inputs_close(ret);
     return status;
+}
+
+int wm_step_same_inputs(struct wm_step_context *ctx, const struct wm_inputs *inputs,
+                        struct wm_error *err)
+{
+    struct wm_inputs_seen now = {.any = true};
+    for (uint32_t i = 0; i < inputs->n_rows; i++)
+        if (inputs->rows[i].is_pipe)
+            return 0;
+    wm_inputs_fingerprint(inputs, &now.names, &now.times);
+    if (!ctx->inputs.any)
+        ctx->inputs = now;
+    if (XXH128_isEqual(now.names, ctx->inputs.names) &&
+        XXH128_isEqual(now.times, ctx->inputs.times))
+        return 0;
+    (void)wm_fail(err, WM_E_CHANGED,
+                  "the list of input files, their sizes or times changed while the step began");
+    return wm_error_hint(err, "start again once nothing writes to the input, and all of it can "
+                              "be looked at");
 }
 
 int wm_step_predict(const struct wm_step_context *ctx, const struct wm_sink *sink, void *shared,
@@ -105,8 +139,9 @@ int wm_step_predict(const struct wm_step_context *ctx, const struct wm_sink *sin
     return status;
 }
 
-int wm_corpus_describe(const struct wm_run *run, struct wm_buf *out, struct wm_error *err)
+int wm_corpus_describe(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err)
 {
+    const struct wm_run *run = ctx->run;
     struct wm_inputs inputs = {0};
     XXH128_hash_t names, times;
     char hex[WM_HEX128], hex_times[WM_HEX128];
@@ -115,11 +150,13 @@ int wm_corpus_describe(const struct wm_run *run, struct wm_buf *out, struct wm_e
     int status = wm_inputs_open(&run->input, &inputs, err);
     if (status)
         return status;
+    status = wm_step_same_inputs(ctx, &inputs, err);
     wm_inputs_fingerprint(&inputs, &names, &times);
     wm_inputs_close(&inputs);
     wm_hex128(names, hex);
     wm_hex128(times, hex_times);
-    status = wm_buf_printf(out, err, ",\"inputs\":\"%s%s\",\"input\":", hex, hex_times);
+    if (!status)
+        status = wm_buf_printf(out, err, ",\"inputs\":\"%s%s\",\"input\":", hex, hex_times);
     return status ? status : wm_options_describe(wm_source_option_table, &run->input, out, err);
 }
 

@@ -75,6 +75,26 @@ static int open_data(struct wm_training *t, struct wm_error *err)
 
 /* ---- what this training is ---- */
 
+/* What is read from outside the run (other shards, the first weights) is what the identity speaks
+ * of: it is described again when it has been read. */
+static int check_described(struct wm_training *t, struct wm_error *err)
+{
+    struct wm_buf now;
+    char hex[WM_HEX128];
+    if (!t->job->described)
+        return 0;
+    wm_buf_init(&now, WM_CHECKPOINT_OPTIONS);
+    int status = wm_train_describe(t->job->options, &now, err);
+    if (!status) {
+        wm_hex128(XXH3_128bits(now.ptr, now.len), hex);
+        if (strcmp(hex, t->job->described) != 0)
+            status = wm_fail(err, WM_E_CHANGED,
+                             "what the training starts from changed while it was read");
+    }
+    wm_buf_done(&now);
+    return status;
+}
+
 static int describe(struct wm_training *t, struct wm_error *err)
 {
     struct wm_checkpoint_head *head = &t->head;
@@ -191,6 +211,8 @@ int wm_training_open(struct wm_training *t, const struct wm_train_job *job, stru
         status = check_memory(t, err);
     if (!status)
         status = open_model(t, err);
+    if (!status)
+        status = check_described(t, err);
     return status;
 }
 

@@ -51,10 +51,11 @@ int wm_file_seek(struct wm_file *file, uint64_t offset, struct wm_error *err);
 bool wm_file_seekable(const struct wm_file *file);
 const char *wm_file_path(const struct wm_file *file);
 
-/** What a path is, without opening it. mtime in nanoseconds since the epoch. */
+/** What a path is, without opening it. Times in nanoseconds since the epoch. */
 struct wm_stat {
     uint64_t size;
-    int64_t mtime_ns;
+    int64_t mtime_ns, ctime_ns;
+    uint64_t device, inode;
     bool is_dir, is_regular;
 };
 int wm_stat(const char *path, struct wm_stat *ret, struct wm_error *err);

@@ -36,6 +36,8 @@ struct wm_link {
     void *shared;            /**< stage->shared_size zeroed bytes, options stored by the caller. */
     void *unopened;          /**< `shared` as it was before open, while it is open. */
     void *rewriter;          /**< The local state wm_chain_rewrite uses, once it has one. */
+    struct wm_link_file *files; /**< [n_files] What stage->file names: see wm_chain_take_files. */
+    size_t n_files;
 };
 
 struct wm_chain {
@@ -57,6 +59,17 @@ bool wm_chain_surveys(const struct wm_chain *chain);
 bool wm_chain_cuts(const struct wm_chain *chain);
 /** Close the stages and forget them: the chain is empty again. */
 void wm_chain_close(struct wm_chain *chain);
+/**
+ * Hash the files that the stages read (models). From now on the chain is described by what they
+ * held, and a job over it fails with WM_E_CHANGED if they no longer hold that once the stages have
+ * opened them, or at its end: what a result is said to be made with is what it was made with. A
+ * file is trusted unread while device, inode, size and times stand, unless it was written within
+ * two seconds before (times are that coarse); else it is hashed again. Again: anew. A file that
+ * cannot be read is WM_E_IO.
+ */
+int wm_chain_take_files(struct wm_chain *chain, struct wm_error *err);
+/** WM_E_CHANGED if a file is not what wm_chain_take_files saw; 0 where that was not called. */
+int wm_chain_check_files(const struct wm_chain *chain, struct wm_error *err);
 /**
  * Append what the chain is — names, versions, options that shape bytes, library versions, and
  * size + XXH3-128 of each model file — as a JSON array: the recipe, and part of step identity.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Part of drive.c: processes, and whether two directories hold the same. */
+/* Part of drive.c: processes, trees of files, and whether two of them hold the same. */
 #ifndef WETMILL_FAULT_FILES_H
 #define WETMILL_FAULT_FILES_H
 
@@ -46,50 +46,100 @@ static void redirect(const char *path, int flags, int to)
         die(path);
 }
 
-/* Wait status of argv in `where`, or -1 if it took too long. `env` entries NAME=VALUE, NULL ends. */
-static int spawn(char *const argv[], const char *where, const char *input, bool capture,
-                 char *const env[])
+static void become(char *const argv[], const char *where, const char *input, char *const env[])
 {
-    pid_t pid = fork();
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    if (chdir(where))
+        die(where);
+    redirect(input ? input : "/dev/null", O_RDONLY, 0);
+    redirect(".stdout", O_WRONLY | O_CREAT | O_TRUNC, 1);
+    redirect(".stderr", O_WRONLY | O_CREAT | O_TRUNC, 2);
+    for (size_t i = 0; env && env[i]; i++)
+        (void)putenv(env[i]);
+    execvp(argv[0], argv);
+    die(argv[0]);
+}
+
+/* Wait status of argv in `where`, or -1 if it took too long. `env` entries NAME=VALUE, NULL ends. */
+static int spawn(char *const argv[], const char *where, const char *input, char *const env[])
+{
+    sigset_t child;
+    (void)sigemptyset(&child);
+    (void)sigaddset(&child, SIGCHLD);
+    (void)sigprocmask(SIG_BLOCK, &child, NULL);
+    const pid_t pid = fork();
     if (pid < 0)
         die("fork");
-    if (!pid) {
-        if (where && chdir(where))
-            die(where);
-        redirect(input ? input : "/dev/null", O_RDONLY, 0);
-        if (capture) {
-            redirect(".stdout", O_WRONLY | O_CREAT | O_TRUNC, 1);
-            redirect(".stderr", O_WRONLY | O_CREAT | O_TRUNC, 2);
-        }
-        for (size_t i = 0; env && env[i]; i++)
-            (void)putenv(env[i]);
-        execvp(argv[0], argv);
-        die(argv[0]);
-    }
+    if (!pid)
+        become(argv, where, input, env);
     int status;
-    const struct timespec pause = {0, 2000000};
-    for (long waited = 0; waitpid(pid, &status, WNOHANG) == 0; waited += 2) {
-        if (waited > SECONDS * 1000L) {
-            (void)kill(pid, SIGKILL);
-            (void)waitpid(pid, &status, 0);
-            return -1;
-        }
-        (void)nanosleep(&pause, NULL);
+    const struct timespec second = {1, 0};
+    for (int waited = 0; waitpid(pid, &status, WNOHANG) == 0;) {
+        if (sigtimedwait(&child, NULL, &second) >= 0 || ++waited < SECONDS)
+            continue;
+        (void)kill(pid, SIGKILL);
+        (void)waitpid(pid, &status, 0);
+        return -1;
     }
     return status;
 }
 
+/* ---- trees ---- */
+
+static void copy_file(const char *from, const char *to, const struct stat *st)
+{
+    char block[1 << 15];
+    const int in = open(from, O_RDONLY | O_CLOEXEC);
+    const int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, st->st_mode & 0777);
+    if (in < 0 || out < 0)
+        die(to);
+    for (ssize_t n; (n = read(in, block, sizeof block)) > 0;)
+        if (write(out, block, (size_t)n) != n)
+            die(to);
+    const struct timespec times[2] = {st->st_atim, st->st_mtim};
+    if (futimens(out, times) || close(out))
+        die(to);
+    (void)close(in);
+}
+
+/* Files and directories, with their times; links are followed. */
 static void copy(const char *from, const char *to)
 {
-    char *argv[] = {"cp", "-a", "--", (char *)from, (char *)to, NULL};
-    if (spawn(argv, NULL, NULL, false, NULL))
+    struct stat st;
+    if (stat(from, &st))
+        die(from);
+    if (!S_ISDIR(st.st_mode)) {
+        copy_file(from, to, &st);
+        return;
+    }
+    DIR *d = opendir(from);
+    if (!d || mkdir(to, 0777))
         die(to);
+    for (struct dirent *e; (e = readdir(d));) {
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+            continue;
+        char *x = say("%s/%s", from, e->d_name), *y = say("%s/%s", to, e->d_name);
+        copy(x, y);
+        free(x);
+        free(y);
+    }
+    (void)closedir(d);
+    const struct timespec times[2] = {st.st_atim, st.st_mtim};
+    (void)utimensat(AT_FDCWD, to, times, 0);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
 }
 
 static void remove_tree(const char *path)
 {
-    char *argv[] = {"rm", "-rf", "--", (char *)path, NULL};
-    (void)spawn(argv, NULL, NULL, false, NULL);
+    if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) && errno != ENOENT)
+        die(path);
 }
 
 /* ---- the same files? ---- */
@@ -129,7 +179,7 @@ static char *difference(const char *a, const char *b)
                               : say("%s/%s is left over", b, in_b[i]->d_name);
             break;
         }
-        char *x = say("%s/%s", a, in_a[i]->d_name), *y = say("%s/%s", b, in_a[i]->d_name);
+        char *x = say("%s/%s", a, in_a[i]->d_name), *y = say("%s/%s", b, in_b[i]->d_name);
         struct stat s, t;
         if (stat(x, &s) || stat(y, &t) || S_ISDIR(s.st_mode) != S_ISDIR(t.st_mode))
             found = say("%s is of another kind", y);
@@ -147,6 +197,58 @@ static char *difference(const char *a, const char *b)
     free(in_a);
     free(in_b);
     return found;
+}
+
+/* ---- a directory as one number ---- */
+
+static uint64_t add_bytes(uint64_t h, const void *bytes, size_t n)
+{
+    const unsigned char *p = bytes;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ p[i]) * 0x100000001B3u; /* FNV-1a */
+    return h;
+}
+
+static uint64_t add_content(uint64_t h, const char *path)
+{
+    char block[1 << 14];
+    FILE *f = fopen(path, "re");
+    for (size_t n; f && (n = fread(block, 1, sizeof block, f)) > 0;)
+        h = add_bytes(h, block, n);
+    if (f)
+        (void)fclose(f);
+    return h;
+}
+
+/* Names and contents below `dir`, but what is another each time and shapes nothing: who holds a
+ * lock, whose a temporary file was, the log (of which the times of the input count), what the
+ * command printed. */
+static uint64_t state_of(uint64_t h, const char *path, unsigned depth)
+{
+    struct dirent **names = NULL;
+    const int n = scandir(path, &names, NULL, alphasort);
+    for (int i = 0; i < n; i++) {
+        const char *name = names[i]->d_name;
+        const size_t len = strlen(name);
+        const char *temporary = strstr(name, ".tmp.");
+        const bool lock = strcmp(name, "lock") == 0 ||
+                          (len > 5 && strcmp(name + len - 5, ".lock") == 0);
+        char *file = say("%s/%s", path, name);
+        struct stat st;
+        const bool is_log = strstr(file, "/out/log/") && strcmp(name, "input-times") != 0;
+        if (strcmp(name, ".") && strcmp(name, "..") && !is_log && (depth || *name != '.') &&
+            lstat(file, &st) == 0) {
+            h = add_bytes(h, name, temporary ? (size_t)(temporary - name) : len);
+            h = add_bytes(h, S_ISDIR(st.st_mode) ? "/" : "=", 1);
+            h = S_ISDIR(st.st_mode) ? state_of(h, file, depth + 1)
+                                    : (lock ? h : add_content(h, file));
+            h = add_bytes(h, ";", 1);
+        }
+        free(file);
+        free(names[i]);
+    }
+    free(names);
+    return h;
 }
 
 #endif /* WETMILL_FAULT_FILES_H */

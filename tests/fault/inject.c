@@ -8,6 +8,8 @@
  *   WM_FAULT=FUNCTION:HASH:N:ACTION  the N-th hit (from 1) of a place fails. ACTION is the number
  *                          of an errno, or "short" (read or write 1 byte), "shrink" or "vanish"
  *                          (the call works, but the file it is about is cut to half, or removed)
+ *   WM_FAULT_FRAME=FRAME   the innermost frame of that place, as it was recorded: other calls then
+ *                          cost next to nothing
  *   WM_FAULT_MODE=short:N  every read and write moves a random part of what it is asked for
  *   WM_FAULT_MODE=eintr:N  every third read, write or open is interrupted first
  *   WM_FAULT_MODE=disk:N   the disk is full after N bytes
@@ -81,6 +83,7 @@ static atomic_flag place_lock = ATOMIC_FLAG_INIT;
 static const char *record_path, *report_path;
 static enum kind target_kind = N_KINDS;
 static uint64_t target_hash;
+static uintptr_t target_frame; /* 0: any */
 static unsigned target_hit;
 static int target_action;
 static atomic_uint target_hits, calls;
@@ -109,10 +112,17 @@ static void note_place(enum kind kind, uint64_t hash, const uintptr_t *frames, u
     unlock(&place_lock);
 }
 
+/* Before stacks are walked: can it be the target at all? */
+static bool may_fail(enum kind kind, const uintptr_t *fp)
+{
+    return kind == target_kind && (!target_frame || fp[1] == target_frame) &&
+           atomic_load_explicit(&target_hits, memory_order_relaxed) < target_hit;
+}
+
 /* 0: let it pass; else an errno or SHORT, SHRINK, VANISH. */
 static int judge(enum kind kind, const uintptr_t *fp)
 {
-    if (!ready || inside || (!places && kind != target_kind))
+    if (!ready || inside || (!places && !may_fail(kind, fp)))
         return 0;
     uintptr_t frames[FRAMES];
     int action = 0;
@@ -485,6 +495,16 @@ static void read_target(const char *text)
                                                     : atoi(action);
 }
 
+/* LIBRARY+ADDRESS, without LIBRARY in the program itself. */
+static void read_frame(const char *text)
+{
+    const char *plus = strrchr(text, '+');
+    for (size_t i = 0; plus && i < n_modules; i++)
+        if (strlen(modules[i].name) == (size_t)(plus - text) &&
+            strncmp(modules[i].name, text, (size_t)(plus - text)) == 0)
+            target_frame = modules[i].base + strtoul(plus + 1, NULL, 16);
+}
+
 static void read_mode(const char *text)
 {
     char name[16];
@@ -508,6 +528,8 @@ __attribute__((constructor)) static void begin(void)
     report_path = getenv("WM_FAULT_REPORT");
     if (getenv("WM_FAULT"))
         read_target(getenv("WM_FAULT"));
+    if (getenv("WM_FAULT_FRAME"))
+        read_frame(getenv("WM_FAULT_FRAME"));
     if (getenv("WM_FAULT_MODE"))
         read_mode(getenv("WM_FAULT_MODE"));
     bool whole = live_open();
@@ -519,7 +541,7 @@ __attribute__((constructor)) static void begin(void)
 
 static void write_places(void)
 {
-    char line[FRAMES * 48];
+    char line[FRAMES * 96];
     for (size_t i = 0; i < PLACES; i++) {
         const struct place *p = &places[i];
         if (!p->hash)
@@ -528,7 +550,8 @@ static void write_places(void)
                                       (unsigned long long)p->hash, p->hits);
         for (unsigned k = 0; k < p->n_frames; k++)
             len += print_frame(line + len, sizeof line - len, p->frames[k]);
-        line[len < sizeof line ? len : sizeof line - 1] = '\n';
+        len = len < sizeof line ? len : sizeof line - 1;
+        line[len] = '\n';
         raw_write(record_path, line, len + 1);
     }
 }

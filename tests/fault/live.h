@@ -105,7 +105,7 @@ out:
 
 static void live_write(const char *path)
 {
-    char line[256];
+    char line[512];
     for (size_t s = 0; s < SHARDS; s++)
         for (size_t i = 0; i < BLOCKS; i++)
             if (blocks[s][i].ptr) {
@@ -120,7 +120,8 @@ static void live_write(const char *path)
                                       (unsigned long long)s->key, s->count, s->bytes);
         for (unsigned k = 0; k < 2; k++)
             len += print_frame(line + len, sizeof line - len, s->frames[k]);
-        line[len < sizeof line ? len : sizeof line - 1] = '\n';
+        len = len < sizeof line ? len : sizeof line - 1;
+        line[len] = '\n';
         raw_write(path, line, len + 1);
     }
 }

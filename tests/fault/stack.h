@@ -142,10 +142,14 @@ static uint64_t hash_stack(unsigned kind, const uintptr_t *frames, unsigned n)
     return ours ? (h ? h : 1) : 0;
 }
 
+/* " LIBRARY+ADDRESS(FUNCTION)", of those functions that libraries export; " +ADDRESS". */
 static size_t print_frame(char *to, size_t size, uintptr_t at)
 {
     const struct module *m = module_of(at);
-    int n = snprintf(to, size, " %s+%lx", m ? m->name : "?", at - (m ? m->base : 0));
+    Dl_info info = {0};
+    const bool named = m && m != modules && dladdr((void *)(at - 1), &info) && info.dli_sname;
+    int n = snprintf(to, size, " %s+%lx%s%.40s%s", m ? m->name : "?", at - (m ? m->base : 0),
+                     named ? "(" : "", named ? info.dli_sname : "", named ? ")" : "");
     return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size;
 }
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Chains: checked when they are opened, described the same way always, applied with the account
  * kept, run again for tracing. */
+#include <fcntl.h>
+#include <time.h>
+
 #include "pipeline/chain.h"
 #include "pipeline/job_fixture.h"
 #include "pipeline/tally.h"
@@ -157,6 +160,87 @@ static void test_describe(void)
     wm_chain_close(&chain);
 }
 
+static void set_mtime(const char *path, time_t when)
+{
+    const struct timespec times[2] = {{when, 0}, {when, 0}};
+    CHECK(utimensat(AT_FDCWD, path, times, 0) == 0);
+}
+
+static int rewrite_model(void *shared, const struct wm_env *env, struct wm_error *e)
+{
+    (void)shared, (void)env;
+    return wm_file_store("chain-model.bin", WM_STR("nodel"), e);
+}
+
+static const struct wm_stage rewriting = {.name = "rewriting",
+                                          .shared_size = sizeof(int),
+                                          .file = model_file,
+                                          .open = rewrite_model,
+                                          .apply = nothing};
+
+static void check_described(const struct wm_chain *chain, const char *model)
+{
+    struct wm_buf buf;
+    char hex[WM_HEX128];
+    wm_buf_init(&buf, 1 << 16);
+    wm_hex128(XXH3_128bits(model, strlen(model)), hex);
+    CHECK_OK(wm_chain_describe(chain, &buf, &err), err);
+    CHECK_OK(wm_buf_add(&buf, "", 1, &err), err);
+    CHECK_(strstr(buf.ptr, hex), "%s is not of \"%s\"", buf.ptr, model);
+    wm_buf_done(&buf);
+}
+
+/* A chain is described by what its models held when they were taken, and that they hold it still
+ * is checked: also where size and mtime stand, or the file was written just before. */
+static void test_files(void)
+{
+    static const char path[] = "chain-model.bin";
+    struct wm_chain chain;
+    wm_chain_init(&chain);
+    add(&chain, &described);
+    CHECK_OK(wm_remove(path, &err), err);
+    CHECK_OK(wm_chain_check_files(&chain, &err), err);
+    CHECK_FAILS(wm_chain_take_files(&chain, &err), WM_E_IO, err, "cannot");
+    for (int old = 0; old < 2; old++) {
+        CHECK_OK(wm_file_store(path, WM_STR("model"), &err), err);
+        set_mtime(path, old ? 1000000000 : time(NULL));
+        CHECK_OK(wm_chain_take_files(&chain, &err), err);
+        CHECK_OK(wm_chain_check_files(&chain, &err), err);
+        CHECK(chmod(path, 0600) == 0);
+        CHECK_OK(wm_chain_check_files(&chain, &err), err);
+        FILE *f = fopen(path, "r+b");
+        CHECK(f && fputc('n', f) == 'n' && fclose(f) == 0);
+        set_mtime(path, old ? 1000000000 : time(NULL));
+        CHECK_FAILS(wm_chain_check_files(&chain, &err), WM_E_CHANGED, err, "changed");
+        CHECK(strstr(err.where, path));
+        check_described(&chain, "model");
+        CHECK_OK(wm_chain_take_files(&chain, &err), err);
+        CHECK_OK(wm_chain_check_files(&chain, &err), err);
+        check_described(&chain, "nodel");
+    }
+    CHECK(truncate(path, 3) == 0);
+    CHECK_FAILS(wm_chain_check_files(&chain, &err), WM_E_CHANGED, err, "changed");
+    CHECK_OK(wm_remove(path, &err), err);
+    CHECK_FAILS(wm_chain_check_files(&chain, &err), WM_E_IO, err, "cannot");
+    wm_chain_close(&chain);
+}
+
+/* A model that changes between its digest and its stage's reading it. */
+static void test_files_of_job(void)
+{
+    struct wm_chain chain;
+    struct wm_job_result result = {0};
+    wm_chain_init(&chain);
+    add(&chain, &rewriting);
+    CHECK_OK(wm_file_store("chain-model.bin", WM_STR("model"), &err), err);
+    CHECK_OK(wm_chain_take_files(&chain, &err), err);
+    struct wm_inputs inputs = fake_inputs(1, 3);
+    struct wm_job job = {.inputs = &inputs, .chain = &chain, .n_workers = 1, .memory = 1 << 30};
+    CHECK_FAILS(wm_job_run_with(&job, &fake_reading, &result, &err), WM_E_CHANGED, err, "changed");
+    CHECK_OK(wm_remove("chain-model.bin", &err), err);
+    wm_chain_close(&chain);
+}
+
 static void fill(struct wm_batch *batch, const struct wm_chain *chain, size_t n)
 {
     static const char *const texts[] = {"stone\nxylem\nmill", "xylem", "bread\nxray\n\nx"};
@@ -264,6 +348,8 @@ int main(void)
     test_schema();
     test_open();
     test_describe();
+    test_files();
+    test_files_of_job();
     test_apply();
     test_contract();
     return test_summary();
