@@ -275,11 +275,14 @@ int wm_list_path(struct wm_rows *rows, const char *path, const struct wm_source_
         return wm_error_hint(err, "download it first");
     }
     if (wm_stat(path, &st, &trouble)) {
+        struct wm_error ignored;
+        bool there;
         if (strpbrk(path, "*?["))
             return add_glob(rows, path, options, err);
         *err = trouble;
-        err->status = WM_E_CONFIG;
-        return WM_E_CONFIG;
+        if (!wm_is_there(path, &there, &ignored) && !there)
+            err->status = WM_E_CONFIG; /* it was never there; else the system fails */
+        return err->status;
     }
     if (st.is_dir)
         return add_directory(rows, path, err);

@@ -63,7 +63,10 @@ int wm_tar_open(struct wm_tar *tar, struct wm_members *outer, struct wm_error *e
         archive_read_support_format_tar(tar->archive) < ARCHIVE_WARN)
         return wm_fail_nomem(err, 64 << 10, "tar");
     tar->failure = (struct wm_error){0};
-    if (archive_read_open2(tar->archive, tar, NULL, lend, NULL, NULL) >= ARCHIVE_WARN)
+    /* not archive_read_open2: that does not look whether there was room for `tar` */
+    if (archive_read_set_read_callback(tar->archive, lend) >= ARCHIVE_WARN &&
+        archive_read_set_callback_data(tar->archive, tar) >= ARCHIVE_WARN &&
+        archive_read_open1(tar->archive) >= ARCHIVE_WARN)
         return 0;
     int status = fail_nomem(tar, err);
     if (!status)

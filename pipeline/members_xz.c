@@ -105,7 +105,12 @@ static int xz_start(struct wm_members *m, struct wm_error *err)
     struct archive_entry *entry = archive_entry_new();
     if (!entry)
         return wm_fail_nomem(err, 0, "xz");
-    int r = archive_read_open2(archive, m, NULL, lend, NULL, NULL);
+    /* not archive_read_open2: that does not look whether there was room for `m` */
+    int r = archive_read_set_read_callback(archive, lend);
+    if (r >= ARCHIVE_WARN)
+        r = archive_read_set_callback_data(archive, m);
+    if (r >= ARCHIVE_WARN)
+        r = archive_read_open1(archive);
     if (r >= ARCHIVE_WARN)
         r = archive_read_next_header2(archive, entry);
     archive_entry_free(entry);

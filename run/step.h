@@ -219,6 +219,8 @@ void wm_step_job(const struct wm_step_context *ctx, struct wm_job *ret);
 /** Memory and disk of a job that reads the corpus into `sink`, whose options are `shared`. */
 int wm_step_predict(const struct wm_step_context *ctx, const struct wm_sink *sink, void *shared,
                     struct wm_prediction *ret, struct wm_error *err);
+/** Say in the note how many input files cannot be read, if any. */
+void wm_note_unread(const struct wm_inputs *inputs, struct wm_prediction *ret);
 /** Input table of a step behind the corpus: the corpus step's files, or, if the run has none, the
  *  run's own input. A file of the corpus step that cannot be looked at is WM_E_IO, not damage. */
 int wm_corpus_inputs(const struct wm_run *run, struct wm_inputs *ret, struct wm_error *err);

@@ -252,14 +252,9 @@ static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struc
         /* Parts and joined files stand side by side for a moment; a corpus is smaller than its
          * archives unless nothing is dropped. */
         ret->disk = 2 * inputs.bytes;
-        uint32_t n_bad = 0;
-        for (uint32_t i = 0; i < inputs.n_rows; i++)
-            n_bad += inputs.rows[i].problem != NULL;
-        int n = snprintf(ret->note, sizeof ret->note, "%u files and ranges in %u tasks",
-                         (unsigned)inputs.n_rows, (unsigned)inputs.n_tasks);
-        if (n_bad)
-            (void)snprintf(ret->note + n, sizeof ret->note - (size_t)n,
-                           ", %u of which cannot be read", (unsigned)n_bad);
+        (void)snprintf(ret->note, sizeof ret->note, "%u files and ranges in %u tasks",
+                       (unsigned)inputs.n_rows, (unsigned)inputs.n_tasks);
+        wm_note_unread(&inputs, ret);
     }
     wm_inputs_close(&inputs);
     return status;

@@ -238,7 +238,8 @@ static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struc
     uint64_t trainer;
     int status = share_memory(ctx, &trainer, ret, err);
     ret->disk = ctx->run->tokenizer.vocabulary * 64;
-    (void)snprintf(ret->note, sizeof ret->note, "vocabulary %llu",
+    const size_t n = strlen(ret->note);
+    (void)snprintf(ret->note + n, sizeof ret->note - n, "%svocabulary %llu", n ? ", " : "",
                    (unsigned long long)ctx->run->tokenizer.vocabulary);
     return status;
 }

@@ -113,16 +113,26 @@ int wm_step_same_inputs(struct wm_step_context *ctx, const struct wm_inputs *inp
                               "be looked at");
 }
 
+void wm_note_unread(const struct wm_inputs *inputs, struct wm_prediction *ret)
+{
+    uint32_t n_bad = 0;
+    for (uint32_t i = 0; i < inputs->n_rows; i++)
+        n_bad += inputs->rows[i].problem != NULL;
+    size_t n = strlen(ret->note);
+    if (n_bad)
+        (void)snprintf(ret->note + n, sizeof ret->note - n, "%s%u of the files cannot be read",
+                       n ? ", " : "", (unsigned)n_bad);
+}
+
 int wm_step_predict(const struct wm_step_context *ctx, const struct wm_sink *sink, void *shared,
                     struct wm_prediction *ret, struct wm_error *err)
 {
     struct wm_inputs inputs = {0};
     struct wm_chain chain;
     struct wm_job job;
-    struct wm_error none = {0};
     /* The corpus may not exist yet; then the archives are the best guess there is. */
-    int status = wm_corpus_inputs(ctx->run, &inputs, &none);
-    if (status)
+    int status = wm_corpus_inputs(ctx->run, &inputs, err);
+    if (status == WM_E_CONFIG)
         status = wm_inputs_open(&ctx->run->input, &inputs, err);
     if (status)
         return status;
@@ -134,6 +144,7 @@ int wm_step_predict(const struct wm_step_context *ctx, const struct wm_sink *sin
     job.sink_shared = shared;
     status = wm_job_memory(&job, &ret->memory_least, &ret->memory_full, err);
     ret->disk = 2 * inputs.bytes;
+    wm_note_unread(&inputs, ret);
     wm_chain_close(&chain);
     wm_inputs_close(&inputs);
     return status;

@@ -173,8 +173,8 @@ static uint64_t memory_of_samples(const struct wm_train_options *options,
     const uint64_t at_once = n_prompts * each + prompt_bytes(&options->sample_prompt);
     const uint64_t n = n_steps / options->sample_every + 1;
     const uint64_t texts = n < WM_CHECKPOINT_STATE / at_once ? n * at_once : WM_CHECKPOINT_STATE;
-    return wm_decoder_memory(config, true, 1, n_threads) + wm_sampler_bytes(config->vocabulary) +
-           COPIES * texts;
+    const uint64_t decoder = wm_decoder_memory(config, true, 1, n_threads);
+    return decoder ? decoder + wm_sampler_bytes(config->vocabulary) + COPIES * texts : 0;
 }
 
 /* All but the model; 0: no memory to find out. */
@@ -190,9 +190,12 @@ static uint64_t memory_besides(const struct wm_train_options *options,
         return 0;
     uint64_t sum = wm_optimizer_bytes(&optimizer, &params);
     wm_params_free(&params);
+    const uint64_t samples = memory_of_samples(options, config, n_steps, n_threads);
+    if (options->sample_every && !samples)
+        return 0;
     sum += rows * (options->document_reset ? 4 : 2) * sizeof(uint32_t);
     sum += n_steps * sizeof(struct wm_step_metrics);
-    sum += memory_of_samples(options, config, n_steps, n_threads);
+    sum += samples;
     return sum + (uint64_t)config->vocabulary * WM_TRAIN_TOKEN_BYTES;
 }
 
@@ -249,7 +252,7 @@ int wm_train_estimate(const struct wm_train_options *given, const struct wm_trai
     uint64_t model;
     e.memory = wm_train_memory(options, &o.config, e.n_steps, 0, 0, &model);
     e.memory_least = wm_train_memory(options, &o.config, e.n_steps, 0, 1, &model);
-    if (!e.memory)
+    if (!e.memory || !e.memory_least)
         return wm_fail(err, WM_E_LIMIT,
                        "a model of %" PRIu64 " layers, width %" PRIu64 ", vocabulary %" PRIu32
                        " is larger than this program can hold",
@@ -266,6 +269,8 @@ int wm_train_estimate(const struct wm_train_options *given, const struct wm_trai
         (options->keep_checkpoints + 1) * wm_checkpoint_bytes(&params, &optimizer, e.n_steps);
     wm_params_free(&params);
     e.flops_per_token = wm_model_flops_per_token(&o.config);
+    if (!(e.flops_per_token > 0))
+        return wm_fail_nomem(err, 0, "finding out what training needs");
     e.flops = e.flops_per_token * (double)e.n_tokens;
     *ret = e;
     return 0;
@@ -276,14 +281,15 @@ static int explain_memory(const struct outlook *o, uint64_t all, unsigned n_thre
                           struct wm_buf *out, struct wm_error *err)
 {
     const uint64_t samples = memory_of_samples(&o->options, &o->config, o->n_steps, n_threads);
-    const uint64_t besides =
-        memory_besides(&o->options, &o->config, o->n_steps, n_threads) - samples;
+    const uint64_t besides = memory_besides(&o->options, &o->config, o->n_steps, n_threads);
     char what[32], texts[32], whole[32];
+    if (!all || !besides || (o->options.sample_every && !samples))
+        return wm_fail_nomem(err, 0, "finding out what training needs");
     return wm_buf_printf(out, err, "  %-40s %10s\n  %-40s %10s\n  %-40s %10s\n",
                          "optimiser's state, batch, tokenizer",
-                         wm_format_bytes(besides, what, sizeof what), "to write texts on the way",
-                         wm_format_bytes(samples, texts, sizeof texts), "the whole training",
-                         wm_format_bytes(all, whole, sizeof whole));
+                         wm_format_bytes(besides - samples, what, sizeof what),
+                         "to write texts on the way", wm_format_bytes(samples, texts, sizeof texts),
+                         "the whole training", wm_format_bytes(all, whole, sizeof whole));
 }
 
 /* How long it takes: at the share of the machine's peak that trainings usually reach. */
@@ -298,6 +304,8 @@ static int explain_time(const struct outlook *o, unsigned n_threads, struct wm_b
     char steps[32], warmup[32], n_tokens[32], time[32];
     if (!o->n_steps)
         return 0;
+    if (!(flops > 0))
+        return wm_fail_nomem(err, 0, "finding out what training needs");
     int status = wm_team_new(n_threads, &team, err);
     if (status)
         return status;
@@ -345,6 +353,10 @@ int wm_train_look(const struct wm_train_options *options, const char *shards, ui
     if (!status && !wm_mixture_open(mixture, sources.dirs, sources.weights, sources.n,
                                     (uint32_t)options->context, &unusable))
         ret->n_windows = mixture->n_windows;
+    else if (!status && unusable.status == WM_E_NOMEM) { /* that says nothing about the shards */
+        *err = unusable;
+        status = unusable.status;
+    }
     if (mixture->n)
         ret->vocabulary = mixture->sources[0].set.vocabulary;
     wm_mixture_close(mixture);

@@ -9,7 +9,9 @@
  * command runs in a directory of its own beside those two. `copy=PATH` first copies base/PATH there,
  * `<PATH` gives standard input. A line of ALLOWED is `FUNCTION LIBRARY ENTRY END WHY`: if FUNCTION
  * fails that LIBRARY calls on behalf of its own function ENTRY, the program may be ended by END,
- * which is signal:N, or says:WORD for exit code 1 and WORD on standard error.
+ * which is signal:N, or says:WORD for exit code 1 and WORD on standard error. With LIBRARY "-" ENTRY
+ * is a function of the program that does without what the system does not tell, and END is prints: the
+ * command prints something else. FUNCTION may be "*".
  *
  * A place is a call with the way to it (see inject.c); one that several commands pass is tried in
  * the quickest. Of every place the first, the last and a random hit fail. Wanted: no signal, no
@@ -137,7 +139,7 @@ static enum outcome try_fault(const struct fault *f, const char *name)
         char *leak = judge_report(f, work, &outcome);
         if (!wrong)
             wrong = leak;
-        if (wrong && outcome != NOT_REACHED && is_allowed(f, status, work)) {
+        if (wrong && outcome != NOT_REACHED && is_allowed(f, status, work, wrong)) {
             outcome = ALLOWED;
             wrong = NULL;
         }

@@ -13,8 +13,9 @@
  *   WM_FAULT_MODE=short:N  every read and write moves a random part of what it is asked for
  *   WM_FAULT_MODE=eintr:N  every third read, write or open is interrupted first
  *   WM_FAULT_MODE=disk:N   the disk is full after N bytes
- *   WM_FAULT_REPORT=FILE   write "fired", "harmed PATH" for a file that was cut or removed, and what was allocated and not freed at the end:
- *                          live SITE COUNT BYTES FRAME FRAME
+ *   WM_FAULT_REPORT=FILE   write "fired", "harmed PATH" for a file that was cut or removed, and what
+ *                          was allocated and not freed at the end: live SITE COUNT BYTES FRAME FRAME,
+ *                          and as site 1 threads not joined
  *
  * Memory is filled when it is allocated and when it is freed, so that use of either shows.
  *
@@ -468,14 +469,37 @@ SIMPLE(posix_fadvise, posix_fadvise, int, code, (int fd, off_t at, off_t len, in
 SIMPLE(posix_fadvise, posix_fadvise64, int, code, (int fd, off64_t at, off64_t len, int advice),
        (fd, at, len, advice))
 SIMPLE(posix_fallocate, posix_fallocate, int, code, (int fd, off_t at, off_t len), (fd, at, len))
-SIMPLE(pthread_create, pthread_create, int, code,
-       (pthread_t *restrict ret, const pthread_attr_t *restrict attr, void *(*body)(void *),
-        void *restrict arg),
-       (ret, attr, body, arg))
 SIMPLE(pthread_mutex_init, pthread_mutex_init, int, code,
        (pthread_mutex_t * mutex, const pthread_mutexattr_t *attr), (mutex, attr))
 SIMPLE(pthread_cond_init, pthread_cond_init, int, code,
        (pthread_cond_t *restrict cond, const pthread_condattr_t *restrict attr), (cond, attr))
+
+/* ---- threads ---- */
+
+/* The program's own, not those of libraries, are to be joined. */
+static void count_thread(int code, const void *caller, int change)
+{
+    if (!code && in_program((uintptr_t)caller))
+        atomic_fetch_add(&n_threads, change);
+}
+
+int pthread_create(pthread_t *restrict ret, const pthread_attr_t *restrict attr,
+                   void *(*body)(void *), void *restrict arg)
+{
+    NEXT(pthread_create);
+    const int failed = JUDGE(pthread_create);
+    const int code = failed ? failed : real(ret, attr, body, arg);
+    count_thread(code, __builtin_return_address(0), 1);
+    return code;
+}
+
+int pthread_join(pthread_t thread, void **ret)
+{
+    NEXT(pthread_join);
+    const int code = real(thread, ret);
+    count_thread(code, __builtin_return_address(0), -1);
+    return code;
+}
 
 /* ---- beginning and end ---- */
 

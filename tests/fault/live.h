@@ -17,6 +17,7 @@ static struct block {
     void *ptr;
     uint32_t site, size;
 } *blocks[SHARDS];
+static atomic_int n_threads;
 static atomic_flag site_lock = ATOMIC_FLAG_INIT, block_locks[SHARDS];
 
 static bool live_open(void)
@@ -103,9 +104,20 @@ out:
     unlock(&block_locks[shard]);
 }
 
+/* Stacks of threads that have ended are libc's, which keeps some: as many as ran at once. */
+static bool of_loader(uintptr_t at)
+{
+    const struct module *m = module_of(at);
+    return m && strncmp(m->name, "ld-linux", 8) == 0;
+}
+
 static void live_write(const char *path)
 {
     char line[512];
+    if (atomic_load(&n_threads) > 0)
+        raw_write(path, line,
+                  (size_t)snprintf(line, sizeof line, "live 1 %d 0 threads\n",
+                                   atomic_load(&n_threads)));
     for (size_t s = 0; s < SHARDS; s++)
         for (size_t i = 0; i < BLOCKS; i++)
             if (blocks[s][i].ptr) {
@@ -114,7 +126,7 @@ static void live_write(const char *path)
             }
     for (size_t i = 0; i < SITES; i++) {
         const struct site *s = &sites[i];
-        if (!s->count)
+        if (!s->count || of_loader(s->frames[0]))
             continue;
         size_t len = (size_t)snprintf(line, sizeof line, "live %016llx %u %zu",
                                       (unsigned long long)s->key, s->count, s->bytes);
