@@ -10,8 +10,8 @@
  * `<PATH` gives standard input. A line of ALLOWED is `FUNCTION LIBRARY ENTRY END WHY`: if FUNCTION
  * fails that LIBRARY calls on behalf of its own function ENTRY, the program may be ended by END,
  * which is signal:N, or says:WORD for exit code 1 and WORD on standard error. With LIBRARY "-" ENTRY
- * is a function of the program that does without what the system does not tell, and END is prints: the
- * command prints something else. FUNCTION may be "*".
+ * is a function of the program that does without what the system does not tell or do, and END is
+ * prints: the command prints something else, or locks: it leaves a lock. FUNCTION may be "*".
  *
  * A place is a call with the way to it (see inject.c); one that several commands pass is tried in
  * the quickest. Of every place the first, the last and a random hit fail. Wanted: no signal, no
