@@ -56,8 +56,8 @@ static int open_session(struct session *s, struct wm_error *err)
     int status = check(job, err);
     if (!status)
         status = open_chain(job, err);
-    if (!status)
-        status = wm_chain_check_files(job->chain, err);
+    if (!status && wm_chain_check_files(job->chain, err)) /* what is half done is not of that */
+        status = err->status = err->status == WM_E_CHANGED ? WM_E_BUSY : err->status;
     if (!status)
         status = open_sink(s, err);
     if (!status)

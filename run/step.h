@@ -98,8 +98,9 @@ int wm_step_identify(struct wm_step_context *ctx, const struct wm_step *step, st
  *  of its identity. */
 int wm_step_same_needs(const struct wm_step_context *ctx, const struct wm_step *step,
                        struct wm_error *err);
-/** WM_E_CHANGED if the input table differs from the first one given here for this context, in
- *  names, sizes or times: what a step reads is what its identity speaks of. Pipes are let pass. */
+/** WM_E_BUSY if the input table differs from the first one given here for this context, in
+ *  names, sizes or times: what a step reads is what its identity speaks of. Nothing has been made of
+ *  it yet, and what is half done stays. Pipes are let pass. */
 int wm_step_same_inputs(struct wm_step_context *ctx, const struct wm_inputs *inputs,
                         struct wm_error *err);
 

@@ -29,7 +29,7 @@ static int find_recipe(const struct wm_step_context *ctx, struct wm_buf *out, st
     if (status || ctx->run->has[WM_STEP_CORPUS] ||
         XXH128_isEqual(XXH3_128bits(out->ptr, out->len), ctx->recipe))
         return status;
-    return wm_fail(err, WM_E_CHANGED, "the recipe of the corpus changed while the step began");
+    return wm_fail(err, WM_E_BUSY, "the recipe of the corpus changed while the step began");
 }
 
 static int describe(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err)

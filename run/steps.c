@@ -107,7 +107,7 @@ int wm_step_same_inputs(struct wm_step_context *ctx, const struct wm_inputs *inp
     if (XXH128_isEqual(now.names, ctx->inputs.names) &&
         XXH128_isEqual(now.times, ctx->inputs.times))
         return 0;
-    (void)wm_fail(err, WM_E_CHANGED,
+    (void)wm_fail(err, WM_E_BUSY,
                   "the list of input files, their sizes or times changed while the step began");
     return wm_error_hint(err, "start again once nothing writes to the input, and all of it can "
                               "be looked at");

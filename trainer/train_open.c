@@ -88,8 +88,8 @@ static int check_described(struct wm_training *t, struct wm_error *err)
     if (!status) {
         wm_hex128(XXH3_128bits(now.ptr, now.len), hex);
         if (strcmp(hex, t->job->described) != 0)
-            status = wm_fail(err, WM_E_CHANGED,
-                             "what the training starts from changed while it was read");
+            status =
+                wm_fail(err, WM_E_BUSY, "what the training starts from changed while it was read");
     }
     wm_buf_done(&now);
     return status;

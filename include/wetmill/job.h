@@ -61,8 +61,9 @@ bool wm_chain_cuts(const struct wm_chain *chain);
 void wm_chain_close(struct wm_chain *chain);
 /**
  * Hash the files that the stages read (models). From now on the chain is described by what they
- * held, and a job over it fails with WM_E_CHANGED if they no longer hold that once the stages have
- * opened them, or at its end: what a result is said to be made with is what it was made with. A
+ * held, and a job over it fails if they no longer hold that once the stages have opened them
+ * (WM_E_BUSY), or at its end (WM_E_CHANGED): what a result is said to be made with is what it
+ * was made with. A
  * file is trusted unread while device, inode, size and times stand, unless it was written within
  * two seconds before (times are that coarse); else it is hashed again. Again: anew. A file that
  * cannot be read is WM_E_IO.

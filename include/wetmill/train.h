@@ -167,8 +167,8 @@ struct wm_train_job {
     const char *identity; /**< 32 hex digits, or NULL. Checkpoints of another identity, or that do
                                not fit, are WM_E_MISMATCH and stay. */
     const char *described; /**< 32 hex digits: XXH3-128 of what wm_train_describe said when the
-                               identity was made. WM_E_CHANGED if it says something else once all
-                               has been read. NULL: not compared. */
+                               identity was made. WM_E_BUSY, before the first step, if it says
+                               something else once all has been read. NULL: not compared. */
     unsigned threads;     /**< 0 = the processors. Cannot change bytes. */
     uint64_t memory;      /**< Most anonymous bytes, 0 = any: WM_E_NOMEM names the need first. */
     void (*line)(void *arg, const char *text); /**< A line for people; may be NULL. */

@@ -236,7 +236,7 @@ static void test_files_of_job(void)
     CHECK_OK(wm_chain_take_files(&chain, &err), err);
     struct wm_inputs inputs = fake_inputs(1, 3);
     struct wm_job job = {.inputs = &inputs, .chain = &chain, .n_workers = 1, .memory = 1 << 30};
-    CHECK_FAILS(wm_job_run_with(&job, &fake_reading, &result, &err), WM_E_CHANGED, err, "changed");
+    CHECK_FAILS(wm_job_run_with(&job, &fake_reading, &result, &err), WM_E_BUSY, err, "changed");
     CHECK_OK(wm_remove("chain-model.bin", &err), err);
     wm_chain_close(&chain);
 }

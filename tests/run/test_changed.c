@@ -137,7 +137,7 @@ static const struct event nothing;
 static void test_model(void)
 {
     const struct event event = {"corpus", replace_model};
-    CHECK_FAILS(run("config.yaml", "model", NULL, &event), WM_E_CHANGED, err, "changed since");
+    CHECK_FAILS(run("config.yaml", "model", NULL, &event), WM_E_BUSY, err, "changed since");
     CHECK(strstr(err.where, "lid.ftz"));
     CHECK_OK(run("config.yaml", "model", NULL, &nothing), err);
     check_same("out", "model");
@@ -152,7 +152,7 @@ static void test_recipe(void)
     write_documents("corpus/corpus_0000.jsonl", 60);
     CHECK_OK(run("elsewhere.yaml", "carried", NULL, &nothing), err);
     was[0] = manifest_of("carried");
-    CHECK_FAILS(run("elsewhere.yaml", "recipe", NULL, &event), WM_E_CHANGED, err, "recipe");
+    CHECK_FAILS(run("elsewhere.yaml", "recipe", NULL, &event), WM_E_BUSY, err, "recipe");
     CHECK_OK(run("elsewhere.yaml", "recipe", NULL, &nothing), err);
     was[1] = manifest_of("recipe");
     CHECK(!XXH128_isEqual(was[0].hash, was[1].hash));
@@ -165,7 +165,7 @@ static void test_first_weights(void)
     const struct event event = {"train", change_first_model};
     char set[1200];
     (void)snprintf(set, sizeof set, "train.init_from=%s", in_dir("out/model"));
-    CHECK_FAILS(run("config.yaml", "first", set, &event), WM_E_CHANGED, err, "starts from");
+    CHECK_FAILS(run("config.yaml", "first", set, &event), WM_E_BUSY, err, "starts from");
     CHECK_OK(run("config.yaml", "first", set, &nothing), err);
     CHECK_OK(run("config.yaml", "first-alone", set, &nothing), err);
     check_same("first", "first-alone");
@@ -174,7 +174,7 @@ static void test_first_weights(void)
 static void test_input(void)
 {
     const struct event event = {"corpus", add_input};
-    CHECK_FAILS(run("config.yaml", "input", NULL, &event), WM_E_CHANGED, err, "input files");
+    CHECK_FAILS(run("config.yaml", "input", NULL, &event), WM_E_BUSY, err, "input files");
     CHECK_OK(run("config.yaml", "input", NULL, &nothing), err);
     CHECK_OK(run("config.yaml", "input-alone", NULL, &nothing), err);
     check_same("input", "input-alone");
