@@ -133,9 +133,37 @@ static bool says_skipped(const char *work)
     return says(work, ".stderr", ": cannot ") || says(work, ".stdout", " cannot be read");
 }
 
-static char *judge_error(const struct fault *f, const char *work, int code)
+/* Name, without its directories, of the file that was cut or removed; NULL: none was. */
+static char *harmed(const char *work)
 {
-    if (strcmp(f->action, "4") == 0 || strcmp(f->action, "short") == 0)
+    char *path = say("%s/.report", work), *text = load(path), *name = NULL;
+    char *line = strstr(text, "harmed ");
+    if (line) {
+        line[strcspn(line, "\n")] = '\0';
+        name = say("%s", strrchr(line, '/') ? strrchr(line, '/') + 1 : line);
+    }
+    free(path);
+    free(text);
+    return name;
+}
+
+/* Is it told that this file was harmed? Text that is cut looks like text that is shorter. */
+static bool tells_harm(const struct fault *f, const char *work, const char *name)
+{
+    static const char *const text_endings[] = {".txt", ".csv", ".yaml"};
+    const size_t len = strlen(name);
+    for (size_t i = 0; i < sizeof text_endings / sizeof *text_endings; i++) {
+        const size_t ending = strlen(text_endings[i]);
+        if (strcmp(f->action, "shrink") == 0 && len > ending &&
+            strcmp(name + len - ending, text_endings[i]) == 0)
+            return true;
+    }
+    return says(work, ".stderr", name);
+}
+
+static char *judge_error(const char *work, int code, bool transparent)
+{
+    if (transparent)
         return say("exit %d, but this should go unnoticed", code);
     char *path = say("%s/.stderr", work), *text = load(path);
     char *wrong = code == 1 && !strstr(text, "wetmill: error: ") ? say("exit 1 without an error")
@@ -149,7 +177,10 @@ static char *judge_error(const struct fault *f, const char *work, int code)
 static char *judge(const struct fault *f, const char *work, int status, enum outcome *ret)
 {
     char *reference = say("%s/ref.%s/job", dir, f->job->name), *differs = NULL, *wrong = NULL;
-    const bool harmful = is_harmful(f), exited = status != -1 && WIFEXITED(status);
+    char *hit = harmed(work); /* only what others may change is; else the call was left alone */
+    const bool harmful = hit != NULL, exited = status != -1 && WIFEXITED(status);
+    const bool transparent = strcmp(f->action, "4") == 0 || strcmp(f->action, "short") == 0 ||
+                             (is_harmful(f) && !harmful);
     const int code = exited ? WEXITSTATUS(status) : -1;
     *ret = FAILED_WELL;
     if (status == -1)
@@ -158,14 +189,17 @@ static char *judge(const struct fault *f, const char *work, int status, enum out
         wrong = say("killed by signal %d", WTERMSIG(status));
     else if (code == f->job->code && !(differs = difference(reference, work)))
         *ret = TOLERATED;
-    else if (code == f->job->code && !harmful && !says_skipped(work))
+    else if (code == f->job->code && !harmful && (transparent || !says_skipped(work)))
         wrong = say("exit %d as if all was well, but %s", code, differs);
+    else if (harmful && (code == f->job->code || code == 3) && !tells_harm(f, work, hit))
+        wrong = say("exit %d without a word of %s, which was harmed", code, hit);
     else if (code == 2 && untouched(f->job, work))
         ; /* what was asked for cannot be had: nothing was begun */
     else if (code > 3 || (!harmful && code != 1 && !(code == 3 && says_skipped(work))))
         wrong = say("exit %d", code);
     else
-        wrong = judge_error(f, work, code);
+        wrong = judge_error(work, code, transparent);
+    free(hit);
     free(differs);
     free(reference);
     return wrong;
