@@ -26,8 +26,9 @@ static int explain(struct cli *cli)
 {
     struct wm_error err = {0};
     struct wm_buf text;
+    struct wm_run_hooks hooks = cli_hooks(cli);
     wm_buf_init(&text, TEXT_MAX);
-    int status = wm_run_explain(&cli->run, &text, &err);
+    int status = wm_run_explain(&cli->run, cli->options.explain, &hooks, &text, &err);
     if (!status)
         cli_write(cli, wm_buf_str(&text));
     wm_buf_done(&text);

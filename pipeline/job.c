@@ -205,3 +205,24 @@ int wm_job_memory(const struct wm_job *job, uint64_t *ret_least, uint64_t *ret_f
     *ret_full = full.need;
     return 0;
 }
+
+int wm_job_width(const struct wm_job *job, struct wm_job_width *ret, struct wm_error *err)
+{
+    bool was_open = job->chain->is_open;
+    struct wm_plan plan;
+    int status = open_chain(job, err);
+    if (status)
+        return status;
+    status = wm_plan_make(job, job->memory, &plan, err);
+    if (!was_open)
+        wm_chain_shut(job->chain);
+    if (status)
+        return status;
+    *ret = (struct wm_job_width){.n_workers = plan.n_workers,
+                                 .n_tasks = plan.n_tasks,
+                                 .n_batches = plan.n_batches,
+                                 .batch_text = plan.batch_text};
+    if (wm_chain_surveys(job->chain))
+        ret->survey_bytes = (uint64_t)plan.n_tasks * plan.n_writers * plan.writer_memory;
+    return 0;
+}

@@ -232,3 +232,18 @@ uint64_t wm_reader_position(const struct wm_reader *r)
     const struct wm_source *source = &r->stream.source;
     return r->done_bytes + (r->is_open && source->read ? source->at - source->start : 0);
 }
+
+uint64_t wm_reader_passed(const struct wm_reader *r)
+{
+    const struct wm_members *m = &r->stream.outer;
+    const struct wm_source *source = &r->stream.source;
+    if (!r->is_open || !source->read || r->stream.in_tar)
+        return wm_reader_position(r);
+    if (m->ops == &wm_codec_none)
+        return r->done_bytes + m->at;
+    if (!m->decoded)
+        return wm_reader_position(r);
+    uint64_t decoder = source->at - source->start + (m->inside ? m->fed : 0);
+    double share = (double)m->at / (double)m->decoded;
+    return r->done_bytes + (uint64_t)((double)decoder * (share < 1 ? share : 1));
+}

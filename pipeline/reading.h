@@ -20,6 +20,8 @@ struct wm_reading {
     const XXH128_hash_t *(*hashes)(const struct wm_reader *reader);
     uint64_t (*position)(const struct wm_reader *reader);
     void (*close)(struct wm_reader *reader);
+    /** May be NULL. */
+    uint64_t (*passed)(const struct wm_reader *reader);
     /** Both or none: without, tasks are gone on with from their beginning. */
     int (*save)(struct wm_reader *reader, struct wm_state_out *state, struct wm_error *err);
     int (*load)(struct wm_reader *reader, struct wm_state_in *state, struct wm_error *err);

@@ -116,13 +116,17 @@ static int fill(struct wm_running *task, struct wm_carrier *carrier, struct wm_e
     size_t most = plan->batch_docs;
     if (most > task->most - task->n_read)
         most = (size_t)(task->most - task->n_read);
-    if (most == 0)
+    uint64_t sample = task->pass->job->sample_text;
+    task->sampled = sample && task->text >= sample;
+    if (most == 0 || task->sampled)
         return 0;
     int status =
         task->pass->reading->fill(task->reader, &carrier->batch, task->pass->job->chain->schema.n,
                                   plan->batch_text, most, err);
-    if (status > 0)
+    if (status > 0) {
         task->n_read += carrier->batch.n_docs;
+        task->text += carrier->batch.text_bytes;
+    }
     return status;
 }
 
@@ -249,7 +253,9 @@ static int note_reading(struct wm_running *task, struct wm_error *err)
     const struct wm_reading *reading = task->pass->reading;
     struct wm_outcome *outcome = &task->outcome;
     outcome->read = *reading->tally(task->reader);
-    outcome->cut = task->n_read == task->most;
+    outcome->cut = task->n_read == task->most || task->sampled;
+    if (task->sampled && reading->passed)
+        outcome->read.bytes_compressed = reading->passed(task->reader);
     if (outcome->cut)
         outcome->read.documents = task->n_read;
     else if (task->rows->n)

@@ -23,6 +23,8 @@ struct wm_running {
     const struct wm_task *rows;
     uint32_t number;
     uint64_t most, n_read; /**< Documents. */
+    uint64_t text;         /**< Bytes of text read. */
+    bool sampled;          /**< Reading stopped at job->sample_text. */
     bool complete;         /**< All is read. */
     bool saves;            /**< Points are made. */
     bool has_point;

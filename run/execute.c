@@ -202,13 +202,16 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
     if (!status) {
         struct wm_position position;
         struct wm_memory_watch memory;
-        wm_memory_watch_begin(&memory);
+        struct wm_error none;
+        wm_memory_watch_begin(&memory, NULL);
         wm_position_begin(&position, ctx->work_dir, ctx->hooks ? ctx->hooks->progress : NULL);
         status = step->run(ctx, facts, err);
         if (!status)
             status = wm_step_same_needs(ctx, step, err);
         wm_position_end(&position, &ctx->result->redone[step->id]);
         ctx->result->memory[step->id] = wm_memory_watch_end(&memory);
+        if (!status && !wm_tree_size(ctx->work_dir, &ctx->result->disk[step->id], &none))
+            ctx->result->disk[step->id] += ctx->scratch;
         if (status == WM_E_CHANGED)
             status = wm_work_disown(ctx, err);
     }
@@ -218,7 +221,8 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
     return status ? status : publish(ctx, step, err);
 }
 
-/* Too small a limit is said before anything is touched. */
+/* Too small a limit is said before the step touches anything; before any step has, it is a mistake in
+ * the configuration like another. */
 static int check_memory(struct wm_step_context *ctx, const struct wm_step *step,
                         struct wm_error *err)
 {
@@ -229,8 +233,11 @@ static int check_memory(struct wm_step_context *ctx, const struct wm_step *step,
     char least[32], limit[32];
     wm_format_bytes(p.memory_least, least, sizeof least);
     wm_format_bytes(ctx->memory, limit, sizeof limit);
-    wm_fail(err, WM_E_NOMEM, "step %s needs at least %s of memory, the limit is %s", step->name,
-            least, limit);
+    bool first = true;
+    for (int id = 0; id < WM_STEPS; id++)
+        first = first && !ctx->result->ran[id];
+    wm_fail(err, first ? WM_E_CONFIG : WM_E_NOMEM,
+            "step %s needs at least %s of memory, the limit is %s", step->name, least, limit);
     return wm_error_hint(err, "raise --memory%s",
                          step->id == WM_STEP_TRAIN ? ", or lower micro_batch, context or width"
                                                    : "");

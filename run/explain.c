@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a run would do: state of each step, predicted memory and disk. Touches nothing. */
+/* What a run would do: state of each step, predicted memory and disk. Touches nothing of the run. */
 #include <stdio.h>
+#include <stdlib.h>
 
-#include "run/step.h"
+#include "run/rehearse.h"
 
 /* Standard input can be read once; without a corpus step two steps would read it. */
 static int check_stdin(const struct wm_run *run, struct wm_error *err)
@@ -61,59 +62,175 @@ int wm_run_check(const struct wm_run *run, struct wm_error *err)
     return wm_error_hint(err, "add a section: corpus, tokenizer, shards, train or sample");
 }
 
-static int explain_step(struct wm_run *run, const struct wm_step *step, bool *upstream_changed,
-                        struct wm_run_result *result, struct wm_buf *out, struct wm_error *err)
-{
+/* ---- what is to be done ---- */
+
+/* A step as it stands, and what it is predicted to take. */
+struct outlook {
     struct wm_step_context ctx;
-    struct wm_prediction p = {0};
-    int status = wm_step_open(&ctx, run, step, NULL, result, err);
+    struct wm_prediction p;
+    bool runs, only_if; /* only_if: what it reads changes */
+};
+
+static int look_at_step(struct wm_run *run, const struct wm_step *step, bool *upstream_changed,
+                        struct wm_run_result *result, struct outlook *o, struct wm_error *err)
+{
+    int status = wm_step_open(&o->ctx, run, step, NULL, result, err);
     if (!status && !*upstream_changed)
-        status = wm_step_identify(&ctx, step, err);
+        status = wm_step_identify(&o->ctx, step, err);
+    json_t *record = NULL;
+    if (!status)
+        status = wm_record_read(o->ctx.dir, &record, err);
     if (status)
         return status;
-    json_t *record;
-    if ((status = wm_record_read(ctx.dir, &record, err)))
-        return status;
-    bool stands = !*upstream_changed && record && wm_record_stands(record, ctx.dir, ctx.identity) &&
+    bool stands = !*upstream_changed && record &&
+                  wm_record_stands(record, o->ctx.dir, o->ctx.identity) &&
                   !wm_step_reads_pipe(run, step);
     result->steps[step->id] = record;
-    status = wm_buf_printf(out, err, "%-10s %s%s\n", step->name, step->summary,
-                           stands                        ? ": up to date"
-                           : *upstream_changed && record ? ": would run, if what it reads changes"
-                                                         : ": would run");
+    o->runs = !stands;
+    o->only_if = *upstream_changed && record;
     *upstream_changed |= !stands;
-    if (status || stands || !step->predict)
-        return status;
-    status = step->predict(&ctx, &p, err);
-    char least[32], full[32], disk[32];
-    wm_format_bytes(p.memory_least, least, sizeof least);
-    wm_format_bytes(p.memory_full, full, sizeof full);
-    wm_format_bytes(p.disk, disk, sizeof disk);
-    if (!status)
-        status =
-            wm_buf_printf(out, err, "           %s%smemory %s (at least %s%s), disk up to %s\n",
-                          p.note, *p.note ? "; " : "", full, least,
-                          p.memory_least > ctx.memory ? ", MORE THAN THE LIMIT" : "", disk);
-    return status || !step->explain ? status : step->explain(&ctx, out, err);
+    return stands || !step->predict ? 0 : step->predict(&o->ctx, &o->p, err);
 }
 
-int wm_run_explain(struct wm_run *run, struct wm_buf *out, struct wm_error *err)
+/* ---- a sample is tried ---- */
+
+/* Documents come again only from files, and only where memory is enough. */
+static unsigned rehearsable(const struct wm_run *run, const struct outlook *outlooks)
 {
-    struct wm_run_result result = {0};
-    bool changed = false;
-    int status = wm_run_check(run, err);
-    for (int id = 0; !status && id < WM_STEPS; id++)
-        if (run->has[id])
-            status = explain_step(run, wm_steps[id], &changed, &result, out, err);
+    unsigned todo = 0;
+    for (int id = 0; id <= WM_STEP_SHARDS; id++) {
+        const struct outlook *o = &outlooks[id];
+        if (!run->has[id] || !o->runs)
+            continue;
+        if (wm_step_reads_pipe(run, wm_steps[id]) || o->p.memory_least > o->ctx.memory)
+            return todo;
+        todo |= 1u << id;
+    }
+    return todo;
+}
+
+static bool is_partial(const struct wm_forecast forecasts[WM_STEPS])
+{
+    for (int id = 0; id < WM_STEPS; id++)
+        if (forecasts[id].known && forecasts[id].share < 1)
+            return true;
+    return false;
+}
+
+/* Why it could not be tried goes to `why`; only being cancelled is an error. */
+static int try_sample(const struct wm_run *run, const struct outlook *outlooks,
+                      const struct wm_run_hooks *hooks, struct wm_forecast ret[WM_STEPS],
+                      struct wm_error *why, struct wm_error *err)
+{
+    struct wm_rehearsal *both = calloc(2, sizeof *both);
+    unsigned todo = rehearsable(run, outlooks);
+    uint64_t memory = run->options.memory ? run->options.memory : wm_default_memory();
+    if (!both)
+        return wm_fail_nomem(err, 2 * sizeof *both, "a rehearsal");
+    int status = todo ? wm_rehearse(run, todo, 1, hooks, &both[0], why) : 0;
+    wm_forecast(memory, &both[0], NULL, ret);
+    if (!status && is_partial(ret)) {
+        status = wm_rehearse(run, todo, WM_REHEARSAL_PART, hooks, &both[1], why);
+        if (!status)
+            wm_forecast(memory, &both[0], &both[1], ret);
+    }
+    free(both);
+    if (status != WM_E_CANCELLED)
+        return 0;
+    *err = *why;
+    return status;
+}
+
+/* ---- words ---- */
+
+static int put_forecast(const struct outlook *o, const struct wm_forecast *f, struct wm_buf *out,
+                        struct wm_error *err)
+{
+    char least[32], most[32], memory[32], disk[32];
+    uint64_t bound = o->p.memory_full < o->ctx.memory ? o->p.memory_full : o->ctx.memory;
+    wm_format_bytes(o->p.memory_least, least, sizeof least);
+    wm_format_bytes(bound, most, sizeof most);
+    wm_format_bytes(f->memory, memory, sizeof memory);
+    wm_format_bytes(f->disk, disk, sizeof disk);
+    int status =
+        wm_buf_printf(out, err, "           %s%smemory %s (at least %s, at most %s), disk %s\n",
+                      o->p.note, *o->p.note ? "; " : "", memory, least, most, disk);
+    if (!status && f->share < 1)
+        status = wm_buf_printf(out, err, "           estimated from a sample, %.3g %% of its input",
+                               100 * f->share);
+    else if (!status)
+        status = wm_buf_printf(out, err, "           as tried on all of its input");
+    return status ? status
+                  : wm_buf_printf(out, err, "%s\n",
+                                  f->spills ? "; --memory makes it spill to disk" : "");
+}
+
+static int put_bounds(const struct outlook *o, struct wm_buf *out, struct wm_error *err)
+{
+    char least[32], full[32], disk[32];
+    bool more = o->p.memory_least > o->ctx.memory;
+    uint64_t memory = o->p.memory_full < o->ctx.memory || more ? o->p.memory_full : o->ctx.memory;
+    const char *up_to = o->p.is_estimate ? "" : "up to ";
+    wm_format_bytes(o->p.memory_least, least, sizeof least);
+    wm_format_bytes(memory, full, sizeof full);
+    wm_format_bytes(o->p.disk, disk, sizeof disk);
+    return wm_buf_printf(out, err, "           %s%smemory %s%s (at least %s%s), disk %s%s\n",
+                         o->p.note, *o->p.note ? "; " : "", up_to, full, least,
+                         more ? ", MORE THAN THE LIMIT" : "", up_to, disk);
+}
+
+static int put_step(const struct wm_step *step, struct outlook *o, const struct wm_forecast *f,
+                    struct wm_buf *out, struct wm_error *err)
+{
+    int status = wm_buf_printf(out, err, "%-10s %s%s\n", step->name, step->summary,
+                               !o->runs     ? ": up to date"
+                               : o->only_if ? ": would run, if what it reads changes"
+                                            : ": would run");
+    if (status || !o->runs || !step->predict)
+        return status;
+    status = f->known ? put_forecast(o, f, out, err) : put_bounds(o, out, err);
+    return status || !step->explain ? status : step->explain(&o->ctx, out, err);
+}
+
+static int put_limits(const struct wm_run *run, struct wm_buf *out, struct wm_error *err)
+{
     uint64_t free_bytes = 0;
     struct wm_error none = {0};
-    if (!status && run->options.output && !wm_disk_free(run->options.output, &free_bytes, &none)) {
-        char text[32], memory[32];
-        wm_format_bytes(free_bytes, text, sizeof text);
-        wm_format_bytes(run->options.memory ? run->options.memory : wm_default_memory(), memory,
-                        sizeof memory);
-        status = wm_buf_printf(out, err, "memory limit %s, free disk %s\n", memory, text);
+    char text[32], memory[32];
+    if (!run->options.output || wm_disk_free(run->options.output, &free_bytes, &none))
+        return 0;
+    wm_format_bytes(free_bytes, text, sizeof text);
+    wm_format_bytes(run->options.memory ? run->options.memory : wm_default_memory(), memory,
+                    sizeof memory);
+    return wm_buf_printf(out, err, "memory limit %s, free disk %s\n", memory, text);
+}
+
+int wm_run_explain(struct wm_run *run, bool rehearse, const struct wm_run_hooks *hooks,
+                   struct wm_buf *out, struct wm_error *err)
+{
+    struct wm_run_result result = {0};
+    struct wm_forecast forecasts[WM_STEPS] = {{0}};
+    struct wm_error why = {0};
+    bool changed = false;
+    struct outlook *outlooks = calloc(WM_STEPS, sizeof *outlooks);
+    int status = outlooks ? wm_run_check(run, err)
+                          : wm_fail_nomem(err, WM_STEPS * sizeof *outlooks, "steps");
+    for (int id = 0; !status && id < WM_STEPS; id++)
+        if (run->has[id])
+            status = look_at_step(run, wm_steps[id], &changed, &result, &outlooks[id], err);
+    if (!status && rehearse)
+        status = try_sample(run, outlooks, hooks, forecasts, &why, err);
+    for (int id = 0; !status && id < WM_STEPS; id++)
+        if (run->has[id])
+            status = put_step(wm_steps[id], &outlooks[id], &forecasts[id], out, err);
+    if (!status && why.status) {
+        char text[sizeof why.what];
+        wm_escape(text, sizeof text, why.what, strlen(why.what));
+        status = wm_buf_printf(out, err, "not all could be tried on a sample: %s\n", text);
     }
+    if (!status)
+        status = put_limits(run, out, err);
     wm_run_result_done(&result);
+    free(outlooks);
     return status;
 }

@@ -9,8 +9,8 @@
 
 enum { PAUSE_NS = 20 * 1000 * 1000, SECOND_NS = 1000 * 1000 * 1000 };
 
-/* RssAnon of this process, bytes; 0 = not known. No stdio: nothing is allocated. */
-static uint64_t anonymous(void)
+/* RssAnon of this process. No stdio: nothing is allocated. */
+uint64_t wm_memory_now(void)
 {
     static const char label[] = "RssAnon:";
     char text[4096];
@@ -25,8 +25,11 @@ static uint64_t anonymous(void)
 
 static void look(struct wm_memory_watch *w)
 {
-    uint64_t now = anonymous();
+    struct wm_phase phases[WM_PROGRESS_PHASES];
+    size_t n = wm_progress_phases(w->progress, phases);
+    uint64_t now = wm_memory_now(), *phase = &w->phases[n ? n - 1 : 0];
     w->peak = now > w->peak ? now : w->peak;
+    *phase = now > *phase ? now : *phase;
 }
 
 static void *watch(void *arg)
@@ -46,9 +49,9 @@ static void *watch(void *arg)
     return NULL;
 }
 
-void wm_memory_watch_begin(struct wm_memory_watch *w)
+void wm_memory_watch_begin(struct wm_memory_watch *w, struct wm_progress *progress)
 {
-    *w = (struct wm_memory_watch){0};
+    *w = (struct wm_memory_watch){.progress = progress};
     (void)pthread_mutex_init(&w->lock, NULL);
     (void)pthread_cond_init(&w->wake, NULL);
     w->running = pthread_create(&w->thread, NULL, watch, w) == 0;

@@ -2,8 +2,9 @@
 /**
  * @file memory_watch.h
  * The most anonymous memory the process held, while someone watched: what --memory is about and
- * --explain predicts. Linux; elsewhere it is not known. One watch at a time, on a thread of its own
- * that looks 50 times a second: what comes and goes in between is missed.
+ * --explain predicts; in all, and for each phase that the progress tells of. Linux; elsewhere it is
+ * not known. One watch at a time, on a thread of its own that looks 50 times a second: what comes and
+ * goes in between is missed.
  */
 #ifndef WETMILL_RUN_MEMORY_WATCH_H
 #define WETMILL_RUN_MEMORY_WATCH_H
@@ -12,17 +13,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "wetmill/progress.h"
+
 struct wm_memory_watch {
     bool running, stop;
     uint64_t peak;
+    uint64_t phases[WM_PROGRESS_PHASES]; /**< Peaks, in the order of wm_progress_phases. */
+    struct wm_progress *progress;
     pthread_t thread;
     pthread_mutex_t lock; /**< Guards stop and peak. */
     pthread_cond_t wake;
 };
 
-/** Without a thread or /proc nothing is known. */
-void wm_memory_watch_begin(struct wm_memory_watch *w);
+/** Without a thread or /proc nothing is known. `progress` may be NULL: no phases. */
+void wm_memory_watch_begin(struct wm_memory_watch *w, struct wm_progress *progress);
 /** Bytes at the peak, 0 = not known. */
 uint64_t wm_memory_watch_end(struct wm_memory_watch *w);
+/** Bytes now, 0 = not known. */
+uint64_t wm_memory_now(void);
 
 #endif /* WETMILL_RUN_MEMORY_WATCH_H */

@@ -207,16 +207,18 @@ static void put_redone(struct report *r, const struct wm_redone *redone)
     }
 }
 
-/* "memory  183 MB at the peak of step corpus" */
+/* "memory  183 MB at the peak of step corpus, 54.1 MB of disk" */
 static void put_memory(struct report *r, const struct wm_run_result *result)
 {
     const char *label = "memory";
     for (int id = 0; id < WM_STEPS; id++) {
-        char bytes[32];
+        char bytes[32], disk[32];
         if (!result->memory[id])
             continue;
         wm_format_bytes(result->memory[id], bytes, sizeof bytes);
-        put(r, "  %-11s %14s  at the peak of step %s\n", label, bytes, wm_steps[id]->name);
+        wm_format_bytes(result->disk[id], disk, sizeof disk);
+        put(r, "  %-11s %14s  at the peak of step %s, %s of disk\n", label, bytes,
+            wm_steps[id]->name, disk);
         label = "";
     }
 }

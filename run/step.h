@@ -24,6 +24,7 @@ struct wm_step_context {
     struct wm_run_result *result;
     unsigned n_workers;
     uint64_t memory;
+    uint64_t scratch; /**< Bytes that run() had in scratch files outside of work_dir's names. */
     char identity[WM_HEX128];
     char reads[WM_STEPS][WM_HEX128]; /**< Digests of the run's own results it reads, or "". */
     XXH128_hash_t from[WM_STEPS];    /**< Digests of all results it reads, as in the identity. */
@@ -41,7 +42,8 @@ struct wm_step_context {
 /** What a step would need. */
 struct wm_prediction {
     uint64_t memory_least, memory_full; /**< Bytes of anonymous memory. */
-    uint64_t disk;                      /**< Bytes written, results and working state. */
+    bool is_estimate;                   /**< memory_full and disk are no bounds, but what is expected. */
+    uint64_t disk;                      /**< Bytes written at most, results and working state. */
     char note[256];                     /**< For people: sizes, parameters; may be empty. */
 };
 
@@ -111,6 +113,9 @@ bool wm_step_reads_pipe(const struct wm_run *run, const struct wm_step *step);
 /** Everything checked that can be before anything is touched: steps have what they need, options
  *  fit each other. WM_E_CONFIG. */
 int wm_run_check(const struct wm_run *run, struct wm_error *err);
+
+/** Bytes of all files below `dir`, which need not be there; a file with several names counts once. */
+int wm_tree_size(const char *dir, uint64_t *ret, struct wm_error *err);
 
 /** Tell the hooks a line, printf style. */
 __attribute__((format(printf, 2, 3))) void wm_step_say(const struct wm_step_context *ctx,

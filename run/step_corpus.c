@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "run/step.h"
+#include "run/rehearse.h"
 
 static int check(const struct wm_run *run, struct wm_error *err)
 {
@@ -222,7 +222,11 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
     files.arena = &arena;
     int status = prepare_job(ctx, &inputs, &job, identity, err);
     if (!status)
+        status = wm_rehearse_job(ctx, &job, err);
+    if (!status) {
         status = wm_job_run(&job, &result, err);
+        wm_rehearse_read(ctx, &job, status ? NULL : &result);
+    }
     if (!status)
         status = wm_jsonl_gather(ctx->run->jsonl, ctx->work_dir, &result.parts, ctx->out_dir,
                                  &files, err);

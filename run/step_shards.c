@@ -2,7 +2,7 @@
 /* shards: the corpus as tokens. */
 #include <stdio.h>
 
-#include "run/step.h"
+#include "run/rehearse.h"
 
 /* A corpus made elsewhere has its recipe beside it; that of our own corpus is one of its outputs. */
 static int describe_recipe(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err)
@@ -80,7 +80,11 @@ static int run_job(struct wm_step_context *ctx, const struct wm_inputs *inputs,
     job.sink_shared = ctx->run->shards;
     job.dir = ctx->work_dir;
     job.identity = ctx->identity;
-    int status = wm_job_run(&job, &result, err);
+    int status = wm_rehearse_job(ctx, &job, err);
+    if (!status) {
+        status = wm_job_run(&job, &result, err);
+        wm_rehearse_read(ctx, &job, status ? NULL : &result);
+    }
     if (!status)
         status = wm_shards_finish(ctx->work_dir, &result.parts, options, ctx->out_dir, &info, err);
     if (!status)

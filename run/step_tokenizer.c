@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "run/step.h"
+#include "run/rehearse.h"
 #include "tokenizer/count_sink.h"
 
 /* A trainer is made and let go: pattern, specials and sizes are looked at before hours of other
@@ -118,7 +118,11 @@ static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inp
         job.point_seconds = point_seconds;
         job.point_bytes = ctx->run->point_bytes ? ctx->run->point_bytes : UINT64_MAX;
     }
-    status = wm_job_run(&job, &result, err);
+    status = wm_rehearse_job(ctx, &job, err);
+    if (!status) {
+        status = wm_job_run(&job, &result, err);
+        wm_rehearse_read(ctx, &job, status ? NULL : &result);
+    }
     wm_sink_count.close(&counts);
     if (!status)
         status = wm_count_load(ctx->work_dir, &result.parts, trainer, job.cancel, err);
@@ -153,11 +157,13 @@ static int add_facts(const struct wm_bpe_trainer *trainer, const struct wm_token
 }
 
 /* Not a fact of the result: another --memory spills otherwise. */
-static void say_spilled(const struct wm_step_context *ctx, const struct wm_bpe_trainer *trainer)
+static void say_spilled(struct wm_step_context *ctx, const struct wm_bpe_trainer *trainer)
 {
     struct wm_trainer_stats stats;
     char text[32];
     wm_trainer_stats(trainer, &stats);
+    wm_rehearse_pieces(ctx, &stats);
+    ctx->scratch = stats.spilled;
     if (stats.spilled)
         wm_step_say(ctx,
                     "spilled %s to scratch files (%llu bytes), merged from disk in %llu rounds",

@@ -133,7 +133,8 @@ static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struc
         return status;
     ret->memory_least = need.memory_least;
     ret->memory_full = need.memory;
-    ret->disk = need.model_bytes + need.checkpoint_bytes;
+    ret->is_estimate = true;
+    ret->disk = need.disk;
     char params[32], n_tokens[32], time[32];
     bool large = need.flops >= 1e15;
     wm_format_count(need.n_params, params, sizeof params);

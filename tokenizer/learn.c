@@ -479,6 +479,8 @@ int bpe_learn(struct wm_tokenizer *tok, struct bpe_pieces *pieces, bool symbols,
         status = learn_all(&l, err);
     *ret_full = l.full;
     *ret_last = l.last;
+    if (options->most_pairs && l.table.most > *options->most_pairs)
+        *options->most_pairs = l.table.most;
     bpe_pair_table_done(&l.table);
     side_done(&l.left);
     side_done(&l.right);

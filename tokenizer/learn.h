@@ -20,6 +20,7 @@ struct bpe_learn_options {
     void *arg;
     bool in_rounds;     /**< Merges say little of how much is left: on_merge is told 0 wanted. */
     unsigned n_threads; /**< For what can be done side by side; 0 counts as 1. */
+    uint64_t *most_pairs; /**< Pairs that were in the table at once, at most; may be NULL. */
     uint64_t memory;    /**< Bytes after which learning stops, between two merges; 0: no limit. */
 };
 

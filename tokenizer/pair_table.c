@@ -127,6 +127,7 @@ int bpe_pair_put(struct bpe_pair_table *table, uint32_t left, uint32_t right, ui
     table->slots[find(table, left, right)] =
         (struct bpe_pair){count, left, right, places, n_places, owned};
     table->n++;
+    table->most = table->n > table->most ? table->n : table->most;
     table->held += owned ? places_memory(n_places) : 0;
     return 0;
 }

@@ -25,7 +25,7 @@ struct bpe_pair_entry;
 
 struct bpe_pair_table {
     struct bpe_pair *slots; /**< Linear probing; deletion closes the gap. */
-    size_t n_slots, n;
+    size_t n_slots, n, most; /**< most: that n has been. */
     struct bpe_pair_entry *heap; /**< Counts as they were when entered. */
     size_t n_heap, cap_heap;
     uint64_t held; /**< Bytes of owned places. */

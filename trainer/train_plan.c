@@ -240,6 +240,19 @@ static int look_ahead(const struct wm_train_options *given, const struct wm_trai
     return status;
 }
 
+/* There are never more checkpoints than are written; the model comes when the last of them stands. */
+static void set_disk(const struct wm_train_options *options, uint64_t one,
+                     struct wm_train_estimate *e)
+{
+    uint64_t every = options->checkpoint_every, most = options->keep_checkpoints + 1;
+    uint64_t n = !every ? 0 : e->n_steps ? (e->n_steps + every - 1) / every : most;
+    uint64_t kept = n < most ? n : most - 1;
+    uint64_t best = options->best ? one : 0;
+    e->checkpoint_bytes = (n < most ? n : most) * one + best;
+    e->disk = kept * one + best + e->model_bytes;
+    e->disk = e->disk > e->checkpoint_bytes ? e->disk : e->checkpoint_bytes;
+}
+
 int wm_train_estimate(const struct wm_train_options *given, const struct wm_train_data *data,
                       struct wm_train_estimate *ret, struct wm_error *err)
 {
@@ -265,8 +278,7 @@ int wm_train_estimate(const struct wm_train_options *given, const struct wm_trai
     e.n_params = params.n_numbers;
     e.n_tokens = wm_schedule_samples(options, e.n_steps) * options->context;
     e.model_bytes = wm_params_bytes(&params) + params.n * 128;
-    e.checkpoint_bytes =
-        (options->keep_checkpoints + 1) * wm_checkpoint_bytes(&params, &optimizer, e.n_steps);
+    set_disk(options, wm_checkpoint_bytes(&params, &optimizer, e.n_steps), &e);
     wm_params_free(&params);
     e.flops_per_token = wm_model_flops_per_token(&o.config);
     if (!(e.flops_per_token > 0))

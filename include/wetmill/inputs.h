@@ -171,6 +171,9 @@ const struct wm_damage *wm_reader_damage(const struct wm_reader *reader);
 const XXH128_hash_t *wm_reader_hashes(const struct wm_reader *reader);
 /** Compressed bytes consumed so far: for progress. */
 uint64_t wm_reader_position(const struct wm_reader *reader);
+/** Compressed bytes that the documents so far came from, without what was read ahead: exact where
+ *  members are small, in a large one by the share of it that was decoded. */
+uint64_t wm_reader_passed(const struct wm_reader *reader);
 void wm_reader_close(struct wm_reader *reader);
 
 struct wm_state_out;

@@ -121,6 +121,8 @@ struct wm_job {
     double max_bad_files, max_bad_records; /**< Shares beyond which the run stops (WM_E_FORMAT). */
     struct wm_progress *progress;        /**< May be NULL. */
     struct wm_cancel *cancel;            /**< May be NULL. */
+    uint64_t sample_text;                /**< Read only so much text of each task, about, and make no
+                                              points: to see what the whole would take. 0 = all. */
     size_t batch_text, batch_docs;       /**< 0 = WM_BATCH_TEXT, WM_BATCH_DOCS. Cannot change bytes. */
     uint64_t point_bytes;                /**< A task is saved after so much input … */
     double point_seconds;                /**< … or time: 0 = 64 MiB, 4 s. Cannot change bytes. */
@@ -131,6 +133,16 @@ struct wm_job {
 /** Bytes of anonymous memory needed: least (one worker, one task) and at full width. */
 int wm_job_memory(const struct wm_job *job, uint64_t *ret_least, uint64_t *ret_full,
                   struct wm_error *err);
+
+/** How wide a job would run within its memory, and what it holds that grows with its input. */
+struct wm_job_width {
+    unsigned n_workers, n_tasks;  /**< At once. */
+    size_t n_batches, batch_text; /**< batch_text: bytes. */
+    uint64_t survey_bytes;        /**< Most bytes of survey records before they are spilled, all
+                                       tasks together; 0 without a survey. */
+};
+/** WM_E_NOMEM if not even the least fits. */
+int wm_job_width(const struct wm_job *job, struct wm_job_width *ret, struct wm_error *err);
 
 /** Path of a reduced table, by number of the survey and partition. */
 int wm_job_table_path(const struct wm_job *job, size_t survey, unsigned partition,

@@ -84,6 +84,7 @@ struct wm_run {
     uint64_t point_bytes;                        /**< … also this; 0: as usual. */
     bool reverse;
     struct wm_lock *lock;                        /**< Of wm_run_lock; NULL: not held. */
+    struct wm_rehearsal *rehearsal;              /**< Only a sample is read (run/rehearse.h); NULL: all. */
 };
 
 /** Load and check `path`, with overrides "a.b=value" applied. Errors carry file:line:column. */
@@ -126,6 +127,7 @@ struct wm_run_result {
     bool ran[WM_STEPS];      /**< False: was up to date. */
     struct wm_redone redone[WM_STEPS];
     uint64_t memory[WM_STEPS]; /**< Most anonymous bytes while it ran, as looked at 50 times a second; 0: unknown. */
+    uint64_t disk[WM_STEPS];   /**< Bytes of its results and working state when it was done, and of scratch files. */
     uint64_t n_skipped;      /**< Damaged stretches and files of the input. */
 };
 void wm_run_result_done(struct wm_run_result *result);
@@ -139,9 +141,14 @@ int wm_run_lock(struct wm_run *run, const struct wm_run_hooks *hooks, struct wm_
 int wm_run_execute(struct wm_run *run, enum wm_step_id last, const struct wm_run_hooks *hooks,
                    struct wm_run_result *ret, struct wm_error *err);
 
-/** Say what would be done, with predicted memory and disk, without touching anything: text for
- *  people into `out`. */
-int wm_run_explain(struct wm_run *run, struct wm_buf *out, struct wm_error *err);
+/**
+ * Say what would be done, with predicted memory and disk, without touching anything: text for people
+ * into `out`. With `rehearse` a sample of the input is worked through in a scratch directory, which
+ * takes seconds and tells what will be taken within some 15 %; without, there are bounds alone. Of
+ * `hooks`, which may be NULL, `cancel` is asked. WM_E_CANCELLED.
+ */
+int wm_run_explain(struct wm_run *run, bool rehearse, const struct wm_run_hooks *hooks,
+                   struct wm_buf *out, struct wm_error *err);
 
 /** People's summary of a finished run. */
 int wm_run_report(const struct wm_run *run, const struct wm_run_result *result,

@@ -284,8 +284,10 @@ int wm_trainer_fold(struct wm_bpe_trainer *trainer, struct wm_counter *counter,
 /** What was counted so far; of what was spilled, distinct_pieces is known when all is over. */
 struct wm_trainer_stats {
     uint64_t documents, bytes, pieces, distinct_pieces, merges;
-    uint64_t spilled; /**< Bytes written to scratch files in all. */
-    uint64_t rounds;  /**< Of merging from disk; 0: in memory. */
+    uint64_t piece_bytes; /**< Of distinct pieces; 0 where they were merged from disk. */
+    uint64_t pairs;       /**< Most that could still be merged at once. */
+    uint64_t spilled;     /**< Bytes written to scratch files in all. */
+    uint64_t rounds;      /**< Of merging from disk; 0: in memory. */
 };
 void wm_trainer_stats(const struct wm_bpe_trainer *trainer, struct wm_trainer_stats *ret);
 /**

@@ -144,6 +144,7 @@ struct wm_train_estimate {
     uint64_t memory_least;      /**< The least it can do with: activations are made again. */
     uint64_t model_bytes;       /**< Of OUT/model.safetensors. */
     uint64_t checkpoint_bytes;  /**< Of all checkpoints kept, and the one being written. */
+    uint64_t disk;              /**< At the peak: those, or those that are left and the model. */
     double flops_per_token;     /**< Forward and backward. */
     double flops;               /**< Of the whole training, without validation. */
 };

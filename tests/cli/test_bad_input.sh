@@ -102,7 +102,7 @@ if [ -w /dev/full ]; then
     expect 1 'No space left|standard output' bash -c '"$0" corpus head good.wet.gz >/dev/full' "$w"
 fi
 expect 0 '' bash -c '"$0" corpus head -n 3 good.wet.gz | head -n 1; exit ${PIPESTATUS[0]}' "$w"
-expect 1 'at least' "$w" corpus build -o mem --memory 1MiB good.wet.gz
+expect 2 'at least' "$w" corpus build -o mem --memory 1MiB good.wet.gz
 
 # Standard input: never up to date, spooled where it is read twice.
 for i in 1 2; do

@@ -19,7 +19,7 @@ sed -n '/^  corpus /,$p' err.txt >said.txt
 "$WETMILL" report out >report.txt 2>err.txt || fail "report gave $?"
 holds "report prints on standard output alone" test ! -s err.txt
 holds "there is a summary" test -s said.txt
-holds "the run says how much memory each step took" grep -qE '^  memory +[0-9.]+ MB  at the peak of step corpus$' said.txt
+holds "the run says how much memory each step took" grep -qE '^  memory +[0-9.]+ MB  at the peak of step corpus, [0-9.]+ [kM]?B of disk$' said.txt
 # that is of the run, not of its results
 diff <(sed '/^$/d; / at the peak of step /d' said.txt) <(sed '/^$/d' report.txt) >&2 || fail "report is not what the run said"
 expect 0 "documents kept" "$WETMILL" report out/corpus
