@@ -125,7 +125,8 @@ static void forecast_tokenizer(const struct wm_rehearsed *w, const struct wm_reh
     }
     double spilled =
         p && p->scratch ? exponent((double)p->scratch, (double)w->scratch, part_share, share) : 1;
-    ret->disk = w->disk + grown((double)w->scratch, share, spilled);
+    double files = p ? exponent((double)p->disk, (double)w->disk, part_share, share) : 0;
+    ret->disk = grown((double)w->disk, share, files) + grown((double)w->scratch, share, spilled);
 }
 
 /* ---- all ---- */

@@ -87,6 +87,7 @@ static int learn_merges(struct wm_bpe_trainer *trainer, struct wm_tokenizer *tok
     options->memory = 0;
     bpe_weights_round(&trainer->pieces, trainer->weights.unit);
     trainer->stats.distinct_pieces = trainer->pieces.n;
+    trainer->stats.piece_bytes = trainer->pieces.bytes.len;
     return bpe_learn(tok, &trainer->pieces, false, options, &full, &last, err);
 }
 
@@ -131,6 +132,7 @@ static int learn(struct wm_bpe_trainer *trainer, struct wm_tokenizer *tok,
         .on_merge = tell,
         .arg = &listener,
         .n_threads = trainer->options.n_counters,
+        .most_pairs = &trainer->stats.pairs,
     };
     status = learn_merges(trainer, tok, &options, err);
     if (listener.status) {
