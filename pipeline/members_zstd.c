@@ -22,6 +22,8 @@ enum {
 };
 _Static_assert(1 << WINDOW_LOG == WM_ZSTD_WINDOW, "one limit, said twice");
 
+static const unsigned char dictionary_magic[] = {0x37, 0xA4, 0x30, 0xEC};
+
 struct wm_zstd {
     ZSTD_DCtx *context;
     ZSTD_DDict *dictionary;
@@ -71,7 +73,7 @@ static int make_dictionary(struct wm_members *m, const unsigned char *bytes, siz
                            struct wm_error *err)
 {
     struct wm_zstd *z = m->zstd;
-    if (len <= 8 || memcmp(bytes, "\x37\xA4\x30\xEC", 4) != 0)
+    if (len <= 8 || memcmp(bytes, dictionary_magic, 4) != 0)
         return 0;
     z->dictionary = ZSTD_createDDict(bytes, len);
     if (!z->dictionary)
@@ -146,6 +148,40 @@ static int read_dictionary(struct wm_members *m, unsigned char *bytes, size_t si
     return 0;
 }
 
+/* Behind `n` bytes, is there a frame or the end of the file? True where that cannot be seen. */
+static bool goes_on_behind(struct wm_source *s, uint64_t n)
+{
+    enum { MAGIC_SIZE = 4 };
+    unsigned char bytes[MAGIC_SIZE];
+    const unsigned char *next = bytes;
+    struct wm_error ignored;
+    size_t seen = wm_source_seen(s), got = 0;
+    if (n <= seen && (seen - n >= MAGIC_SIZE || !s->file)) {
+        next = wm_source_bytes(s) + n;
+        got = seen - (size_t)n;
+        if (got < MAGIC_SIZE && (!s->ended || s->failed))
+            return true;
+    } else if (!s->file || !wm_file_seekable(s->file) ||
+               wm_source_look(s, s->at + n, bytes, sizeof bytes, &got, &ignored)) {
+        return true;
+    }
+    return got == 0 || wm_codec_detect(next, got) == WM_CODEC_ZSTD;
+}
+
+/* Is the length of the dictionary frame here right? If what it holds starts as a dictionary does, that
+ * no frame stands behind it may be the frame's fault. */
+static bool is_length_right(struct wm_source *s, uint64_t size)
+{
+    if (!wm_source_holds(s, size))
+        return false;
+    if (goes_on_behind(s, size))
+        return true;
+    const unsigned char *content = wm_source_bytes(s) + SKIPPABLE_HEADER;
+    return wm_source_seen(s) >= SKIPPABLE_HEADER + 4 &&
+           (memcmp(content, dictionary_magic, 4) == 0 ||
+            memcmp(content, "\x28\xB5\x2F\xFD", 4) == 0);
+}
+
 /* A dictionary frame stands at the start of the file, also when only a range of it is read. Where it
  * cannot be read, no frame can, and none of them is damaged. */
 static int find_dictionary(struct wm_members *m, struct wm_error *err)
@@ -154,7 +190,7 @@ static int find_dictionary(struct wm_members *m, struct wm_error *err)
     struct wm_error trouble;
     size_t size, got = 0;
     int failed = dictionary_size(s, &size, &trouble);
-    if (!failed && (!size || (s->at == 0 && !wm_source_holds(s, SKIPPABLE_HEADER + size))))
+    if (!failed && (!size || (s->at == 0 && !is_length_right(s, SKIPPABLE_HEADER + size))))
         return 0;
     unsigned char *bytes = failed ? NULL : malloc(size);
     if (!failed && !bytes)
@@ -307,15 +343,21 @@ static int decode_piece(struct wm_members *m, struct wm_error *err)
     return 0;
 }
 
-/* A length that leads beyond the file is wrong: what follows the header may be frames. */
+/* A length that leads beyond the file, or to what is no frame, is not believed: what follows the
+ * header may be frames. */
 static int skip_frame(struct wm_members *m, const struct wm_frame *frame, struct wm_error *err)
 {
     struct wm_source *s = m->source;
     uint64_t from = s->at;
-    if (!wm_source_holds(s, frame->header + frame->size))
+    uint64_t size = frame->header + frame->size;
+    if (!wm_source_holds(s, size))
         return wm_member_damaged(m, WM_FAULT_JUNK,
                                  "zstd data (a skippable frame is longer than the file)", MAGIC,
                                  probe, err);
+    if (!goes_on_behind(s, size))
+        return wm_member_damaged(m, WM_FAULT_JUNK,
+                                 "zstd data (no frame stands behind a skippable one)", MAGIC, probe,
+                                 err);
     wm_source_skip(s, frame->header);
     for (uint64_t left = frame->size; left > 0;) {
         size_t seen = wm_source_see(s, 1);

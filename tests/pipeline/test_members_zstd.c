@@ -115,7 +115,8 @@ static void test_skippable_length(unsigned nibble, bool first, uint32_t length, 
     help_tar(&tar, &(struct help_file){"a.warc.wet.zst", wm_buf_str(&bytes)}, 1);
     struct help_docs all = help_read(help_store("length.warc.wet.zst", in_tar ? &tar : &bytes));
     CHECK_U64(all.n, 4);
-    CHECK_DAMAGE(all, "a skippable frame is longer than the file");
+    CHECK_DAMAGE(all, length < PAGE ? "no frame stands behind a skippable one"
+                                    : "a skippable frame is longer than the file");
     CHECK_U64(all.tally.n_damage, 1);
     CHECK_U64(all.tally.bad_files, 1);
     CHECK_U64(all.tally.bytes_damaged, in_tar ? 0 : 8 + sizeof "passed over" - 1);
@@ -141,7 +142,7 @@ static void test_skippable_far(unsigned nibble, bool first)
 
 static void test_skippable_lengths(void)
 {
-    static const uint32_t lengths[] = {100000, 5 << 20, 15 << 20, 17 << 20, UINT32_MAX};
+    static const uint32_t lengths[] = {1, 1000, 100000, 5 << 20, 15 << 20, 17 << 20, UINT32_MAX};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
         for (unsigned kind = 0; kind < 8; kind++)
             test_skippable_length(kind & 1 ? 13 : 3, kind & 2, lengths[i], kind & 4);

@@ -151,6 +151,9 @@ static void add_form(struct archives *all, const char *dir, const struct source 
     size_t step = form->group ? form->group : s->cuts.n;
     for (size_t i = 0; i < s->cuts.n; i += step) {
         size_t last = i + step < s->cuts.n ? i + step : s->cuts.n;
+        static const char skipped[] = "\x5A\x2A\x4D\x18\x10\0\0\0sixteen letters.";
+        if (form->skips)
+            buf_put(&a->bytes, skipped, sizeof skipped - 1);
         uint64_t from = s->cuts.items[i].from, to = s->cuts.items[last - 1].to,
                  start = a->bytes.len;
         pack(&a->bytes, (struct wm_str){s->plain.ptr + from, (size_t)(to - from)}, form->ending);
@@ -165,11 +168,14 @@ static void add_form(struct archives *all, const char *dir, const struct source 
 
 static void add_forms(struct archives *all, const char *dir, const struct source *s)
 {
-    static const struct form forms[] = {
-        {"plain", "", LAYOUT_PLAIN, 1, 24},   {"each", ".gz", LAYOUT_EACH, 1, 24},
-        {"few", ".gz", LAYOUT_EACH, 5, 4},    {"single", ".gz", LAYOUT_SINGLE, 0, 24},
-        {"each", ".zst", LAYOUT_EACH, 1, 10}, {"single", ".zst", LAYOUT_SINGLE, 0, 12},
-        {"single", ".xz", LAYOUT_ANY, 0, 3}};
+    static const struct form forms[] = {{"plain", "", LAYOUT_PLAIN, 1, 24, false},
+                                        {"each", ".gz", LAYOUT_EACH, 1, 24, false},
+                                        {"few", ".gz", LAYOUT_EACH, 5, 4, false},
+                                        {"single", ".gz", LAYOUT_SINGLE, 0, 24, false},
+                                        {"each", ".zst", LAYOUT_EACH, 1, 10, false},
+                                        {"skips", ".zst", LAYOUT_EACH, 1, 8, true},
+                                        {"single", ".zst", LAYOUT_SINGLE, 0, 12, false},
+                                        {"single", ".xz", LAYOUT_ANY, 0, 3, false}};
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
         if (!s->large || forms[i].layout == LAYOUT_SINGLE)
             add_form(all, dir, s, &forms[i]);

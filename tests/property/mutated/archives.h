@@ -30,6 +30,7 @@ struct form {
     enum layout layout;
     size_t group; /**< Records in a member; 0: all. */
     unsigned weight;
+    bool skips; /**< A skippable zstd frame stands before each member. */
 };
 
 struct wm_buf buf_new(void);

@@ -297,25 +297,46 @@ static uint64_t damaged_gzip(struct wm_str s)
     return lost;
 }
 
+/* Bytes of the skippable frame that starts here, 0 if none does: its length must lead to a frame, or
+ * to the end. */
+static size_t skippable_size(struct wm_str s)
+{
+    const unsigned char *b = (const unsigned char *)s.ptr;
+    if (s.len < 8 || (b[0] & 0xF0) != 0x50 || memcmp(b + 1, "\x2A\x4D\x18", 3) != 0)
+        return 0;
+    size_t size = 8 + ((size_t)b[4] | (size_t)b[5] << 8 | (size_t)b[6] << 16 | (size_t)b[7] << 24);
+    if (size > s.len || (size < s.len && size + 4 > s.len))
+        return 0;
+    b += size;
+    bool frame = size < s.len && memcmp(b, "\x28\xB5\x2F\xFD", 4) == 0;
+    bool other = size < s.len && (b[0] & 0xF0) == 0x50 && memcmp(b + 1, "\x2A\x4D\x18", 3) == 0;
+    return size == s.len || frame || other ? size : 0;
+}
+
+/* Behind damage only a frame that decodes ends it. */
 static uint64_t damaged_zstd(struct wm_str s)
 {
     static char out[8 << 20];
     uint64_t lost = 0;
+    bool behind = false;
     for (size_t at = 0; at < s.len;) {
-        const char *magic = memchr(s.ptr + at, 0x28, s.len - at);
-        size_t gap = (magic ? (size_t)(magic - s.ptr) : s.len) - at;
+        struct wm_str rest = {s.ptr + at, s.len - at};
+        size_t skipped = behind ? 0 : skippable_size(rest);
+        if (skipped) {
+            at += skipped;
+            continue;
+        }
+        const char *magic = memchr(rest.ptr, 0x28, rest.len);
+        size_t gap = magic ? (size_t)(magic - rest.ptr) : rest.len;
         lost += gap;
         at += gap;
         if (at == s.len)
             break;
         size_t size = ZSTD_findFrameCompressedSize(s.ptr + at, s.len - at);
-        if (!ZSTD_isError(size) &&
-            !ZSTD_isError(ZSTD_decompress(out, sizeof out, s.ptr + at, size))) {
-            at += size;
-            continue;
-        }
-        lost++;
-        at++;
+        behind =
+            ZSTD_isError(size) || ZSTD_isError(ZSTD_decompress(out, sizeof out, s.ptr + at, size));
+        at += behind ? 1 : size;
+        lost += behind;
     }
     return lost;
 }
