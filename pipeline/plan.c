@@ -3,9 +3,11 @@
 
 #include "pipeline/chain.h"
 #include "pipeline/frames.h"
+#include "pipeline/window.h"
 
 enum {
-    READER_BYTES = 24 << 20,    /* source buffer, members held back, a usual codec window */
+    READER_BYTES = 24 << 20,    /* source buffer, members held back, a usual codec window … */
+    USUAL_WINDOW = 8 << 20,     /* … of so many bytes */
     BATCHES_BESIDE_WORKERS = 2, /* one being read, one being written */
     WRITER_LEAST = 2 << 20,     /* survey records in memory before they spill */
     WRITER_MOST = 64 << 20,
@@ -47,7 +49,7 @@ static uint64_t bytes_without_survey(const struct wm_job *job, const struct wm_p
 {
     uint64_t threads = plan->n_workers + 2 * (uint64_t)plan->n_tasks;
     return plan->n_batches * (uint64_t)plan->batch_bytes + plan->large_limit +
-           plan->n_tasks * (READER_BYTES + 2 * job->inputs->options.max_record) +
+           plan->n_tasks * (plan->reader_bytes + 2 * job->inputs->options.max_record) +
            threads * WM_STACK_BYTES + stage_bytes(job->chain, plan->n_workers) +
            sink_bytes(job, plan) + (uint64_t)job->inputs->n_tasks * 128 +
            (uint64_t)job->inputs->n_rows * 16;
@@ -60,10 +62,19 @@ static uint64_t survey_bytes(const struct wm_job *job, const struct wm_plan *pla
                : 0;
 }
 
-static void shape(const struct wm_job *job, unsigned n_workers, unsigned n_tasks, size_t batch_text,
-                  struct wm_plan *plan)
+static uint64_t reader_bytes(const struct wm_job *job)
 {
-    *plan = (struct wm_plan){.n_workers = n_workers, .n_tasks = n_tasks, .batch_text = batch_text};
+    uint64_t window = wm_window_most(job->inputs);
+    return READER_BYTES + (window > USUAL_WINDOW ? window - USUAL_WINDOW : 0);
+}
+
+static void shape(const struct wm_job *job, uint64_t reader, unsigned n_workers, unsigned n_tasks,
+                  size_t batch_text, struct wm_plan *plan)
+{
+    *plan = (struct wm_plan){.reader_bytes = reader,
+                             .n_workers = n_workers,
+                             .n_tasks = n_tasks,
+                             .batch_text = batch_text};
     plan->batch_docs = job->batch_docs ? job->batch_docs : WM_BATCH_DOCS;
     plan->batch_bytes = WM_TEXT_COPIES * batch_text + plan->batch_docs * DOC_BYTES;
     plan->large_limit = WM_TEXT_COPIES * job->inputs->options.max_record;
@@ -90,13 +101,14 @@ static unsigned most_tasks(const struct wm_job *job, unsigned n_workers)
 void wm_plan_least(const struct wm_job *job, struct wm_plan *ret)
 {
     size_t text = full_batch(job);
-    shape(job, 1, 1, text < WM_BATCH_TEXT_LEAST ? text : WM_BATCH_TEXT_LEAST, ret);
+    shape(job, reader_bytes(job), 1, 1, text < WM_BATCH_TEXT_LEAST ? text : WM_BATCH_TEXT_LEAST,
+          ret);
 }
 
 void wm_plan_full(const struct wm_job *job, struct wm_plan *ret)
 {
     unsigned n_workers = job->n_workers ? job->n_workers : 1;
-    shape(job, n_workers, most_tasks(job, n_workers), full_batch(job), ret);
+    shape(job, reader_bytes(job), n_workers, most_tasks(job, n_workers), full_batch(job), ret);
 }
 
 /* Give survey writers what is left: fewer spills. */
@@ -117,10 +129,12 @@ int wm_plan_make(const struct wm_job *job, uint64_t memory, struct wm_plan *ret,
 {
     unsigned n_workers = job->n_workers ? job->n_workers : 1;
     size_t sizes[2] = {full_batch(job), WM_BATCH_TEXT_LEAST};
+    uint64_t reader = reader_bytes(job);
     for (; n_workers; n_workers--) {
         for (unsigned n_tasks = most_tasks(job, n_workers); n_tasks; n_tasks--) {
             for (size_t i = 0; i < 2; i++) {
-                shape(job, n_workers, n_tasks, sizes[i] < sizes[0] ? sizes[i] : sizes[0], ret);
+                shape(job, reader, n_workers, n_tasks, sizes[i] < sizes[0] ? sizes[i] : sizes[0],
+                      ret);
                 if (memory && ret->need > memory)
                     continue;
                 widen_writers(job, memory, ret);

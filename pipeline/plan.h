@@ -4,8 +4,8 @@
  * How wide a job runs: workers, tasks at once, batches and their size, so that its memory fits.
  *
  * What is counted: batches (text, what stages and sink make of it, and the slack of doubling
- * arenas), one record of the largest size on its way, readers, stages, the sink, survey records,
- * stacks. Mapped files are not.
+ * arenas), one record of the largest size on its way, readers with the window that the input asks for
+ * (window.h), stages, the sink, survey records, stacks. Mapped files are not.
  */
 #ifndef WETMILL_PIPELINE_PLAN_H
 #define WETMILL_PIPELINE_PLAN_H
@@ -20,6 +20,7 @@ enum {
 
 struct wm_plan {
     unsigned n_workers, n_tasks; /**< n_tasks: at once. */
+    uint64_t reader_bytes; /**< Of one reader, but for records: by the windows of the input. */
     size_t n_batches, batch_text, batch_docs;
     size_t batch_bytes;   /**< Memory of one batch of normal size. */
     uint64_t large_limit; /**< For documents larger than a batch, together. */
