@@ -203,6 +203,7 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
         struct wm_position position;
         struct wm_memory_watch memory;
         struct wm_error none;
+        wm_memory_give_back();
         wm_memory_watch_begin(&memory, NULL);
         wm_position_begin(&position, ctx->work_dir, ctx->hooks ? ctx->hooks->progress : NULL);
         status = step->run(ctx, facts, err);

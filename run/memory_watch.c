@@ -6,6 +6,9 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#    include <malloc.h>
+#endif
 
 enum { PAUSE_NS = 20 * 1000 * 1000, SECOND_NS = 1000 * 1000 * 1000 };
 
@@ -21,6 +24,13 @@ uint64_t wm_memory_now(void)
     text[n < 0 ? 0 : n] = '\0';
     const char *at = strstr(text, label);
     return at ? strtoull(at + sizeof label - 1, NULL, 10) << 10 : 0;
+}
+
+void wm_memory_give_back(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
 }
 
 static void look(struct wm_memory_watch *w)

@@ -29,6 +29,8 @@ struct wm_memory_watch {
 void wm_memory_watch_begin(struct wm_memory_watch *w, struct wm_progress *progress);
 /** Bytes at the peak, 0 = not known. */
 uint64_t wm_memory_watch_end(struct wm_memory_watch *w);
+/** What was freed goes back to the system, so that a step does not hold what the one before let go. */
+void wm_memory_give_back(void);
 /** Bytes now, 0 = not known. */
 uint64_t wm_memory_now(void);
 

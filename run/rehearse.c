@@ -4,9 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-#ifdef __GLIBC__
-#    include <malloc.h>
-#endif
 
 #include "run/memory_watch.h"
 
@@ -134,6 +131,7 @@ static int do_step(struct wm_step_context *ctx, const struct wm_step *step, json
                                  .cancel = ctx->hooks ? ctx->hooks->cancel : NULL};
     wm_progress_init(&progress);
     ctx->hooks = &hooks;
+    wm_memory_give_back();
     now->before = wm_memory_now();
     wm_memory_watch_begin(&watch, &progress);
     int status = step->run(ctx, facts, err);
@@ -214,14 +212,6 @@ static int make_scratch(char dir[WM_PATH_MAX], struct wm_error *err)
     return mkdtemp(dir) ? 0 : wm_fail_errno(err, "make a directory below", tmp);
 }
 
-/* What an earlier rehearsal let go of is not to count. */
-static void give_back(void)
-{
-#ifdef __GLIBC__
-    (void)malloc_trim(0);
-#endif
-}
-
 int wm_rehearse(const struct wm_run *run, unsigned todo, unsigned part,
                 const struct wm_run_hooks *hooks, struct wm_rehearsal *ret, struct wm_error *err)
 {
@@ -240,7 +230,6 @@ int wm_rehearse(const struct wm_run *run, unsigned todo, unsigned part,
     copy.rehearsal = ret;
     copy.lock = NULL;
     copy.command = NULL;
-    give_back();
     status = place_results(run, &copy, todo, dirs, err);
     if (!status && run->options.rejects) {
         status = wm_path_join(rejects, dir, "work/corpus/rejects", err);
