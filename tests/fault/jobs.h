@@ -136,12 +136,16 @@ static int run(struct job *job, const char *work, char *const env[])
     return spawn(job->argv, work, job->input, env);
 }
 
-static unsigned live_of(const struct job *job, unsigned long long site)
+/* Blocks of a site that stay in any command: a fault may make one do what only others do, such as
+ * fill a table that is kept for good. */
+static unsigned live_of(unsigned long long site)
 {
-    for (size_t i = 0; i < job->n_live; i++)
-        if (job->live[i].site == site)
-            return job->live[i].count;
-    return 0;
+    unsigned most = 0;
+    for (size_t j = 0; j < n_jobs; j++)
+        for (size_t i = 0; i < jobs[j].n_live; i++)
+            if (jobs[j].live[i].site == site && jobs[j].live[i].count > most)
+                most = jobs[j].live[i].count;
+    return most;
 }
 
 static void take_live(struct job *job, char *report)

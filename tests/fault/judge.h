@@ -29,7 +29,8 @@ static bool ends_like(const char *how, int status, const char *work)
 }
 
 /* Was the call the library's, on behalf of its function that the program called? The frames of a
- * stack are LIBRARY+ADDRESS(FUNCTION), innermost first, those of the program +ADDRESS. */
+ * stack are LIBRARY+ADDRESS(FUNCTION), innermost first, those of the program +ADDRESS. "?": one that
+ * the library does not export. */
 static bool called_by(const char *stack, const char *library, const char *entry)
 {
     const char *ours = strstr(stack, " +"), *last = stack;
@@ -42,6 +43,8 @@ static bool called_by(const char *stack, const char *library, const char *entry)
     (void)snprintf(want, sizeof want, " %s+", library);
     if (strncmp(last, want, strlen(want)) != 0)
         return false;
+    if (strcmp(entry, "?") == 0)
+        return memchr(last, '(', (size_t)(ours - last)) == NULL;
     (void)snprintf(want, sizeof want, "(%s)", entry);
     const char *name = strstr(last, want);
     return name && name < ours;
@@ -91,14 +94,14 @@ static bool is_allowed(const struct fault *f, int status, const char *work, cons
 
 /* ---- the rest must do right ---- */
 
-static char *find_leak(const struct job *job, char *report)
+static char *find_leak(char *report)
 {
     for (char *line; (line = strsep(&report, "\n"));) {
         struct live l;
         size_t bytes;
         int at = 0;
         if (sscanf(line, "live %llx %u %zu%n", &l.site, &l.count, &bytes, &at) == 3 &&
-            l.count > live_of(job, l.site))
+            l.count > live_of(l.site))
             return say("leaks %u blocks, %zu bytes%s", l.count, bytes, line + at);
     }
     return NULL;
@@ -212,7 +215,7 @@ static char *judge_report(const struct fault *f, const char *work, enum outcome 
     if (!strstr(text, "fired"))
         *ret = NOT_REACHED;
     else if (*ret <= FAILED_WELL)
-        wrong = find_leak(f->job, text);
+        wrong = find_leak(text);
     free(path);
     free(text);
     return wrong;
