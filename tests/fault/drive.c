@@ -140,7 +140,7 @@ static enum outcome try_fault(const struct fault *f, const char *name)
                        say("WM_FAULT=%s", how), say("WM_FAULT_FRAME=%s", f->place->frame), NULL};
         const int status = run(f->job, work, env);
         wrong = judge(f, work, status, &outcome);
-        char *leak = judge_report(f, work, &outcome);
+        char *leak = judge_report(work, &outcome);
         if (!wrong)
             wrong = leak;
         if (wrong && outcome != NOT_REACHED && is_allowed(f, status, work, wrong)) {

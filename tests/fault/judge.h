@@ -208,7 +208,7 @@ static char *judge(const struct fault *f, const char *work, int status, enum out
     return wrong;
 }
 
-static char *judge_report(const struct fault *f, const char *work, enum outcome *ret)
+static char *judge_report(const char *work, enum outcome *ret)
 {
     char *path = say("%s/.report", work), *text = load(path);
     char *wrong = NULL;
