@@ -206,7 +206,7 @@ int wm_ledger_result(struct wm_ledger *ledger, struct wm_job_result *ret, struct
 {
     const struct wm_inputs *inputs = ledger->job->inputs;
     struct wm_parts parts = {.arena = &ledger->arena};
-    struct wm_damage *damage;
+    struct wm_damage *damage = NULL;
     size_t n_damage = 0;
     int status = place(ledger, &damage, WM_DAMAGE_MAX, sizeof *damage, err);
     for (uint32_t t = 0; t < inputs->n_tasks; t++) {
