@@ -175,8 +175,16 @@ static inline int fake_load(struct wm_reader *r, struct wm_state_in *state, stru
 }
 
 static const struct wm_reading fake_reading __attribute__((unused)) = {
-    fake_open, fake_fill, fake_tally, fake_damage, fake_hashes, fake_position, fake_close,
-    fake_save, fake_load};
+    .open = fake_open,
+    .fill = fake_fill,
+    .tally = fake_tally,
+    .damage = fake_damage,
+    .hashes = fake_hashes,
+    .position = fake_position,
+    .close = fake_close,
+    .save = fake_save,
+    .load = fake_load,
+};
 
 /** `n_tasks` files of `n_docs` documents each; fills `fake` anew. Nothing to free. */
 static inline struct wm_inputs fake_inputs(uint32_t n_tasks, uint32_t n_docs)
