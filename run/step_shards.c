@@ -26,7 +26,7 @@ static int describe_recipe(struct wm_step_context *ctx, struct wm_buf *out, stru
 static int find_recipe(const struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err)
 {
     int status = wm_recipe_find(ctx->run, out, err);
-    if (status || ctx->run->has[WM_STEP_CORPUS] ||
+    if (status || ctx->run->has[WM_STEP_CORPUS] || ctx->run->rehearsal ||
         XXH128_isEqual(XXH3_128bits(out->ptr, out->len), ctx->recipe))
         return status;
     return wm_fail(err, WM_E_BUSY, "the recipe of the corpus changed while the step began");

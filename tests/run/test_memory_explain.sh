@@ -89,7 +89,7 @@ wait
 ls -l pages-*.jsonl
 
 stages=(-s normalize)
-compare plain corpus "$w" corpus build -j 2 "${stages[@]}" pages-*.jsonl
+compare plain corpus "$w" corpus build -j 1 "${stages[@]}" pages-*.jsonl
 compare packed corpus "$w" corpus build -j 1 --compression gzip "${stages[@]}" pages-*.jsonl
 compare dedup corpus "$w" corpus build -j 1 "${stages[@]}" -s paragraph-dedup pages-*.jsonl
 compare dedup2 corpus "$w" corpus build -j 1 "${stages[@]}" -s paragraph-dedup:keep=none pages-*.jsonl
