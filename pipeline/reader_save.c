@@ -57,13 +57,14 @@ static int get_report(struct wm_state_in *state, struct wm_report *report, struc
     report->record = wm_state_get(state);
     report->damaged = wm_state_get(state) != 0;
     uint64_t n = wm_state_get(state);
-    if (n > WM_DAMAGE_MAX)
-        return wm_state_mismatch(err, "a list of damage is too long");
+    const uint64_t counted = report->tally.n_damage;
+    if (n != (counted < WM_DAMAGE_MAX ? counted : WM_DAMAGE_MAX))
+        return wm_state_mismatch(err, "its damage is not listed");
     struct wm_damage *list = realloc(report->list, (size_t)(n + 1) * sizeof *list);
     if (!list)
         return wm_fail_nomem(err, (size_t)(n + 1) * sizeof *list, "list of damage");
     report->list = list;
-    report->cap = (size_t)n + 1;
+    report->cap = (size_t)n;
     report->n = 0;
     int status = 0;
     while (!status && report->n < n)
