@@ -42,7 +42,7 @@
 
 #include "judge.h"
 
-enum { TEXT = 1 << 16, PARALLEL = 64, TRIES = 3, STATES = 1 << 17 };
+enum { TEXT = 1 << 16, PARALLEL = 64, TRIES = 3, STATES = 1 << 17, OUTCOME = 100 };
 
 /* Threads take turns as they like, so some places are not come to again; of a sample that says
  * anything that must be few. */
@@ -172,7 +172,14 @@ static pid_t begin_fault(const struct fault *f, size_t slot)
     (void)snprintf(name, sizeof name, "case.%zu", slot);
     const enum outcome outcome = try_fault(f, name);
     (void)fflush(stdout);
-    _exit((int)outcome);
+    _exit(OUTCOME + (int)outcome);
+}
+
+/* Of a process of begin_fault; anything else that ends it is wrong, too. */
+static enum outcome outcome_of(int status)
+{
+    const int code = WIFEXITED(status) ? WEXITSTATUS(status) - OUTCOME : -1;
+    return code >= 0 && code < OUTCOMES ? (enum outcome)code : WRONG;
 }
 
 /* Of all that has run and ended, seconds. */
@@ -200,8 +207,7 @@ static void try_all(size_t n, size_t results[OUTCOMES])
         for (size_t i = 0; i < n_parallel; i++)
             if (pids[i] == pid) {
                 pids[i] = 0;
-                results[WIFEXITED(status) && WEXITSTATUS(status) < OUTCOMES ? WEXITSTATUS(status)
-                                                                            : WRONG]++;
+                results[outcome_of(status)]++;
                 if (++done % 500 == 0)
                     printf("%zu of %zu, %.0f s\n", done, n, now() - start);
             }
