@@ -47,7 +47,7 @@ cp "$vectors/sentencepiece/unigram.model" en.sp.model
 cp "$vectors/ngram/tiny.trie" .
 cp "$source/samples/lid.176.ftz" .
 head -n 30 "$vectors/ngram/sentences.txt" >text.txt
-for i in 1 2 3 4 5 6 7 8; do
+for i in 1 2 3 4 5 6 7 8 9; do # an odd number: half of the file is no whole lines
     printf '{"text":"page %d has some words to read\\nand another line, number %d\\nand one they share","url":"http://a.example/%d"}\n' \
         "$i" $((i * 7919)) "$i"
 done >formats/docs.jsonl
