@@ -51,7 +51,7 @@ for i in 1 2 3 4 5 6 7 8 9; do # an odd number: half of the file is no whole lin
     printf '{"text":"page %d has some words to read\\nand another line, number %d\\nand one they share","url":"http://a.example/%d"}\n' \
         "$i" $((i * 7919)) "$i"
 done >formats/docs.jsonl
-gzip -dc crawl/a.warc.wet.gz | head -c 6000 >formats/plain.warc.wet
+head -c 6000 < <(gzip -dc crawl/a.warc.wet.gz) >formats/plain.warc.wet
 gzip -nc formats/docs.jsonl >formats/one.jsonl.gz
 xz -kc formats/docs.jsonl >formats/two.jsonl.xz
 zstd -qc formats/docs.jsonl >formats/three.jsonl.zst
