@@ -105,7 +105,7 @@ static struct wm_train_result result(const struct wm_training *t)
     const uint64_t best = t->options->best ? wm_training_best(t) : 0;
     const struct wm_step_metrics *last = &t->history.steps[(best ? best : n) - 1];
     struct wm_train_result r = {
-        .n_params = wm_train_parameters(&t->head.config),
+        .n_params = t->model->layout.n_numbers,
         .n_steps = n,
         .n_tokens = t->head.sample * t->options->context,
         .first_step = t->first_step,

@@ -63,8 +63,8 @@ void wm_training_say_begin(struct wm_training *t)
         "%s, %s parameters; %" PRIu64 " step%s of %s%s tokens, %s in all; %s kernels, %s, "
         "%u thread%s",
         wm_model_parts(&t->head.config)->name,
-        wm_format_count(wm_train_parameters(&t->head.config), parameters, sizeof parameters),
-        t->head.n_steps, s(t->head.n_steps), o->batch_ramp ? "up to " : "",
+        wm_format_count(t->model->layout.n_numbers, parameters, sizeof parameters), t->head.n_steps,
+        s(t->head.n_steps), o->batch_ramp ? "up to " : "",
         wm_format_count(o->batch * o->context, step_tokens, sizeof step_tokens),
         wm_format_count(all, tokens, sizeof tokens), wm_model_kernels(t->model),
         o->dtype == WM_DTYPE_BFLOAT16 ? "bfloat16" : "float32", n_threads, s(n_threads));
@@ -74,7 +74,8 @@ void wm_training_say_begin(struct wm_training *t)
                                         t->job->memory, &ignored),
                         memory, sizeof memory),
         flops,
-        wm_format_duration(t->peak_flops > 0 ? WM_TRAIN_SLOWER * flops / t->peak_flops : 0, time, sizeof time),
+        wm_format_duration(t->peak_flops > 0 ? WM_TRAIN_SLOWER * flops / t->peak_flops : 0, time,
+                           sizeof time),
         t->peak_flops * 1e-9);
     say_warmup(t);
 }
