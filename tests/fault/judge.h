@@ -167,7 +167,7 @@ static bool tells_harm(const struct fault *f, const char *work, const char *name
             strcmp(name + len - ending, text_endings[i]) == 0)
             return true;
     }
-    return says(work, ".stderr", name);
+    return says(work, ".stderr", name) || says(work, ".stdout", " is damaged: see ");
 }
 
 static char *judge_error(const char *work, int code, bool transparent)
