@@ -119,7 +119,7 @@ finish() {
 # wait_for PID: its exit code; a start that hangs is ended.
 wait_for() {
     local pid=$1 watch code
-    (sleep "$limit" && kill -ABRT "$pid") 2>/dev/null &
+    (sleep "$limit" && kill -ABRT "$pid") >/dev/null 2>&1 & # the sleep outlives it: not with our output
     watch=$!
     wait "$pid" 2>/dev/null
     code=$?
