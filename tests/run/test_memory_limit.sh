@@ -2,26 +2,12 @@
 # --memory is kept to by every step, with a hard limit (RLIMIT_DATA) a quarter above it that counts
 # every writable byte asked for, touched or not; results are those of a run without a limit.
 . "${BASH_SOURCE%/*}/../cli/lib.sh"
+. "${BASH_SOURCE%/*}/limited.sh"
 w=$WETMILL
 if ! (ulimit -d 65536 && "$w" --version) >/dev/null 2>&1; then
     echo "skipped: this build (sanitizers?) does not start with 64 MiB of data"
     exit 77
 fi
-export OMP_STACKSIZE=1M
-
-# limited MIB COMMAND…: under --memory MIB and a hard limit a quarter above.
-limited() {
-    local mib=$1 code
-    shift
-    checks=$((checks + 1))
-    (ulimit -d $((mib * 1280)) && exec "$@" --memory "${mib}MiB") >out.txt 2>err.txt </dev/null
-    code=$?
-    [ "$code" = 0 ] || fail "exit $code with $mib MiB: $* — $(head -c 600 err.txt)"
-}
-free_run() {
-    checks=$((checks + 1))
-    "$@" >out.txt 2>err.txt </dev/null || fail "exit $?: $* — $(head -c 600 err.txt)"
-}
 
 # 24 MB of pages; a third of the lines stand on many pages
 awk 'BEGIN {
@@ -39,23 +25,23 @@ awk 'BEGIN {
 }' >pages.jsonl
 
 for keep in first none; do
-    free_run "$w" corpus build -o "free-$keep" -j 2 -s normalize -s "paragraph-dedup:keep=$keep" pages.jsonl --compression none --max-record 1MiB
+    unlimited "$w" corpus build -o "free-$keep" -j 2 -s normalize -s "paragraph-dedup:keep=$keep" pages.jsonl --compression none --max-record 1MiB
     limited 160 "$w" corpus build -o "tight-$keep" -j 2 -s normalize -s "paragraph-dedup:keep=$keep" pages.jsonl --compression none --max-record 1MiB
     same "free-$keep/corpus_0000.jsonl" "tight-$keep/corpus_0000.jsonl"
 done
-free_run "$w" tokenizer train -o free-tok -j 2 --vocabulary 2000 --max-record 1MiB free-first
+unlimited "$w" tokenizer train -o free-tok -j 2 --vocabulary 2000 --max-record 1MiB free-first
 limited 160 "$w" tokenizer train -o tight-tok -j 2 --vocabulary 2000 --max-record 1MiB tight-first
 same free-tok/tokenizer.json tight-tok/tokenizer.json
-free_run "$w" shards build -o free-shards -j 2 -t free-tok --max-record 1MiB free-first
+unlimited "$w" shards build -o free-shards -j 2 -t free-tok --max-record 1MiB free-first
 limited 160 "$w" shards build -o tight-shards -j 2 -t tight-tok --max-record 1MiB tight-first
 same free-shards/train_00000.bin tight-shards/train_00000.bin
 sed -n 's/.*"text":"\([^"]*\)".*/\1/p' pages.jsonl | sed 's/\\n/\n/g' | head -n 60000 >lines.txt
-free_run "$w" lm train --discount-fallback -o free.arpa lines.txt
+unlimited "$w" lm train --discount-fallback -o free.arpa lines.txt
 limited 96 "$w" lm train --discount-fallback -o tight.arpa lines.txt
 same free.arpa tight.arpa
 model='--width 64 --layers 2 --heads 2 --context 64 --steps 6 --batch 8 --micro-batch 2'
 # shellcheck disable=SC2086
-free_run "$w" train free-shards -o free-model -j 2 $model
+unlimited "$w" train free-shards -o free-model -j 2 $model
 # shellcheck disable=SC2086
 limited 96 "$w" train tight-shards -o tight-model -j 2 $model
 same free-model/model.safetensors tight-model/model.safetensors

@@ -2,6 +2,7 @@
 # The models that stages ask count in --memory: language identification and perplexity keep to it,
 # with a hard limit (RLIMIT_DATA) a quarter above that counts every writable byte asked for.
 . "${BASH_SOURCE%/*}/../cli/lib.sh"
+. "${BASH_SOURCE%/*}/limited.sh"
 w=$WETMILL
 if ! (ulimit -d 65536 && "$w" --version) >/dev/null 2>&1; then
     echo "skipped: this build (sanitizers?) does not start with 64 MiB of data"
@@ -10,27 +11,13 @@ fi
 pieces=$WM_SOURCE_DIR/tests/vectors/sentencepiece/unigram.model
 lid=$WM_SOURCE_DIR/samples/lid.176.ftz
 
-# limited MIB COMMAND…: under --memory MIB and a hard limit a quarter above.
-limited() {
-    local mib=$1 code
-    shift
-    checks=$((checks + 1))
-    (ulimit -d $((mib * 1280)) && exec "$@" --memory "${mib}MiB") >out.txt 2>err.txt </dev/null
-    code=$?
-    [ "$code" = 0 ] || fail "exit $code with $mib MiB: $* — $(head -c 600 err.txt)"
-}
-quiet() {
-    checks=$((checks + 1))
-    "$@" >out.txt 2>err.txt </dev/null || fail "exit $?: $* — $(head -c 600 err.txt)"
-}
-
 # n-gram models of two languages, as text (read into memory) and as files that are mapped
-quiet "$w" corpus build -o text --compression none "$WM_SOURCE_DIR/samples/crawl"
-quiet "$w" lm train --order 3 --discount-fallback --sentencepiece "$pieces" -o de.arpa text
+unlimited "$w" corpus build -o text --compression none "$WM_SOURCE_DIR/samples/crawl"
+unlimited "$w" lm train --order 3 --discount-fallback --sentencepiece "$pieces" -o de.arpa text
 cp de.arpa es.arpa
 for of in de es; do
     cp "$pieces" "$of.sp.model"
-    quiet "$w" lm convert "$of.arpa" "$of.lm"
+    unlimited "$w" lm convert "$of.arpa" "$of.lm"
 done
 bytes=$(stat -c %s de.lm)
 holds "the models are large enough to be missed: $bytes bytes" test "$bytes" -gt 4000000
@@ -39,7 +26,7 @@ for kind in arpa lm; do
     stages=(-s normalize -s "language:model=$lid:languages=de,es"
         -s "perplexity:sentencepiece=de.sp.model,es.sp.model:lm=de.$kind,es.$kind")
     build=("$w" corpus build -j 2 --max-record 1MiB --compression none "${stages[@]}")
-    quiet "${build[@]}" -o "free-$kind" "$WM_SOURCE_DIR/samples/crawl"
+    unlimited "${build[@]}" -o "free-$kind" "$WM_SOURCE_DIR/samples/crawl"
     holds "$kind: documents have a perplexity" grep -q '"perplexity":[0-9]' "free-$kind/corpus_0000.jsonl"
     # least: as much as it says it needs, rounded up
     least=$("${build[@]}" -o none --dry-run "$WM_SOURCE_DIR/samples/crawl" |

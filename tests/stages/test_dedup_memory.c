@@ -5,15 +5,8 @@
  * bench/dedup_lines.c measures the same at any size. */
 #include "made_lines.h"
 #include "memory_watch.h"
+#include "sanitized.h"
 #include "scratch.h"
-
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-#    define SANITIZED 1
-#elif defined __has_feature
-#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#        define SANITIZED 1
-#    endif
-#endif
 
 enum {
     FEW = 3000 * 1000, /* lines */
@@ -64,7 +57,7 @@ static void check_width(const char *keep, uint64_t bytes_each)
 
 int main(void)
 {
-#ifdef SANITIZED
+#if SANITIZED
     SKIP("memory is measured without sanitizers");
 #endif
     if (!wm_exists("/proc/self/status"))

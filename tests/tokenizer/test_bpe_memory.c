@@ -9,20 +9,10 @@
 #include <unistd.h>
 
 #include "bpe_helpers.h"
+#include "sanitized.h"
 #include "tokenizer/cut.h"
 #include "tokenizer/spill.h"
 #include "wetmill/file.h"
-
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-#    define SANITIZED 1
-#elif defined __has_feature
-#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#        define SANITIZED 1
-#    endif
-#endif
-#ifndef SANITIZED
-#    define SANITIZED 0
-#endif
 
 /* ---- texts with many distinct pieces ---- */
 

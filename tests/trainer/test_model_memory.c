@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How much memory a model takes: predicted and measured; what is made again to take less changes no
  * bit; the table of operations as text. */
+#include "sanitized.h"
 #include "test.h"
 #include "trainer/model.h"
 #include "trainer/ops.h"
 #include "trainer/scalar.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#    define SANITIZED true
-#elif defined(__has_feature)
-#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#        define SANITIZED true
-#    endif
-#endif
-#ifndef SANITIZED
-#    define SANITIZED false
-#endif
 
 static struct wm_error err;
 

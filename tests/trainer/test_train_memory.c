@@ -5,19 +5,9 @@
 #include <unistd.h>
 
 #include "memory_watch.h"
+#include "sanitized.h"
 #include "train_fixture.h"
 #include "trainer/train_plan.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#    define SANITIZED true
-#elif defined(__has_feature)
-#    if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#        define SANITIZED true
-#    endif
-#endif
-#ifndef SANITIZED
-#    define SANITIZED false
-#endif
 
 enum { THREADS = 2 };
 
