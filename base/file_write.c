@@ -429,7 +429,6 @@ bool wm_unhex128(const char *hex, XXH128_hash_t *ret)
     return true;
 }
 
-/* Not removed where it stands: a stop would leave half of a result in its place. */
 int wm_move(const char *from, const char *to, struct wm_error *err)
 {
     if (rename(from, to) != 0)
@@ -437,6 +436,7 @@ int wm_move(const char *from, const char *to, struct wm_error *err)
     return sync_parent(to, err);
 }
 
+/* Not removed where it stands: a stop would leave half of a result in its place. */
 int wm_replace_dir(const char *from, const char *to, struct wm_error *err)
 {
     char old[WM_PATH_MAX];

@@ -28,9 +28,9 @@ const struct cli_command cli_command_train = {
                 "  wetmill train out/shards -o model --steps 2000     again: resumes",
     .notes =
         "SHARDS is a directory made by `shards build` or `run`. Checkpoints stand in MODEL.work\n"
-        "until the model is finished; those of other options are moved to MODEL.work.old, and "
-        "taken\n"
-        "up again by the options they are of. Weights are the same for any number of threads.",
+        "until the model is finished; those of other options are moved to MODEL.work.old, and\n"
+        "taken up again by the options they are of. Weights are the same for any number of\n"
+        "threads.",
     .min_operands = 1,
     .max_operands = 1,
     .bind = bind_train,

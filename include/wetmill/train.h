@@ -127,9 +127,8 @@ int wm_train_describe(const struct wm_train_options *options, struct wm_buf *out
 /** What is known of the data before a training. */
 struct wm_train_data {
     uint32_t vocabulary; /**< Ids of the shards. */
-    uint64_t
-        n_windows; /**< Of `context` tokens in the training shards of all sources; 0: not known,
-                              and the vocabulary is no more than what is planned. */
+    uint64_t n_windows;  /**< Of `context` tokens in the training shards of all sources; 0: not
+                              known, and the vocabulary is no more than what is planned. */
 };
 /** Look into the directory `shards` and those of options->mix. Where one cannot be used (yet),
  *  n_windows is 0; `vocabulary` is taken if it is the first. */
@@ -193,8 +192,8 @@ struct wm_train_result {
 /**
  * Train to the end, or go on from the newest whole checkpoint. On WM_E_CANCELLED a checkpoint of
  * the last finished step stands in `work`. WM_E_FORMAT: shards or tokenizer damaged, too few
- * tokens, or the loss or that of validation is no longer finite or for ten steps twice that of the first and of guessing
- * (names the step and the last good checkpoint).
+ * tokens; the loss, of training or validation, is no longer finite, or for ten steps twice that of the
+ * first and of guessing (names the step and the last good checkpoint).
  * WM_E_MISMATCH: shards, tokenizer or checkpoints that do not belong together, both named.
  */
 int wm_train(const struct wm_train_job *job, struct wm_train_result *ret, struct wm_error *err);
