@@ -11,6 +11,7 @@
 struct wm_file {
     int fd;
     bool seekable;
+    uint64_t size; /* when it was opened, if seekable */
     char *path;
 };
 
@@ -68,6 +69,7 @@ int wm_file_open(const char *path, struct wm_file **ret, struct wm_error *err)
         return status;
     }
     file->seekable = S_ISREG(st.st_mode) && strcmp(path, "-") != 0;
+    file->size = file->seekable ? (uint64_t)st.st_size : 0;
     if (file->seekable)
         (void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     *ret = file;
@@ -151,6 +153,21 @@ int wm_file_seek(struct wm_file *file, uint64_t offset, struct wm_error *err)
     return 0;
 }
 
+int wm_file_check_end(const struct wm_file *file, uint64_t end, struct wm_error *err)
+{
+    struct stat st;
+    if (end >= file->size)
+        return 0;
+    if (fstat(file->fd, &st) != 0)
+        return wm_fail_errno(err, "look at", file->path);
+    if ((uint64_t)st.st_size >= file->size)
+        return 0; /* files of the system itself may say more than they hold */
+    wm_fail(err, WM_E_CHANGED, "the file was cut to %llu of its %llu bytes while it was read",
+            (unsigned long long)st.st_size, (unsigned long long)file->size);
+    (void)wm_error_where(err, "%s", file->path);
+    return wm_error_hint(err, "start again once nothing writes to it");
+}
+
 bool wm_file_seekable(const struct wm_file *file)
 {
     return file->seekable;
@@ -200,6 +217,7 @@ int wm_is_there(const char *path, bool *ret, struct wm_error *err)
 /* Reads one byte more than `buf` may hold, so that a file of exactly the limit is taken. */
 static int load(struct wm_file *file, struct wm_buf *buf, struct wm_error *err)
 {
+    const size_t start = buf->len;
     for (size_t step = 64 << 10, len;; step = step < (16 << 20) ? step * 2 : step) {
         size_t room = buf->max - buf->len;
         if (room == 0) {
@@ -217,7 +235,7 @@ static int load(struct wm_file *file, struct wm_buf *buf, struct wm_error *err)
             return status;
         buf->len += len;
         if (len < want)
-            return 0;
+            return wm_file_check_end(file, buf->len - start, err);
     }
 }
 
@@ -264,6 +282,8 @@ int wm_file_digest(const char *path, struct wm_digest *ret, struct wm_error *err
             goto out;
         (void)XXH3_128bits_update(hash, block, len);
     }
+    if ((status = wm_file_check_end(file, size, err)))
+        goto out;
     *ret = (struct wm_digest){size, XXH3_128bits_digest(hash)};
 out:
     free(block);

@@ -385,3 +385,11 @@ int wm_json_finish(struct wm_json *r, struct wm_error *err)
         return bad(r, err, "the text ends within an object or array");
     return r->at == r->end ? 0 : bad(r, err, "something follows the value");
 }
+
+int wm_json_check(struct wm_str text, struct wm_error *err)
+{
+    struct wm_json r;
+    wm_json_open(&r, text, NULL); /* skipping copies nothing */
+    int status = wm_json_skip(&r, NULL, err);
+    return status ? status : wm_json_finish(&r, err);
+}

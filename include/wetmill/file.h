@@ -48,6 +48,10 @@ int wm_file_pread(struct wm_file *file, void *dst, size_t size, uint64_t offset,
  */
 int wm_file_seek(struct wm_file *file, uint64_t offset, struct wm_error *err);
 
+/** Reading came to the end of the file at byte `end`: WM_E_CHANGED if a regular file has become shorter
+ *  than it was when it was opened, and that is why. */
+int wm_file_check_end(const struct wm_file *file, uint64_t end, struct wm_error *err);
+
 bool wm_file_seekable(const struct wm_file *file);
 const char *wm_file_path(const struct wm_file *file);
 
@@ -67,7 +71,8 @@ int wm_is_there(const char *path, bool *ret, struct wm_error *err);
 /** Do both exist, and are one file or directory? */
 bool wm_same_path(const char *a, const char *b);
 
-/** The whole file ("-" too) into `buf` (appended; its maximum bounds the size: WM_E_LIMIT). */
+/** The whole file ("-" too) into `buf` (appended; its maximum bounds the size: WM_E_LIMIT). WM_E_CHANGED
+ *  if somebody cut it meanwhile. */
 int wm_file_load(const char *path, struct wm_buf *buf, struct wm_error *err);
 
 /* ---- mapping (read only; not counted in --memory) ---- */
@@ -137,7 +142,7 @@ void wm_out_abandon(struct wm_out *out);
 /** wm_out_open + write + commit. */
 int wm_file_store(const char *path, struct wm_str bytes, struct wm_error *err);
 
-/** Size and hash of a file's bytes by reading it. */
+/** Size and hash of a file's bytes by reading it. WM_E_CHANGED as wm_file_load. */
 int wm_file_digest(const char *path, struct wm_digest *ret, struct wm_error *err);
 
 /* ---- writing what others read meanwhile ---- */

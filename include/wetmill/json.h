@@ -70,6 +70,9 @@ int wm_json_skip(struct wm_json *r, struct wm_str *ret_raw, struct wm_error *err
 /** WM_E_FORMAT unless only white space is left. */
 int wm_json_finish(struct wm_json *r, struct wm_error *err);
 
+/** WM_E_FORMAT unless `text` is one value and white space: what is cut short never is an object. */
+int wm_json_check(struct wm_str text, struct wm_error *err);
+
 /** Writer: no spaces, keys in call order, non-ASCII unescaped, invalid UTF-8 as U+FFFD. */
 struct wm_json_out {
     struct wm_buf *buf;

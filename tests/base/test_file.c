@@ -236,6 +236,34 @@ static void test_refusals(void)
     wm_buf_done(&buf);
 }
 
+/* Cut by somebody while it is read: not what it was, and not all of it. */
+static void test_cut(void)
+{
+    struct wm_file *file;
+    char bytes[16];
+    size_t len;
+    CHECK_OK(wm_file_store(in_top("cut"), WM_STR("0123456789"), &err), err);
+    CHECK_OK(wm_file_open(in_top("cut"), &file, &err), err);
+    CHECK_OK(wm_file_check_end(file, 10, &err), err);
+    CHECK_OK(wm_file_check_end(file, 4, &err), err); /* nobody cut it */
+    CHECK(truncate(in_top("cut"), 4) == 0);
+    CHECK_OK(wm_file_read(file, bytes, sizeof bytes, &len, &err), err);
+    CHECK_U64(len, 4);
+    CHECK_FAILS(wm_file_check_end(file, len, &err), WM_E_CHANGED, err, "cut to 4 of its 10 bytes");
+    CHECK_STR(wm_str_of(err.where), wm_str_of(in_top("cut")));
+    CHECK_OK(wm_file_check_end(file, 10, &err), err); /* all of it was read before */
+    wm_file_close(file);
+
+    /* Pipes, devices and what grows end where they end. */
+    CHECK_OK(wm_file_open("/dev/null", &file, &err), err);
+    CHECK_OK(wm_file_check_end(file, 0, &err), err);
+    wm_file_close(file);
+    CHECK_OK(wm_file_open(in_top("cut"), &file, &err), err);
+    CHECK(truncate(in_top("cut"), 9) == 0);
+    CHECK_OK(wm_file_check_end(file, 9, &err), err);
+    wm_file_close(file);
+}
+
 static void test_map(void)
 {
     struct wm_map map;
@@ -407,6 +435,7 @@ int main(void)
     test_abandon_and_leftovers();
     test_targets();
     test_refusals();
+    test_cut();
     test_map();
     test_large_map();
     test_paths();

@@ -186,6 +186,17 @@ static void test_refuses(void)
     CHECK(wm_json_string(&r, &s, &err) == WM_E_NOMEM);
 }
 
+/* What is cut short is an object nowhere but at its end. */
+static void test_cut(void)
+{
+    const struct wm_str whole = WM_STR("{\"a\\n\":[1,{\"b\":null}],\"\\u00e9\":\"x\\\"y\"}\n");
+    for (size_t len = 0; len + 1 < whole.len; len++)
+        CHECK_FAILS(wm_json_check((struct wm_str){whole.ptr, len}, &err), WM_E_FORMAT, err, "");
+    CHECK_OK(wm_json_check((struct wm_str){whole.ptr, whole.len - 1}, &err), err);
+    CHECK_OK(wm_json_check(whole, &err), err);
+    CHECK_FAILS(wm_json_check(WM_STR("{}{}"), &err), WM_E_FORMAT, err, "follows");
+}
+
 static void test_depth(void)
 {
     char text[2 * WM_JSON_MAX_DEPTH + 3];
@@ -318,6 +329,7 @@ int main(void)
     test_document();
     test_accepts();
     test_refuses();
+    test_cut();
     test_depth();
     test_writer();
     test_escape();
