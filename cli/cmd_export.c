@@ -53,6 +53,7 @@ static int run(struct cli *cli)
                                       .out = options.output,
                                       .format = (enum wm_export_format)options.format,
                                       .type = (enum wm_weight_type)options.type,
+                                      .check = wm_run_check_copy,
                                       .threads = (unsigned)cli->run.options.jobs,
                                       .progress = cli->progress,
                                       .cancel = cli->cancel};

@@ -121,13 +121,8 @@ static int check_place(const struct wm_step_context *ctx, const struct wm_step *
     status = wm_list_dir(ctx->dir, &arena, &names, &n, err);
     wm_arena_done(&arena);
     json_t *record = NULL;
-    char path[WM_PATH_MAX];
     if (!status && n)
-        status = wm_record_read(ctx->dir, &record, err);
-    if (!status && n && !record)
-        status = wm_path_join(path, ctx->dir, "step.json", err);
-    if (!status && n && !record)
-        status = wm_is_there(path, &damaged, err);
+        status = wm_record_look(ctx->dir, &record, &damaged, err);
     if (status || !n)
         return status;
     const char *made_by = json_string_value(json_object_get(record, "step"));
@@ -135,7 +130,7 @@ static int check_place(const struct wm_step_context *ctx, const struct wm_step *
     bool ours = damaged ? ctx->run->options.verify : made_by && strcmp(made_by, step->name) == 0;
     if (!ours && damaged) {
         wm_fail(err, WM_E_FORMAT, "the record of step %s is damaged", step->name);
-        (void)wm_error_where(err, "%s", path);
+        (void)wm_error_where(err, "%s/step.json", ctx->dir);
         status = wm_error_hint(err, "--verify replaces the results in this directory");
     } else if (!ours) {
         wm_fail(err, WM_E_CONFIG, "the directory holds files that are no result of step %s",

@@ -13,7 +13,7 @@ static int digest_need(const struct wm_step_context *ctx, enum wm_step_id id, XX
     if (!given)
         return wm_record_outputs(ctx->result->steps[id], ret, err);
     json_t *record;
-    int status = wm_record_read(given, &record, err);
+    int status = wm_record_given(given, &record, err);
     if (status)
         return status;
     if (record)

@@ -49,7 +49,14 @@ int wm_recipe_find(const struct wm_run *run, struct wm_buf *out, struct wm_error
         status = wm_is_there(path, &there, err);
     if (status)
         return status;
-    return there ? wm_file_load(path, out, err) : wm_recipe_write(run, out, err);
+    if (!there)
+        return wm_recipe_write(run, out, err);
+    const size_t at = out->len;
+    status = wm_file_load(path, out, err);
+    const struct wm_str recipe = {out->ptr + at, out->len - at};
+    if (!status && wm_json_check(recipe, err))
+        status = wm_error_where(err, "%s", path);
+    return status ? status : wm_run_check_copy(dir, "recipe.json", recipe, err);
 }
 
 /* Texts stand there as in YAML (wm_options_describe): in quotes, which are those of JSON, if bare they

@@ -89,12 +89,13 @@ int wm_json_load(const char *path, json_t **ret, struct wm_error *err)
     return status;
 }
 
-int wm_record_read(const char *dir, json_t **ret, struct wm_error *err)
+int wm_record_look(const char *dir, json_t **ret, bool *ret_damaged, struct wm_error *err)
 {
     char path[WM_PATH_MAX];
     json_t *record = NULL;
     bool there = false, good = true;
     *ret = NULL;
+    *ret_damaged = false;
     int status = wm_path_join(path, dir, "step.json", err);
     if (!status)
         status = wm_is_there(path, &there, err);
@@ -105,11 +106,31 @@ int wm_record_read(const char *dir, json_t **ret, struct wm_error *err)
     if (!status && sealed)
         status = wm_json_sealed(record, &good, err);
     good = good && json_integer_value(json_object_get(record, "format")) == RECORD_FORMAT;
+    *ret_damaged = !status && there && !good;
     if (status || !good)
         json_decref(record);
     else
         *ret = record;
     return status;
+}
+
+int wm_record_read(const char *dir, json_t **ret, struct wm_error *err)
+{
+    bool damaged;
+    return wm_record_look(dir, ret, &damaged, err);
+}
+
+int wm_record_given(const char *dir, json_t **ret, struct wm_error *err)
+{
+    bool damaged;
+    int status = wm_record_look(dir, ret, &damaged, err);
+    if (status || !damaged)
+        return status;
+    wm_fail(err, WM_E_FORMAT, "the record of what stands here is damaged, or of a newer wetmill");
+    (void)wm_error_where(err, "%s%sstep.json", dir,
+                         wm_str_ends(wm_str_of(dir), WM_STR("/")) ? "" : "/");
+    return wm_error_hint(err, "repeat the command that made the directory, with --verify; if the "
+                              "other files are known to be whole, remove step.json");
 }
 
 /* A record may be anybody's. */
@@ -158,6 +179,42 @@ bool wm_record_stands(const json_t *record, const char *dir, const char *identit
             return false;
     }
     return true;
+}
+
+static const json_t *find_output(const json_t *record, const char *name)
+{
+    size_t i;
+    json_t *output;
+    json_array_foreach(json_object_get(record, "outputs"), i, output)
+    {
+        const char *is = json_string_value(json_object_get(output, "name"));
+        if (is && strcmp(is, name) == 0)
+            return output;
+    }
+    return NULL;
+}
+
+int wm_run_check_copy(const char *dir, const char *name, struct wm_str bytes, struct wm_error *err)
+{
+    json_t *record;
+    XXH128_hash_t want;
+    int status = wm_record_given(dir, &record, err);
+    if (status)
+        return status;
+    const json_t *output = find_output(record, name);
+    const char *hex = json_string_value(json_object_get(output, "xxh3"));
+    if (hex && wm_unhex128(hex, &want) &&
+        !XXH128_isEqual(want, XXH3_128bits(bytes.len ? bytes.ptr : "", bytes.len))) {
+        const json_int_t size = json_integer_value(json_object_get(output, "size"));
+        wm_fail(err, WM_E_FORMAT,
+                "what stands there, %zu bytes, is not what step.json says, %llu bytes", bytes.len,
+                (unsigned long long)size);
+        (void)wm_error_where(err, "%s/%s", dir, name);
+        status = wm_error_hint(err, "repeat the command that made the directory, with --verify; "
+                                    "if the change is wanted, remove step.json");
+    }
+    json_decref(record);
+    return status;
 }
 
 int wm_record_outputs(const json_t *record, XXH128_hash_t *ret, struct wm_error *err)

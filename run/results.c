@@ -28,17 +28,13 @@ static int open_alone(const char *dir, struct wm_results *ret, struct wm_error *
 static int open_step(const char *dir, int id, struct wm_results *ret, bool *ret_any,
                      struct wm_error *err)
 {
-    char path[WM_PATH_MAX], step_dir[WM_PATH_MAX];
+    char step_dir[WM_PATH_MAX];
+    json_t *record = NULL;
+    bool damaged = false;
     int status = wm_path_join(step_dir, dir, wm_steps[id]->directory, err);
     if (!status)
-        status = wm_path_join(path, step_dir, "step.json", err);
-    bool there = false;
-    json_t *record = NULL;
-    if (!status)
-        status = wm_is_there(path, &there, err);
-    if (!status && there)
-        status = wm_record_read(step_dir, &record, err);
-    if (status || !there)
+        status = wm_record_look(step_dir, &record, &damaged, err);
+    if (status || (!record && !damaged))
         return status;
     *ret_any = true;
     const char *name = json_string_value(json_object_get(record, "step"));

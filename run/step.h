@@ -126,6 +126,11 @@ __attribute__((format(printf, 2, 3))) void wm_step_say(const struct wm_step_cont
 /** Read DIR/step.json; `*ret` is NULL if it is absent, damaged (it has a checksum) or of another
  *  format. Owner: the caller. An error is one of reading, or of memory. */
 int wm_record_read(const char *dir, json_t **ret, struct wm_error *err);
+/** The same, and whether there is one that is damaged or of another format: `*ret` is NULL then. */
+int wm_record_look(const char *dir, json_t **ret, bool *ret_damaged, struct wm_error *err);
+/** The record of a directory that is only read: `*ret` is NULL if it has none; WM_E_FORMAT if there is
+ *  one that is damaged or of another format. */
+int wm_record_given(const char *dir, json_t **ret, struct wm_error *err);
 /** Whether the record has this identity and its outputs stand in `dir` with their sizes. */
 bool wm_record_stands(const json_t *record, const char *dir, const char *identity);
 /** The regular file in `dir` that an output is called `name` of: `path`, or false with why in words

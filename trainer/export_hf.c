@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "trainer/export_formats.h"
+#include "wetmill/json.h"
 
 enum { COPY_BYTES = 1 << 30 /* most bytes of a tokenizer's file */ };
 
@@ -48,25 +49,43 @@ static int write_tensors(struct wm_export *export, struct wm_error *err)
 
 /* ---- what stands beside ---- */
 
-static int copy(struct wm_export *export, const char *name, struct wm_error *err)
+static const char *const beside[] = {"tokenizer.json",
+                                     "tokenizer.model",
+                                     "tokenizer_config.json",
+                                     "special_tokens_map.json",
+                                     "generation_config.json",
+                                     "vocab.json",
+                                     "merges.txt"};
+enum { N_BESIDE = sizeof beside / sizeof *beside };
+
+/* What was cut before it was opened says so by its form, or by what is known of it elsewhere. */
+static int take(const struct wm_export *export, const char *name, struct wm_buf *buf,
+                struct wm_error *err)
 {
-    char from[WM_PATH_MAX], to[WM_PATH_MAX];
-    struct wm_buf buf;
-    int status = wm_path_join(from, export->job->dir, name, err);
-    if (!status)
-        status = wm_path_join(to, export->job->out, name, err);
+    const struct wm_export_job *job = export->job;
+    char from[WM_PATH_MAX];
     bool there = false;
+    int status = wm_path_join(from, job->dir, name, err);
     if (!status)
         status = wm_is_there(from, &there, err);
     if (status || !there)
         return status;
-    wm_buf_init(&buf, COPY_BYTES);
-    status = wm_file_load(from, &buf, err);
-    if (!status)
-        status = wm_file_store(to, wm_buf_str(&buf), err);
-    export->result.bytes += buf.len;
-    wm_buf_done(&buf);
-    return status;
+    status = wm_file_load(from, buf, err);
+    if (!status && wm_str_ends(wm_str_of(name), WM_STR(".json")) &&
+        wm_json_check(wm_buf_str(buf), err))
+        status = wm_error_where(err, "%s", from);
+    return status || !job->check ? status : job->check(job->dir, name, wm_buf_str(buf), err);
+}
+
+static int put(struct wm_export *export, const char *name, const struct wm_buf *buf,
+               struct wm_error *err)
+{
+    char to[WM_PATH_MAX];
+    int status = buf->ptr ? wm_path_join(to, export->job->out, name, err) : 0;
+    if (status || !buf->ptr)
+        return status; /* it is not there */
+    export->result.bytes += buf->len;
+    return wm_file_store(to, wm_buf_str(buf), err);
 }
 
 /* Written over itself in fewer bits, the model would be lost. */
@@ -80,23 +99,23 @@ static int check_apart(const struct wm_export_job *job, struct wm_error *err)
 
 int wm_export_write_safetensors(struct wm_export *export, struct wm_error *err)
 {
-    static const char *const files[] = {"tokenizer.json",
-                                        "tokenizer.model",
-                                        "tokenizer_config.json",
-                                        "special_tokens_map.json",
-                                        "generation_config.json",
-                                        "vocab.json",
-                                        "merges.txt"};
+    struct wm_buf texts[N_BESIDE];
     if (wm_weight_is_quantised(export->job->type))
         return wm_fail(err, WM_E_CONFIG, "safetensors holds f32, f16 or bf16, not %s",
                        wm_weight_type_names[export->job->type]);
-    int status = wm_mkdirs(export->job->out, err);
+    int status = check_apart(export->job, err);
+    for (size_t i = 0; i < N_BESIDE; i++)
+        wm_buf_init(&texts[i], COPY_BYTES);
+    for (size_t i = 0; i < N_BESIDE && !status; i++)
+        status = take(export, beside[i], &texts[i], err);
     if (!status)
-        status = check_apart(export->job, err);
+        status = wm_mkdirs(export->job->out, err);
     if (!status)
         status = write_tensors(export, err);
-    for (size_t i = 0; i < sizeof files / sizeof *files && !status; i++)
-        status = copy(export, files[i], err);
+    for (size_t i = 0; i < N_BESIDE && !status; i++)
+        status = put(export, beside[i], &texts[i], err);
+    for (size_t i = 0; i < N_BESIDE; i++)
+        wm_buf_done(&texts[i]);
     if (status)
         return status;
     return wm_hf_config_write(export->job->out, &export->weights.config, export->job->type, err);

@@ -21,14 +21,16 @@ static int has_tokenizer(const char *dir, bool *ret, struct wm_error *err)
     return status;
 }
 
-/* GGUF and llama2.c hold what we read of the tokenizer; a directory gets its files as they are. */
+/* GGUF and llama2.c hold what we read of the tokenizer; a directory gets its files as they are, which
+ * may be of a kind that we do not read, unless the model says that it is one of ours. */
 static int open_tokenizer(struct wm_export *export, struct wm_error *err)
 {
     const struct wm_weights *w = &export->weights;
     const char *dir = export->job->dir;
     char want[WM_HEX128], got[WM_HEX128];
     int status = has_tokenizer(dir, &export->result.tokenizer, err);
-    if (status || !export->result.tokenizer || export->job->format == WM_EXPORT_SAFETENSORS)
+    const bool needed = export->job->format != WM_EXPORT_SAFETENSORS || w->notes.has_tokenizer;
+    if (status || !export->result.tokenizer || !needed)
         return status;
     status = wm_tokenizer_load(dir, &export->tokenizer, err);
     if (status)

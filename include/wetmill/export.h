@@ -53,6 +53,9 @@ struct wm_export_job {
                                        f32, and with a quantised type matrices in f16 whose rows
                                        are no multiple of 32; safetensors has it for all. */
     unsigned threads;             /**< 0 = the processors. Cannot change bytes. */
+    /** Asked of each file that is copied, before anything is written: `bytes` are all that was read of
+     *  dir/name. An error ends the export. May be NULL. */
+    int (*check)(const char *dir, const char *name, struct wm_str bytes, struct wm_error *err);
     struct wm_progress *progress; /**< Counts bytes; may be NULL. */
     struct wm_cancel *cancel;     /**< May be NULL. */
 };
@@ -65,8 +68,8 @@ struct wm_export_result {
 };
 
 /** WM_E_CONFIG: format and type, or format and model, do not go together. WM_E_FORMAT: the model
- *  directory is damaged, of no supported kind, or holds a number the type cannot. WM_E_MISMATCH: a
- *  tokenizer of another model. WM_E_CANCELLED: nothing new stands at `out`. */
+ *  directory is damaged, of no supported kind, or holds a number the type cannot; a *.json to be copied
+ *  is none. WM_E_MISMATCH: a tokenizer of another model. WM_E_CANCELLED: nothing new stands at `out`. */
 int wm_export(const struct wm_export_job *job, struct wm_export_result *ret, struct wm_error *err);
 
 #endif /* WETMILL_EXPORT_H */

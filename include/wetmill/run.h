@@ -159,6 +159,10 @@ int wm_run_report(const struct wm_run *run, const struct wm_run_result *result,
  *  nothing. WM_E_CONFIG if `dir` holds no results. */
 int wm_run_report_dir(const char *dir, bool json, struct wm_buf *out, struct wm_error *err);
 
+/** Before `bytes`, read from DIR/name, are copied elsewhere: are they what step.json beside them says of
+ *  that file? True where it says nothing, or is absent. WM_E_FORMAT, also if step.json is damaged. */
+int wm_run_check_copy(const char *dir, const char *name, struct wm_str bytes, struct wm_error *err);
+
 /* ---- verifying ---- */
 
 enum { WM_REPAIR_TEXT = 8192 /**< Bytes of a repairing command with NUL. */ };
