@@ -112,6 +112,7 @@ static int run(struct cli *cli)
     }
     if (!options.train.memory)
         options.train.memory = wm_default_memory();
+    options.text.memory = options.train.memory;
     if (train_model(cli, &summary, &skipped, &err))
         return cli_fail(cli, &err);
     say_summary(cli, &summary);

@@ -135,14 +135,18 @@ static int take_document(struct pieces *pieces, struct wm_str text, struct wm_lm
 }
 
 static int read_task(struct cli *cli, const struct wm_inputs *inputs, uint32_t task,
-                     struct pieces *pieces, struct wm_lm_train *train, bool *ret_skipped,
-                     struct wm_error *err)
+                     uint64_t memory, struct pieces *pieces, struct wm_lm_train *train,
+                     bool *ret_skipped, struct wm_error *err)
 {
+    enum { WINDOW_SHARE = 8 };
+    const struct wm_window_limit windows = {memory / WINDOW_SHARE, memory, WINDOW_SHARE};
     struct wm_reader *reader = NULL;
     struct wm_batch batch = {0};
     wm_arena_init(&batch.arena, (size_t)1 << 30);
     wm_arena_init(&batch.scratch, (size_t)1 << 30);
     int status = wm_reader_open(inputs, &inputs->tasks[task], &reader, err), more = 1;
+    if (!status)
+        wm_reader_allow(reader, &windows);
     while (!status && more > 0) {
         wm_arena_reset(&batch.arena);
         batch.n_docs = 0;
@@ -160,7 +164,7 @@ static int read_task(struct cli *cli, const struct wm_inputs *inputs, uint32_t t
     return status;
 }
 
-static int read_documents(struct cli *cli, const char *path, struct pieces *pieces,
+static int read_documents(struct cli *cli, const char *path, uint64_t memory, struct pieces *pieces,
                           struct wm_lm_train *train, bool *ret_skipped, struct wm_error *err)
 {
     const struct wm_option *paths = wm_option_find(wm_source_option_table, WM_STR("paths"));
@@ -173,7 +177,7 @@ static int read_documents(struct cli *cli, const char *path, struct pieces *piec
     if (!status)
         status = wm_inputs_open(&source, &inputs, err);
     for (uint32_t i = 0; !status && i < inputs.n_tasks; i++)
-        status = read_task(cli, &inputs, i, pieces, train, ret_skipped, err);
+        status = read_task(cli, &inputs, i, memory, pieces, train, ret_skipped, err);
     wm_inputs_close(&inputs);
     return status;
 }
@@ -188,7 +192,8 @@ int lm_text_read(struct cli *cli, const struct lm_text_options *options, struct 
         const char *path = cli->operands[i];
         status = !cut && is_plain(cli, path)
                      ? read_plain(path, train, err)
-                     : read_documents(cli, path, cut ? &pieces : NULL, train, ret_skipped, err);
+                     : read_documents(cli, path, options->memory, cut ? &pieces : NULL, train,
+                                      ret_skipped, err);
     }
     pieces_done(&pieces);
     return status;

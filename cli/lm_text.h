@@ -13,6 +13,7 @@ struct lm_text_options {
     const char *sentencepiece; /* NULL: words between white space, each line a sentence */
     int normalize;             /* enum lm_normalize; with a SentencePiece model */
     int unicode;               /* enum wm_unicode_version, to normalise by */
+    uint64_t memory;           /* bytes; large windows of compressed files may take an eighth */
 };
 
 /* Give `train` all of the operands; *ret_skipped: some input could not be read. */

@@ -12,6 +12,7 @@ int wm_job_run(const struct wm_job *job, struct wm_job_result *ret, struct wm_er
         .position = wm_reader_position,
         .close = wm_reader_close,
         .passed = wm_reader_passed,
+        .allow = wm_reader_allow,
         .save = wm_reader_save,
         .load = wm_reader_load,
     };

@@ -3,6 +3,7 @@
  * before they can be trusted, and finding the next member behind damage. */
 #include "pipeline/members.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,11 +53,19 @@ int wm_members_start(struct wm_members *m, struct wm_source *source, struct wm_s
     return status ? status : m->ops->start(m, err);
 }
 
+void wm_members_end(struct wm_members *m)
+{
+    wm_codec_xz.done(m);
+    if (m->window_held)
+        wm_codec_zstd.done(m);
+    wm_windows_give_back(m->windows, &m->window_held);
+}
+
 void wm_members_done(struct wm_members *m)
 {
+    wm_members_end(m);
     wm_codec_gzip.done(m);
     wm_codec_zstd.done(m);
-    wm_codec_xz.done(m);
     free(m->window);
     free(m->marks);
     *m = (struct wm_members){0};
@@ -93,6 +102,15 @@ int wm_members_room(struct wm_members *m, size_t room, struct wm_error *err)
     m->window = window;
     m->cap = cap;
     return 0;
+}
+
+int wm_members_window(struct wm_members *m, uint64_t window, const char *what, struct wm_error *err)
+{
+    char name[300];
+    const char *inside = m->report->inside;
+    (void)snprintf(name, sizeof name, "%s%.200s%s%s", inside ? "in " : "", inside ? inside : "",
+                   inside ? ": " : "", what);
+    return wm_windows_take(m->windows, &m->window_held, window, name, m->file->at, err);
 }
 
 /* A few kilobytes of file that unfold into gigabytes do so to do harm. */

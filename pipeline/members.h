@@ -18,13 +18,15 @@
  * stands and its data decode is looked for.
  *
  * Memory: window (largest record + WM_MEMBER_WHOLE), WM_SOURCE_BUFFER, and the codec's own window
- * (zstd at most WM_ZSTD_WINDOW, xz at most WM_XZ_DICTIONARY). One thread.
+ * (zstd at most WM_ZSTD_WINDOW, xz at most WM_XZ_DICTIONARY; what is beyond the usual only as far as
+ * `windows` lets it, and only up to wm_members_end). One thread.
  */
 #ifndef WETMILL_PIPELINE_MEMBERS_H
 #define WETMILL_PIPELINE_MEMBERS_H
 
 #include "pipeline/report.h"
 #include "pipeline/source.h"
+#include "pipeline/window.h"
 #include "wetmill/str.h"
 
 enum {
@@ -69,7 +71,9 @@ struct wm_members {
     struct wm_source *file; /**< The file itself: `source`, unless that is a member of a tar. */
     struct wm_report *report;
     const struct wm_codec_ops *ops;
-    uint64_t max_ratio; /**< 0 = not checked. */
+    uint64_t max_ratio;         /**< 0 = not checked. */
+    struct wm_windows *windows; /**< Of the reader; NULL: no limit. Set before wm_members_start. */
+    uint64_t window_held;       /**< Of them, by the codec. */
 
     char *window; /**< [pos, len) is seen; [len, ready) is decoded but held back. */
     size_t pos, len, ready, cap;
@@ -101,6 +105,8 @@ struct wm_members {
 int wm_members_start(struct wm_members *m, struct wm_source *source, struct wm_source *file,
                      enum wm_codec codec, uint64_t max_ratio, struct wm_report *report,
                      struct wm_error *err);
+/** The source is at its end: what the codec took beyond the usual is freed. */
+void wm_members_end(struct wm_members *m);
 void wm_members_done(struct wm_members *m); /**< Safe on a zeroed one. */
 
 /** See at least `want` bytes, fewer only if the segment ends. Moves the window: slices of it die. */
@@ -138,6 +144,9 @@ uint64_t wm_members_file_at(struct wm_members *m, uint64_t at);
 
 /** Room for `room` bytes behind window[ready]. Moves the window. */
 int wm_members_room(struct wm_members *m, size_t room, struct wm_error *err);
+/** The codec is about to take `window` bytes for `what`. WM_E_NOMEM: it is refused. */
+int wm_members_window(struct wm_members *m, uint64_t window, const char *what,
+                      struct wm_error *err);
 /** A member that starts at `offset` of the file follows at window[ready]. */
 int wm_members_mark(struct wm_members *m, uint64_t offset, uint64_t length, struct wm_error *err);
 

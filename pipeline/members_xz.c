@@ -15,6 +15,7 @@ struct wm_xz {
     struct wm_xz_walk walk;
     size_t lent;    /* bytes of the source, from source->pos on, that libarchive has a pointer to */
     uint64_t given; /* bytes that it has got so far, those that are lent included */
+    struct wm_error refused; /* no memory is left for a dictionary */
 };
 
 static void close_archive(struct wm_members *m)
@@ -57,13 +58,20 @@ static la_ssize_t lend(struct archive *archive, void *context, const void **ret)
         return 0;
     size_t seen = wm_source_see(m->source, 1);
     *ret = wm_source_bytes(m->source);
-    m->xz->lent = wm_xz_pass(&m->xz->walk, *ret, seen, WM_XZ_DICTIONARY);
+    size_t n = wm_xz_pass(&m->xz->walk, *ret, seen, WM_XZ_DICTIONARY);
+    if (wm_members_window(m, m->xz->walk.largest, "an xz block", &m->xz->refused))
+        return -1;
+    m->xz->lent = n;
     m->xz->given += m->xz->lent;
     return (la_ssize_t)m->xz->lent;
 }
 
 static int fault(struct wm_members *m, struct wm_error *err)
 {
+    if (m->xz->refused.status) {
+        *err = m->xz->refused;
+        return err->status;
+    }
     if (archive_errno(m->xz->archive) == ENOMEM)
         return wm_fail_nomem(err, 0, "xz");
     const char *why = archive_error_string(m->xz->archive);

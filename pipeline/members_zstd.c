@@ -220,6 +220,12 @@ static int zstd_start(struct wm_members *m, struct wm_error *err)
     return find_dictionary(m, err);
 }
 
+/* What decoding the frame piece by piece takes. */
+static uint64_t window_of(const struct wm_frame *frame)
+{
+    return frame->content < frame->window ? frame->content : frame->window;
+}
+
 /* The next `n` bytes of the frame, decoded into window[ready]: compressed bytes taken, bytes given,
  * and zstd's own result (0 = frame ended). What one call decodes before it meets damage is not
  * given: so a call gets one block. */
@@ -230,6 +236,44 @@ static size_t feed(struct wm_members *m, size_t n, size_t room, size_t *ret_in, 
     size_t result = ZSTD_decompressStream(m->zstd->context, &out, &in);
     *ret_in = in.pos;
     *ret_out = out.pos;
+    return result;
+}
+
+/* The header of a frame with a small window in place of its own. */
+static size_t small_header(const struct wm_members *m, const struct wm_frame *frame,
+                           unsigned char ret[WM_FRAME_HEADER + 1])
+{
+    enum { WINDOW_AT = 5, SINGLE = 0x20, MIB_WINDOW = 10 << 3 };
+    const unsigned char *bytes = wm_source_bytes(m->source);
+    bool single = bytes[4] & SINGLE;
+    size_t rest = WINDOW_AT + !single;
+    memcpy(ret, bytes, WINDOW_AT);
+    ret[4] &= (unsigned char)~SINGLE;
+    ret[WINDOW_AT] = MIB_WINDOW;
+    memcpy(ret + WINDOW_AT + 1, bytes + rest, frame->header - rest);
+    return WINDOW_AT + 1 + frame->header - rest;
+}
+
+/* Does the frame here decode, as far as there is room for it? That far no window matters, and none is
+ * taken for what may be junk. */
+static size_t try_frame(struct wm_members *m, const struct wm_frame *frame, size_t seen,
+                        size_t *ret_out)
+{
+    unsigned char header[WM_FRAME_HEADER + 1];
+    size_t in, result;
+    m->fed = 0;
+    (void)ZSTD_DCtx_reset(m->zstd->context, ZSTD_reset_session_only);
+    if (window_of(frame) <= WM_USUAL_WINDOW)
+        return feed(m, seen, PROBE_OUT, &in, ret_out);
+    ZSTD_inBuffer small = {header, small_header(m, frame, header), 0};
+    ZSTD_outBuffer out = {m->window + m->ready, PROBE_OUT, 0};
+    *ret_out = 0;
+    result = ZSTD_decompressStream(m->zstd->context, &out, &small);
+    if (ZSTD_isError(result))
+        return result;
+    m->fed = frame->header;
+    result = feed(m, seen - m->fed, PROBE_OUT, &in, ret_out);
+    m->fed = 0;
     return result;
 }
 
@@ -244,10 +288,7 @@ static int probe(struct wm_members *m, bool *ret, struct wm_error *err)
     int status = wm_members_room(m, PROBE_OUT, err);
     if (status)
         return status;
-    size_t in, out;
-    m->fed = 0;
-    (void)ZSTD_DCtx_reset(m->zstd->context, ZSTD_reset_session_only);
-    size_t result = feed(m, seen, PROBE_OUT, &in, &out);
+    size_t out, result = try_frame(m, &frame, seen, &out);
     m->wasted += out + 1;
     *ret = !ZSTD_isError(result);
     return check_memory(result, err);
@@ -392,11 +433,12 @@ static int zstd_pull(struct wm_members *m, struct wm_error *err)
                          (unsigned long long)(frame.window >> 20), WM_ZSTD_WINDOW >> 20);
         return damaged(m, WM_FAULT_JUNK, err); /* it may be junk that looks like one */
     }
-    if (!m->prefer_pieces) {
-        int status = decode_whole(m, &frame, err);
-        if (status)
-            return status < 0 ? status : 0;
-    }
+    int status = m->prefer_pieces ? 0 : decode_whole(m, &frame, err);
+    if (status)
+        return status < 0 ? status : 0;
+    status = wm_members_window(m, window_of(&frame), "a zstd frame", err);
+    if (status)
+        return status;
     (void)ZSTD_DCtx_reset(m->zstd->context, ZSTD_reset_session_only);
     m->zstd->part = frame.header;
     m->zstd->last = false;

@@ -6,8 +6,7 @@
 #include "pipeline/window.h"
 
 enum {
-    READER_BYTES = 24 << 20,    /* source buffer, members held back, a usual codec window … */
-    USUAL_WINDOW = 8 << 20,     /* … of so many bytes */
+    READER_BYTES = 24 << 20,    /* source buffer, members held back, WM_USUAL_WINDOW */
     BATCHES_BESIDE_WORKERS = 2, /* one being read, one being written */
     WRITER_LEAST = 2 << 20,     /* survey records in memory before they spill */
     WRITER_MOST = 64 << 20,
@@ -65,7 +64,7 @@ static uint64_t survey_bytes(const struct wm_job *job, const struct wm_plan *pla
 static uint64_t reader_bytes(const struct wm_job *job)
 {
     uint64_t window = wm_window_most(job->inputs);
-    return READER_BYTES + (window > USUAL_WINDOW ? window - USUAL_WINDOW : 0);
+    return READER_BYTES + (window > WM_USUAL_WINDOW ? window - WM_USUAL_WINDOW : 0);
 }
 
 static void shape(const struct wm_job *job, uint64_t reader, unsigned n_workers, unsigned n_tasks,
@@ -123,6 +122,23 @@ static void widen_writers(const struct wm_job *job, uint64_t memory, struct wm_p
     plan->need = fixed + survey_bytes(job, plan);
 }
 
+/* Windows get what is planned for, and a share of what is left. Full width and all that it can use is
+ * what leaves everything beyond to them. */
+static void share_rest(const struct wm_job *job, uint64_t memory, struct wm_plan *plan)
+{
+    uint64_t planned = plan->reader_bytes - READER_BYTES;
+    uint64_t each = memory > plan->need ? (memory - plan->need) / plan->n_tasks : 0;
+    uint64_t parts = job->spare ? 4 : 1; /* of --memory, one is the job's for certain */
+    struct wm_plan full;
+    wm_plan_full(job, &full);
+    widen_writers(job, 0, &full);
+    plan->windows = (struct wm_window_limit){
+        .most = planned + each,
+        .memory = parts * (full.need - job->spare + full.n_tasks * each),
+        .readers = parts * full.n_tasks,
+    };
+}
+
 /* Workers matter most, then tasks at once, then the size of batches. */
 int wm_plan_make(const struct wm_job *job, uint64_t memory, struct wm_plan *ret,
                  struct wm_error *err)
@@ -138,6 +154,7 @@ int wm_plan_make(const struct wm_job *job, uint64_t memory, struct wm_plan *ret,
                 if (memory && ret->need > memory)
                     continue;
                 widen_writers(job, memory, ret);
+                share_rest(job, memory, ret);
                 return 0;
             }
         }

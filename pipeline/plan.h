@@ -5,7 +5,8 @@
  *
  * What is counted: batches (text, what stages and sink make of it, and the slack of doubling
  * arenas), one record of the largest size on its way, readers with the window that the input asks for
- * (window.h), stages, the sink, survey records, stacks. Mapped files are not.
+ * (window.h), stages, the sink, survey records, stacks. Mapped files are not. Readers may use what is
+ * left for larger windows, each an equal share.
  */
 #ifndef WETMILL_PIPELINE_PLAN_H
 #define WETMILL_PIPELINE_PLAN_H
@@ -22,11 +23,12 @@ struct wm_plan {
     unsigned n_workers, n_tasks; /**< n_tasks: at once. */
     uint64_t reader_bytes; /**< Of one reader, but for records: by the windows of the input. */
     size_t n_batches, batch_text, batch_docs;
-    size_t batch_bytes;   /**< Memory of one batch of normal size. */
-    uint64_t large_limit; /**< For documents larger than a batch, together. */
-    size_t n_writers;     /**< Survey writers of one task … */
-    size_t writer_memory; /**< … and the bytes of each. */
-    uint64_t need;        /**< Predicted bytes of it all. */
+    size_t batch_bytes;             /**< Memory of one batch of normal size. */
+    uint64_t large_limit;           /**< For documents larger than a batch, together. */
+    size_t n_writers;               /**< Survey writers of one task … */
+    size_t writer_memory;           /**< … and the bytes of each. */
+    uint64_t need;                  /**< Predicted bytes of it all. */
+    struct wm_window_limit windows; /**< Of each reader; of use where memory is limited. */
 };
 
 /** The chain must be open. `memory` 0 = as much as the full width takes. WM_E_NOMEM, naming the

@@ -212,6 +212,12 @@ int wm_reader_fill(struct wm_reader *r, struct wm_batch *batch, size_t n_values,
     return 1;
 }
 
+void wm_reader_allow(struct wm_reader *r, const struct wm_window_limit *limit)
+{
+    r->stream.windows.limited = true;
+    r->stream.windows.limit = *limit;
+}
+
 const struct wm_read_tally *wm_reader_tally(const struct wm_reader *r)
 {
     return &r->report.tally;

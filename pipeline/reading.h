@@ -22,6 +22,8 @@ struct wm_reading {
     void (*close)(struct wm_reader *reader);
     /** May be NULL. */
     uint64_t (*passed)(const struct wm_reader *reader);
+    /** May be NULL. */
+    void (*allow)(struct wm_reader *reader, const struct wm_window_limit *limit);
     /** Both or none: without, tasks are gone on with from their beginning. */
     int (*save)(struct wm_reader *reader, struct wm_state_out *state, struct wm_error *err);
     int (*load)(struct wm_reader *reader, struct wm_state_in *state, struct wm_error *err);

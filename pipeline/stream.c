@@ -24,6 +24,7 @@ enum wm_codec wm_stream_codec(struct wm_source *source, const char *name)
 int wm_stream_start(struct wm_stream *stream, struct wm_members *members, struct wm_source *source,
                     enum wm_codec codec, struct wm_error *err)
 {
+    members->windows = &stream->windows;
     return wm_members_start(members, source, &stream->source, codec, stream->options->max_ratio,
                             stream->report, err);
 }
@@ -108,16 +109,20 @@ int wm_stream_open(struct wm_stream *stream, const char *path, uint64_t start, u
     return frame(stream, &stream->outer, path, framing, err);
 }
 
-static void end_tar_file(struct wm_stream *stream)
+/* Fails where reading the tar did for want of memory. */
+static int end_tar_file(struct wm_stream *stream, struct wm_error *err)
 {
+    const struct wm_error *failure = &stream->inner_source.failure;
+    bool no_memory = stream->inner_source.failed && failure->status == WM_E_NOMEM;
     stream->members = NULL;
-    stream->report->no_memory |=
-        stream->inner_source.failed && stream->inner_source.failure.status == WM_E_NOMEM;
-    if (stream->inner_source.failed)
-        wm_report_damage(stream->report, stream->source.at, "%s",
-                         stream->inner_source.failure.what);
+    wm_members_end(&stream->inner);
+    if (no_memory)
+        *err = *failure;
+    else if (stream->inner_source.failed)
+        wm_report_damage(stream->report, stream->source.at, "%s", failure->what);
     wm_source_end(&stream->inner_source);
     stream->report->inside = NULL;
+    return no_memory ? err->status : 0;
 }
 
 /* 1 = a file of the tar is open (its framer may have nothing to give), 0 = no more. */
@@ -136,7 +141,7 @@ static int next_in_tar(struct wm_stream *stream, struct wm_error *err)
             status = frame(stream, &stream->inner, stream->tar.name, -1, err);
     }
     if (!status && !stream->members)
-        end_tar_file(stream);
+        status = end_tar_file(stream, err);
     return status ? status : 1;
 }
 
@@ -147,8 +152,8 @@ int wm_stream_next(struct wm_stream *stream, struct wm_record *ret, struct wm_er
         int more = stream->members ? wm_framer_next(&stream->framer, ret, err) : 0;
         if (more || !stream->in_tar)
             return more;
-        if (stream->members)
-            end_tar_file(stream);
+        if (stream->members && end_tar_file(stream, err))
+            return err->status;
         if (stream->pause_source && stream->source.at >= stream->pause_source)
             return WM_PAUSED;
         more = next_in_tar(stream, err);
@@ -170,6 +175,8 @@ struct wm_location wm_stream_place(struct wm_stream *stream, const struct wm_rec
 void wm_stream_close(struct wm_stream *stream)
 {
     wm_tar_close(&stream->tar);
+    wm_members_end(&stream->inner);
+    wm_members_end(&stream->outer);
     wm_source_end(&stream->inner_source);
     wm_source_end(&stream->source);
     stream->members = NULL;

@@ -18,6 +18,7 @@ struct wm_stream {
     const struct wm_source_options *options;
     struct wm_report *report;
     struct wm_source source, inner_source;
+    struct wm_windows windows; /**< Of outer and inner. */
     struct wm_members outer, inner;
     struct wm_tar tar;
     struct wm_framer framer;

@@ -223,6 +223,8 @@ static int open_task(struct wm_running *task, struct wm_error *err)
     int status = wm_outcome_init(&task->outcome, pass->job, task->number, err);
     if (!status)
         status = pass->reading->open(pass->job->inputs, task->rows, &task->reader, err);
+    if (!status && pass->reading->allow && pass->job->memory)
+        pass->reading->allow(task->reader, &pass->plan->windows);
     if (!status)
         status = open_sink_task(task, err);
     if (!status && pass->surveyed)

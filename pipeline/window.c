@@ -7,6 +7,7 @@
 #include "pipeline/zstd_frames.h"
 
 enum {
+    MIB = 1 << 20,
     HEAD = WM_XZ_BLOCK_HEADER + 64, /* behind the header of an xz stream, that of its first block */
     SKIPPED_MOST = 16,              /* skippable frames before the first one */
 };
@@ -70,4 +71,34 @@ uint64_t wm_window_most(const struct wm_inputs *inputs)
         most = window > most ? window : most;
     }
     return most;
+}
+
+int wm_windows_take(struct wm_windows *windows, uint64_t *held, uint64_t window, const char *what,
+                    uint64_t at, struct wm_error *err)
+{
+    uint64_t beyond = window > WM_USUAL_WINDOW ? window - WM_USUAL_WINDOW : 0;
+    if (beyond <= *held)
+        return 0;
+    uint64_t all = beyond - *held + (windows ? windows->taken : 0);
+    if (windows && windows->limited && all > windows->limit.most) {
+        const struct wm_window_limit *limit = &windows->limit;
+        uint64_t enough = limit->memory + limit->readers * (all - limit->most);
+        (void)wm_fail(err, WM_E_NOMEM,
+                      "%s at byte %ju needs a window of %ju MiB, --memory leaves %ju MiB for it",
+                      what, (uintmax_t)at, (uintmax_t)((window + MIB - 1) / MIB),
+                      (uintmax_t)((limit->most + window - all) / MIB));
+        return wm_error_hint(err, "--memory %juMiB would do",
+                             (uintmax_t)((enough + MIB - 1) / MIB));
+    }
+    if (windows)
+        windows->taken = all;
+    *held = beyond;
+    return 0;
+}
+
+void wm_windows_give_back(struct wm_windows *windows, uint64_t *held)
+{
+    if (windows)
+        windows->taken -= *held;
+    *held = 0;
 }

@@ -93,6 +93,7 @@ static bool block_header(struct wm_xz_walk *w, uint64_t most)
         w->dictionary = dictionary;
         return false;
     }
+    w->largest = dictionary > w->largest ? dictionary : w->largest;
     w->packed = 0;
     enter(w, dictionary ? WM_XZ_CHUNK : WM_XZ_LOST, 0);
     return true;

@@ -35,6 +35,7 @@ struct wm_xz_walk {
     unsigned shift;      /**< … and its bits so far. */
     unsigned check;      /**< Bytes of a block's checksum. */
     uint64_t dictionary; /**< Over the limit: what the block asks for. */
+    uint64_t largest;    /**< Of those within the limit. */
 };
 
 /**

@@ -112,6 +112,7 @@ static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inp
     job.chain = &chain;
     job.sink = &wm_sink_count;
     job.sink_shared = &counts;
+    job.spare = memory;
     if (ctx->run->point_bytes || inputs->bytes > SMALL_INPUT) {
         job.dir = ctx->work_dir;
         job.identity = ctx->identity;

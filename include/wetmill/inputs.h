@@ -40,7 +40,8 @@
  * that the line remembers, not its own.
  *
  * Memory of an open reader: about 24 MiB + 2 max_record; zstd windows up to 128 MiB and xz
- * dictionaries up to 256 MiB come on top where a file asks for them.
+ * dictionaries up to 256 MiB come on top where a file asks for them, for as long as it is read, and as
+ * far as wm_reader_allow lets them.
  */
 #ifndef WETMILL_INPUTS_H
 #define WETMILL_INPUTS_H
@@ -164,6 +165,18 @@ int wm_reader_open(const struct wm_inputs *inputs, const struct wm_task *task,
  */
 int wm_reader_fill(struct wm_reader *reader, struct wm_batch *batch, size_t n_values,
                    size_t max_text, size_t max_docs, struct wm_error *err);
+
+/** What the windows of a reader's decoders may take beyond the usual 8 MiB of each, and how large a
+ *  --memory would have to be for more: memory + readers × (bytes − most). */
+struct wm_window_limit {
+    uint64_t most;    /**< Bytes, all decoders of the reader together. */
+    uint64_t memory;  /**< Bytes with which `most` is given for certain. */
+    uint64_t readers; /**< Readers that are open at once with that. */
+};
+/** Right after wm_reader_open; without, only the formats' own limits hold. What does not fit is
+ *  WM_E_NOMEM, before any of it is taken: the error names file, byte, window and the memory to give. */
+void wm_reader_allow(struct wm_reader *reader, const struct wm_window_limit *limit);
+
 const struct wm_read_tally *wm_reader_tally(const struct wm_reader *reader);
 /** Damage so far: [min(n_damage, WM_DAMAGE_MAX)], borrowed. */
 const struct wm_damage *wm_reader_damage(const struct wm_reader *reader);

@@ -116,6 +116,8 @@ struct wm_job {
     const char *identity;                /**< 32 hex digits; records of another identity are discarded. */
     unsigned n_workers;                  /**< ≥ 1 */
     uint64_t memory;                     /**< Anonymous bytes it may use. */
+    uint64_t spare;                      /**< Of these, what the sink asks for only because it is there, at
+                                              most three quarters: for what an error says would do. */
     uint64_t limit;                      /**< Read only the first N documents; 0 = all. */
     const char *rejects;                 /**< Directory for dropped documents with stage and reason, or NULL. */
     double max_bad_files, max_bad_records; /**< Shares beyond which the run stops (WM_E_FORMAT). */
