@@ -200,7 +200,8 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
         struct wm_error none;
         wm_memory_give_back();
         wm_memory_watch_begin(&memory, NULL);
-        wm_position_begin(&position, ctx->work_dir, ctx->hooks ? ctx->hooks->progress : NULL);
+        wm_position_begin(&position, ctx->work_dir, ctx->run->position_milliseconds,
+                          ctx->hooks ? ctx->hooks->progress : NULL);
         status = step->run(ctx, facts, err);
         if (!status)
             status = wm_step_same_needs(ctx, step, err);

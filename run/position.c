@@ -73,7 +73,12 @@ static void *store_thread(void *arg)
     while (!p->stop) {
         struct timespec until;
         (void)clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += 1;
+        until.tv_sec += p->milliseconds / 1000;
+        until.tv_nsec += p->milliseconds % 1000 * 1000000L;
+        if (until.tv_nsec >= 1000000000L) {
+            until.tv_sec++;
+            until.tv_nsec -= 1000000000L;
+        }
         if (pthread_cond_timedwait(&p->wake, &p->lock, &until) == ETIMEDOUT && !p->stop)
             store(p);
     }
@@ -81,10 +86,12 @@ static void *store_thread(void *arg)
     return NULL;
 }
 
-void wm_position_begin(struct wm_position *p, const char *work_dir, struct wm_progress *progress)
+void wm_position_begin(struct wm_position *p, const char *work_dir, unsigned milliseconds,
+                       struct wm_progress *progress)
 {
     struct wm_error none = {0};
-    *p = (struct wm_position){.progress = progress};
+    *p = (struct wm_position){.progress = progress,
+                              .milliseconds = milliseconds ? milliseconds : 1000};
     wm_progress_forget(progress);
     if (wm_path_join(p->path, work_dir, "position", &none))
         return;

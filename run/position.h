@@ -18,6 +18,7 @@ struct wm_position {
     struct wm_progress *progress;
     struct wm_phase before[WM_PROGRESS_PHASES]; /**< As the one who was stopped left it. */
     size_t n_before;
+    unsigned milliseconds; /**< Between renewals. */
     bool resumed, running, stop;
     pthread_t thread;
     pthread_mutex_t lock; /**< Guards stop. */
@@ -25,8 +26,10 @@ struct wm_position {
 };
 
 /** Read what stands in `work_dir`, and keep it up to date from now on by `progress`, whose phases
- *  are forgotten first. Trouble with the file is ignored: it is for people. */
-void wm_position_begin(struct wm_position *p, const char *work_dir, struct wm_progress *progress);
+ *  are forgotten first: each `milliseconds`, 0 = a second. Trouble with the file is ignored: it is for
+ *  people. */
+void wm_position_begin(struct wm_position *p, const char *work_dir, unsigned milliseconds,
+                       struct wm_progress *progress);
 /** The step is done, or stopped: the last word. `ret` says what was done again; untouched if the
  *  step was not resumed. */
 void wm_position_end(struct wm_position *p, struct wm_redone *ret);

@@ -165,28 +165,37 @@ static int check_manifest(struct wm_verifier *v, struct whole *w, struct wm_erro
     return check_config(v, w, err);
 }
 
+/* Does the record say that it read other results of step `from` than stand there now? */
+static int read_others(const struct whole *w, const json_t *record, int from, bool *ret,
+                       struct wm_error *err)
+{
+    const json_t *read = json_object_get(json_object_get(record, "reads"), wm_steps[from]->name);
+    XXH128_hash_t outputs;
+    char hex[WM_HEX128];
+    *ret = false;
+    if (!read || !w->results.records[from])
+        return 0;
+    int status = wm_record_outputs(w->results.records[from], &outputs, err);
+    if (status)
+        return status;
+    wm_hex128(outputs, hex);
+    *ret = !json_string_value(read) || strcmp(json_string_value(read), hex) != 0;
+    return 0;
+}
+
 /* Every step must have been made from what stands there now. */
 static int check_reads(struct wm_verifier *v, const struct whole *w, int id, struct wm_error *err)
 {
-    const char *name;
-    json_t *read;
-    XXH128_hash_t outputs;
-    json_object_foreach(json_object_get(w->results.records[id], "reads"), name, read)
-    {
-        for (int from = 0; from < WM_STEPS; from++) {
-            char hex[WM_HEX128];
-            if (!w->results.records[from] || strcmp(wm_steps[from]->name, name) != 0)
-                continue;
-            int status = wm_record_outputs(w->results.records[from], &outputs, err);
-            if (status)
-                return status;
-            wm_hex128(outputs, hex);
-            if (!json_string_value(read) || strcmp(json_string_value(read), hex) != 0)
-                wm_found(v, "", "was made from another %s than the one that stands here%s", name,
-                         w->manifest ? "" : ": the run was stopped before it came to this step");
-        }
+    int status = 0;
+    for (int from = 0; !status && from < WM_STEPS; from++) {
+        bool others;
+        status = read_others(w, w->results.records[id], from, &others, err);
+        if (!status && others)
+            wm_found(v, "", "was made from another %s than the one that stands here%s",
+                     wm_steps[from]->name,
+                     w->manifest ? "" : ": the run was stopped before it came to this step");
     }
-    return 0;
+    return status;
 }
 
 static uint64_t fact(const json_t *record, const char *key)
@@ -201,30 +210,46 @@ static uint64_t split_fact(const json_t *record, enum wm_shard_split split, cons
         json_object_get(json_object_get(facts, wm_shard_split_names[split]), key));
 }
 
-/* Documents from step to step. */
-static void check_documents(struct wm_verifier *v, const struct whole *w)
+static void check_tokenizer_documents(struct wm_verifier *v, const json_t *tokenizer, uint64_t kept)
+{
+    if (!json_object_get(json_object_get(tokenizer, "facts"), "documents_read") ||
+        fact(tokenizer, "documents_read") == kept)
+        return;
+    v->step = "tokenizer", v->directory = wm_steps[WM_STEP_TOKENIZER]->directory;
+    wm_found(v, "", "read %llu documents, the corpus has %llu",
+             (unsigned long long)fact(tokenizer, "documents_read"), (unsigned long long)kept);
+}
+
+static void check_shards_documents(struct wm_verifier *v, const json_t *shards, uint64_t kept)
+{
+    uint64_t train = split_fact(shards, WM_TRAIN, "documents");
+    uint64_t validation = split_fact(shards, WM_VALIDATION, "documents");
+    if (train + validation + fact(shards, "left_out") == kept)
+        return;
+    v->step = "shards", v->directory = wm_steps[WM_STEP_SHARDS]->directory;
+    wm_found(v, "", "hold %llu + %llu documents, %llu were left out; the corpus has %llu",
+             (unsigned long long)train, (unsigned long long)validation,
+             (unsigned long long)fact(shards, "left_out"), (unsigned long long)kept);
+}
+
+/* Documents from step to step, but not of what a run that was stopped has not come to. */
+static int check_documents(struct wm_verifier *v, const struct whole *w, struct wm_error *err)
 {
     struct wm_corpus_counts kept;
     const json_t *tokenizer = w->results.records[WM_STEP_TOKENIZER],
                  *shards = w->results.records[WM_STEP_SHARDS];
+    bool others = false;
     if (!w->results.records[WM_STEP_CORPUS])
-        return;
+        return 0;
     wm_corpus_kept(w->results.records[WM_STEP_CORPUS], &kept);
-    if (json_object_get(json_object_get(tokenizer, "facts"), "documents_read") &&
-        fact(tokenizer, "documents_read") != kept.documents) {
-        v->step = "tokenizer", v->directory = wm_steps[WM_STEP_TOKENIZER]->directory;
-        wm_found(v, "", "read %llu documents, the corpus has %llu",
-                 (unsigned long long)fact(tokenizer, "documents_read"),
-                 (unsigned long long)kept.documents);
-    }
-    uint64_t train = split_fact(shards, WM_TRAIN, "documents");
-    uint64_t validation = split_fact(shards, WM_VALIDATION, "documents");
-    if (shards && train + validation + fact(shards, "left_out") != kept.documents) {
-        v->step = "shards", v->directory = wm_steps[WM_STEP_SHARDS]->directory;
-        wm_found(v, "", "hold %llu + %llu documents, %llu were left out; the corpus has %llu",
-                 (unsigned long long)train, (unsigned long long)validation,
-                 (unsigned long long)fact(shards, "left_out"), (unsigned long long)kept.documents);
-    }
+    int status = read_others(w, tokenizer, WM_STEP_CORPUS, &others, err);
+    if (!status && tokenizer && (w->manifest || !others))
+        check_tokenizer_documents(v, tokenizer, kept.documents);
+    if (!status)
+        status = read_others(w, shards, WM_STEP_CORPUS, &others, err);
+    if (!status && shards && (w->manifest || !others))
+        check_shards_documents(v, shards, kept.documents);
+    return status;
 }
 
 static int check_step(struct wm_verifier *v, const struct whole *w, int id, struct wm_error *err)
@@ -297,7 +322,7 @@ int wm_run_verify(const struct wm_verify_job *job, struct wm_verify_result *ret,
     for (int id = 0; !status && id < WM_STEPS; id++)
         status = check_step(&v, &w, id, err);
     if (!status)
-        check_documents(&v, &w);
+        status = check_documents(&v, &w, err);
     if (!status && ret->n_findings)
         status = put_repair(job, w.results.alone, ret, err);
     wm_results_close(&w.results);

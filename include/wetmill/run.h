@@ -82,6 +82,7 @@ struct wm_run {
     const char *directory[WM_STEPS];             /**< Where the result goes instead of OUT/NAME, or NULL. */
     size_t batch_text, batch_docs;               /**< Tests: see struct wm_job … */
     uint64_t point_bytes;                        /**< … also this; 0: as usual. */
+    unsigned position_milliseconds;              /**< Tests: between renewals of WORK/position; 0: a second. */
     bool reverse;
     struct wm_lock *lock;                        /**< Of wm_run_lock; NULL: not held. */
     struct wm_rehearsal *rehearsal;              /**< Only a sample is read (run/rehearse.h); NULL: all. */

@@ -10,13 +10,14 @@
 # workers and limit of memory differ with every start. A power cut is a preloaded library that ends the
 # process before its N-th change to the directory (powercut.c), and a strict disk that forgets what
 # was not synced (powercut_replay.c). The program saves its tasks more often than the installed one
-# (small_points.c), and what is done a second time is held against what follows from that. What a
-# failure left is kept; a moment of a signal is only roughly the same the second time.
+# (small_points.c), and what is done a second time is held against what follows from that (crash_watch.sh).
+# What a failure left is kept; a moment of a signal is only roughly the same the second time.
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source=$(cd "$here/../.." && pwd)
 train_interval=10 train_batch=8 train_context=32 # steps, sequences, tokens
 . "$here/crash_job.sh"
+. "$here/crash_watch.sh"
 
 kills=300 cuts=100 seed=1 build=$source/build/release only=
 while [ $# -gt 1 ]; do
@@ -40,23 +41,30 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/wetmill-crash.XXXXXX")
 export TMPDIR=$work/tmp
 mkdir "$TMPDIR"
 cd "$work" || exit 1
+mkfifo clock && exec {clock}<>clock
 passed=0 failed=0 limit=300 # seconds for one start
-# Done again at most: a point's distance, and what is under way: 3 batches for each of 3 workers and
-# one being read, each of 2 documents with a hole behind each.
-most_again=$(((1 << 20) + 10 * 2 * (hole_bytes + (64 << 10))))
-declare -A hits=()
+steps=(corpus tokenizer shards train sample)
+declare -A hits=() takes=()
 
 # ---- one start ----
 
-# begin: nothing is there, or for one in three the results of other settings, which are replaced.
+# begin: nothing is there; or the results of other settings, which are replaced; or what a run with
+# those settings leaves that is stopped.
 begin() {
     rm -rf out
-    [ $((RANDOM % 3)) != 0 ] || cp -r old out
+    case $((RANDOM % 6)) in
+    0 | 1) cp -r old out ;;
+    2)
+        job=old.yaml
+        stop_once -1
+        job=job.yaml job_before=old.yaml finished=() position_known=
+        ;;
+    esac
 }
 
 # choose: workers and memory of the next start, in $how.
 choose() {
-    local memory=("" "-m 450M" "-m 1G")
+    local memory=("" "-m 500M" "-m 1G")
     how="-j $((RANDOM % 3 + 1)) ${memory[RANDOM % 3]}"
 }
 
@@ -68,42 +76,32 @@ go_on() {
     exec env "$@" "$wetmill" run "$job" $how --progress never >"$log" 2>&1 </dev/null
 }
 
-problem() { problems+=("$*"); }
+# set_aside: training with other settings that was stopped is kept for who goes on with it.
+set_aside() {
+    rm -rf aside
+    [ -e out/work/train.old ] && [ "$job_before" ] || return 0
+    mv out/work/train.old aside && rmdir out/work
+}
 
-# step_of LOG: where the run was.
-step_of() { sed -nE 's/^([a-z]+) +(runs|done|up to date|stopped)$/\1 \2/p' "$1" | tail -n1; }
-
-# look LOG: what the program said is held against what went before.
-look() {
-    local step what unit again
-    while read -r step what; do
-        case $what in
-        done | "up to date") finished[$step]=1 ;;
-        runs) [ -z "${finished[$step]-}" ] || problem "$1: $step was done, and is done again" ;;
-        esac
-    done < <(sed -nE 's/^([a-z]+) +(runs|done|up to date)$/\1 \2/p' "$1")
-    while read -r again unit what; do
-        again=${again//,/} what=${what%% *}
-        case $what/$unit in
-        train/tokens) [ "$again" -le $((train_interval * train_batch * train_context)) ] ||
-            problem "$1: training: $again tokens again, over $train_interval steps" ;;
-        */B | */kB | */MB | */GB)
-            awk -v n="$again" -v unit="$unit" -v most="$most_again" 'BEGIN {
-                split("B kB MB GB", u); for (i = 1; u[i] != unit; i++) n *= 1000
-                exit n > most }' || problem "$1: $what: $again $unit again" ;;
-        */merges) [ "$again" -le 64 ] || problem "$1: $what: $again merges again, kept after each 16" ;;
-        *) problem "$1: $what: $again $unit again, which nothing is known of" ;;
-        esac
-    done < <(sed -nE 's/^Went on after a stop: (.+): [0-9.,]+ [a-zA-Z]+ had been done, ([0-9.,]+) ([a-zA-Z]+) of it again.*/\2 \3 \1/p' "$1")
-    if grep -qE "ERROR: AddressSanitizer|runtime error|powercut: cannot model" "$1"; then
-        problem "$1: $(grep -m1 -E "ERROR: AddressSanitizer|runtime error|cannot model" "$1")"
-    fi
+# take_up: go on with that.
+take_up() {
+    local code
+    mkdir out/work && mv aside out/work/train.old
+    job=$job_before
+    (go_on taken_up.log)
+    code=$?
+    job=job.yaml
+    [ "$code" = 0 ] || problem "other settings again ended with $code: $(tail -n2 taken_up.log)"
+    grep -q "what was unfinished with these options is taken up again" taken_up.log ||
+        problem "training with other settings is not taken up again"
+    diff -rq -x log old out >diff.txt 2>&1 || problem "differs, other settings: $(head -n5 diff.txt | tr '\n' ';')"
 }
 
 # finish: the last start, which nothing stops, and the comparison.
 finish() {
     local code start took
     choose
+    expect_resumed
     start=$(now)
     (go_on last.log) &
     wait_for $!
@@ -112,8 +110,13 @@ finish() {
     [ "$took" -le "$duration" ] || duration=$took
     look last.log
     [ "$code" = 0 ] || problem "the last start ($how) ended with $code: $(tail -n2 last.log | head -c 600)"
+    [ "$code" != 0 ] || look_again last.log
+    set_aside
     diff -rq -x log want out >diff.txt 2>&1 || problem "differs: $(head -n5 diff.txt | tr '\n' ';')"
     [ -s out/log/command ] || problem "out/log/command is missing"
+    [ -z "$(ls -A "$TMPDIR")" ] || problem "scratch files are left: $(ls -A "$TMPDIR")"
+    [ $((RANDOM % 4)) != 0 ] || check_finished
+    [ ! -e aside ] || take_up
 }
 
 # wait_for PID: its exit code; a start that hangs is ended.
@@ -135,8 +138,53 @@ wait_for() {
 now() { echo $((${EPOCHREALTIME//./} / 1000)); }
 ended() { local at && at=$(stat -c %.3Y "$1") && echo "${at//./}"; }
 
-# pause MILLISECONDS
-pause() { sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"; }
+# pause MILLISECONDS, without another process
+pause() {
+    local seconds
+    printf -v seconds '%d.%03d' $(($1 / 1000)) $(($1 % 1000))
+    read -rt "$seconds" -u "$clock"
+}
+
+# says LOG STEP STATE
+says() {
+    local lines line want
+    printf -v want '%-10s %s' "$2" "$3"
+    mapfile -t lines <"$1"
+    for line in "${lines[@]}"; do
+        [ "$line" != "$want" ] || return 0
+    done
+    return 1
+}
+
+# until_moment NUMBER LOG PID: any moment of a start's life, or, lest the short steps go without, of a
+# step that is not done yet.
+until_moment() {
+    local step left=()
+    for step in "${steps[@]}"; do
+        [ "${finished[$step]-}" ] || left+=("$step")
+    done
+    if [ $((RANDOM % 3)) = 0 ] || [ ${#left[@]} = 0 ]; then
+        pause $((((RANDOM << 15 | RANDOM) % (duration + duration / 20)) / (1 + ($1 & 1))))
+        return
+    fi
+    step=${left[RANDOM % ${#left[@]}]}
+    until says "$2" "$step" runs; do
+        kill -0 "$3" 2>/dev/null || return
+        pause 2
+    done
+    pause $((RANDOM % (takes[$step] * duration / alone + 2)))
+}
+
+# time_steps LOG PID: milliseconds of each step, in $takes.
+time_steps() {
+    local step
+    for step in "${steps[@]}"; do
+        until says "$1" "$step" runs; do kill -0 "$2" 2>/dev/null || return; done
+        takes[$step]=$(now)
+        until says "$1" "$step" "done"; do kill -0 "$2" 2>/dev/null || return; done
+        takes[$step]=$(($(now) - takes[$step]))
+    done
+}
 
 # stop_once NUMBER: a start and a signal, or two, at a moment of its life.
 stop_once() {
@@ -149,9 +197,10 @@ stop_once() {
     esac
     choose
     start=$(now)
+    : >"$log"
     (go_on "$log") &
     pid=$!
-    pause $((((RANDOM << 15 | RANDOM) % (duration + duration / 20)) / (1 + $1 % 2)))
+    until_moment "$1" "$log" "$pid"
     kill -s "$first" "$pid" 2>/dev/null
     if [ "$second" ]; then
         pause $((RANDOM % 100))
@@ -167,10 +216,10 @@ stop_once() {
     esac
     [[ $code =~ ^($want)$ ]] || problem "$first $second ($how): ended with $code: $(tail -n2 "$log" | head -c 600)"
     [ "$1$code" != 00 ] || duration=$(($(ended "$log") - start))
-    where=$(step_of "$log")
-    hits[${where:-start}]=$((${hits[${where:-start}]-0} + 1))
-    told+="$first${second:+ $second} ($how) at ${where:-start}; "
+    hit "$log"
+    told+="$first${second:+ $second} ($how) at $where; "
     look "$log"
+    [ $((RANDOM % 3)) != 0 ] || check_unfinished
 }
 
 kill_trial() {
@@ -202,15 +251,13 @@ cut_once() {
     wait_for $!
     code=$?
     [[ $code =~ ^(0|137)$ ]] || problem "cut at $at ($how): ended with $code: $(tail -n2 "$log" | head -c 600)"
-    where=$(step_of "$log")
-    [ "$code" = 0 ] && where="the end"
-    hits[${where:-start}]=$((${hits[${where:-start}]-0} + 1))
+    hit "$log"
     look "$log"
     rm -rf after live
     "$replay" changes live "$seed" all >/dev/null
     diff -rq out live >diff.txt 2>&1 || problem "the model of the disk is wrong: $(head -n3 diff.txt)"
     kept=$("$replay" changes after "$seed$number$1") || problem "the disk cannot be made"
-    told+="cut at $at ($how) at ${where:-start}, $kept; "
+    told+="cut at $at ($how) at $where, $kept; "
     if [ "$code" = 0 ]; then
         diff -rq -x log -x lock -x work want after >diff.txt 2>&1 || problem "done, and lost: $(head -n3 diff.txt)"
     elif [ -e after/work/corpus ] && [ $(($(commits out) - $(commits after))) -gt 3 ]; then
@@ -220,9 +267,11 @@ cut_once() {
     fi
     rm -rf out live
     mv after out
+    [ $((RANDOM % 3)) != 0 ] || check_unfinished
 }
 
 cut_trial() {
+    position_known= # it is not synced
     cut_once 0
     [ $((RANDOM % 4)) = 0 ] && cut_once 1
     finish
@@ -234,7 +283,7 @@ trial() {
     local kind=$1
     number=$2
     declare -gA finished=()
-    problems=() told=
+    problems=() told= position_known=1 job_before=
     [ -z "$only" ] || [ "$only" = "$kind:$number" ] || return
     RANDOM=$(((seed * 7919 + number * 31 + ${#kind}) % 32768))
     rm -rf changes ./*.log
@@ -260,8 +309,12 @@ how="-j 2" job=old.yaml
 mv out old
 job=job.yaml
 start=$(now)
-(go_on want.txt) || { echo "crash.sh: the run fails unharmed: $(tail -n3 want.txt)" >&2; exit 1; }
+: >want.txt
+(go_on want.txt) &
+time_steps want.txt $!
+wait $! || { echo "crash.sh: the run fails unharmed: $(tail -n3 want.txt)" >&2; exit 1; }
 duration=$(($(now) - start))
+alone=$duration
 mv out want
 (go_on want.txt LD_PRELOAD="$preload" POWERCUT_ROOT="$work/out" POWERCUT_LOG="$work/changes" \
     POWERCUT_COUNT="$work/count" ASAN_OPTIONS=verify_asan_link_order=0) || exit 1
@@ -269,7 +322,9 @@ changes=$(cat count)
 echo "a run takes $duration ms and makes $changes changes; seed $seed"
 for ((i = 1; i <= kills; i++)); do trial kill "$i"; done
 for ((i = 1; i <= cuts; i++)); do trial cut "$i"; done
-for where in "${!hits[@]}"; do printf '%6d stops: %s\n' "${hits[$where]}" "$where"; done | sort -k3
+show_hits
+[ -n "$only" ] || [ "$kills" -lt 100 ] || check_seen
+show_again
 cd /
 if [ "$failed" = 0 ]; then rm -rf "$work"; else echo "what failed is in $work/failed"; fi
 echo "$passed passed, $failed failed"

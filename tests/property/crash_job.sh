@@ -5,7 +5,7 @@
 # gzip and plain text in one piece, zstd in frames, JSON lines in all three; and one file so large,
 # for it has holes, that it is two tasks.
 
-hole_bytes=$((3 << 20)) n_holes=90 # more than 256 MiB
+hole_bytes=$((1 << 20)) n_holes=270 # more than 256 MiB
 
 # whole_records FILE FROM TO: records whose header starts in that range of bytes.
 whole_records() {
@@ -24,8 +24,11 @@ in_pieces() {
     rm -r pieces
 }
 
-# hole N FILE: append a record of nothing that is no document.
+# hole N FILE: append a document that is too short, and a record of nothing that is no document.
 hole() {
+    printf 'WARC/1.0\r\nWARC-Type: conversion\r\nWARC-Target-URI: http://a.example/short-%d\r\n' "$1" >>"$2"
+    printf 'WARC-Date: 2024-01-01T00:00:00Z\r\nWARC-Record-ID: <urn:uuid:short-%d>\r\n' "$1" >>"$2"
+    printf 'Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nshort\r\n\r\n' >>"$2"
     printf 'WARC/1.0\r\nWARC-Type: resource\r\nWARC-Target-URI: http://a.example/%d\r\n' "$1" >>"$2"
     printf 'WARC-Date: 2024-01-01T00:00:00Z\r\nWARC-Record-ID: <urn:uuid:hole-%d>\r\n' "$1" >>"$2"
     printf 'Content-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n' "$hole_bytes" >>"$2"
@@ -33,11 +36,13 @@ hole() {
     printf '\r\n\r\n' >>"$2"
 }
 
-# with_holes FILE: standard input is appended; behind each call up to n_holes there is a hole.
+# with_holes FILE: standard input is appended; behind each call up to n_holes there are four holes.
 with_holes() {
     cat >>"$1"
-    holes=$((holes + 1))
-    [ "$holes" -gt "$n_holes" ] || hole "$holes" "$1"
+    local i
+    for i in 1 2 3 4; do
+        [ "$holes" -ge "$n_holes" ] || hole "$((++holes))" "$1"
+    done
 }
 
 # as_lines CODEC FROM TO CRAWL ENDING: documents of that range as JSON lines.
@@ -65,6 +70,7 @@ make_job() {
     cat >job.yaml <<YAML
 version: 1
 output: out
+rejects: out/rejects
 input: {paths: [in]}
 corpus:
   stages:
@@ -93,6 +99,9 @@ train:
   checkpoint_every: $train_interval
   validate_every: 25
   validation_tokens: 512
-sample: {tokens: 8, prompts: ["The system", "Le fichier"]}
+  dropout: 0.1
+  sample_every: 30
+  sample_tokens: 8
+sample: {tokens: 64, prompts: ["The system", "Le fichier", "Der Kernel", "El archivo"]}
 YAML
 }

@@ -10,9 +10,10 @@
 #include "wetmill/run.h"
 
 enum {
-    SMALL_POINT = 1 << 20, /* bytes of input; crash.sh reckons with both */
-    SMALL_BATCH = 2,       /* documents */
-    LEAST_POINT = 16 << 10 /* bytes of a corpus, which is smaller, while its pieces are counted */
+    SMALL_POINT = 1 << 20,  /* bytes of input; crash.sh reckons with both */
+    SMALL_BATCH = 1,        /* documents */
+    LEAST_POINT = 16 << 10, /* bytes of a corpus, which is smaller, that other steps read */
+    POSITION = 4,           /* milliseconds: so well is known what was done before a stop */
 };
 
 int __real_wm_job_run(const struct wm_job *job, struct wm_job_result *ret, struct wm_error *err);
@@ -21,8 +22,8 @@ int __wrap_wm_job_run(const struct wm_job *job, struct wm_job_result *ret, struc
 int __wrap_wm_job_run(const struct wm_job *job, struct wm_job_result *ret, struct wm_error *err)
 {
     struct wm_job small = *job;
-    bool counts = job->sink && strcmp(job->sink->name, "count-pieces") == 0;
-    small.point_bytes = counts ? LEAST_POINT : SMALL_POINT;
+    bool corpus = job->label && strcmp(job->label, "corpus") == 0;
+    small.point_bytes = corpus ? SMALL_POINT : LEAST_POINT;
     small.batch_docs = SMALL_BATCH;
     return __real_wm_job_run(&small, ret, err);
 }
@@ -39,5 +40,6 @@ int __wrap_wm_run_execute(struct wm_run *run, enum wm_step_id last,
                           struct wm_error *err)
 {
     run->point_bytes = SMALL_POINT;
+    run->position_milliseconds = POSITION;
     return __real_wm_run_execute(run, last, hooks, ret, err);
 }

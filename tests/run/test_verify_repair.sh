@@ -82,6 +82,10 @@ expect 0 "" "$WETMILL" corpus build -o other -s normalize -s length:min_characte
 mv out/corpus kept && cp -r other out/corpus
 expect 1 "out/tokenizer: was made from another corpus than the one that stands here" "$WETMILL" verify out
 grep -q "out/tokenizer: read 60 documents, the corpus has" err.txt || fail "no word of documents: $(cat err.txt)"
+mv out/manifest.json .
+expect 1 "out/tokenizer: was made from another corpus .*: the run was stopped before it came to this step" "$WETMILL" verify out
+grep -q "documents, the corpus has" err.txt && fail "documents of what a stopped run has not come to: $(cat err.txt)"
+mv manifest.json out
 rm -r out/corpus && mv kept out/corpus
 
 # Without --verify a damaged record is not written over.
