@@ -29,6 +29,9 @@ struct wm_reading {
     int (*load)(struct wm_reader *reader, struct wm_state_in *state, struct wm_error *err);
 };
 
+/** Those of inputs.h. */
+extern const struct wm_reading wm_reading_inputs;
+
 /** wm_job_run with documents from `reading`. */
 int wm_job_run_with(const struct wm_job *job, const struct wm_reading *reading,
                     struct wm_job_result *ret, struct wm_error *err);

@@ -126,18 +126,6 @@ static int counted_fill(struct wm_reader *reader, struct wm_batch *batch, size_t
     return status;
 }
 
-static const struct wm_reading counted = {
-    .open = wm_reader_open,
-    .fill = counted_fill,
-    .tally = wm_reader_tally,
-    .damage = wm_reader_damage,
-    .hashes = wm_reader_hashes,
-    .position = wm_reader_position,
-    .close = wm_reader_close,
-    .save = wm_reader_save,
-    .load = wm_reader_load,
-};
-
 static int sort_apply(const void *shared, void *local, struct wm_batch *batch, struct wm_error *e)
 {
     static const char *const groups[] = {"even", "odd"};
@@ -208,6 +196,8 @@ static int run(const struct stopped *s, unsigned batches, XXH128_hash_t *ret)
                                .max_bad_records = 1,
                                .batch_docs = BATCH,
                                .cancel = &cancel};
+    struct wm_reading counted = wm_reading_inputs;
+    counted.fill = counted_fill;
     int status = wm_job_run_with(&job, &counted, &result, &err);
     if (!status) {
         *ret = hash_of(&result.parts);
