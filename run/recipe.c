@@ -49,8 +49,10 @@ int wm_recipe_find(const struct wm_run *run, struct wm_buf *out, struct wm_error
         status = wm_is_there(path, &there, err);
     if (status)
         return status;
-    if (!there)
-        return wm_recipe_write(run, out, err);
+    if (!there) {
+        status = wm_run_check_copy(dir, "recipe.json", (struct wm_str){NULL, 0}, err);
+        return status ? status : wm_recipe_write(run, out, err);
+    }
     const size_t at = out->len;
     status = wm_file_load(path, out, err);
     const struct wm_str recipe = {out->ptr + at, out->len - at};

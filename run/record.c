@@ -198,10 +198,20 @@ int wm_run_check_copy(const char *dir, const char *name, struct wm_str bytes, st
 {
     json_t *record;
     XXH128_hash_t want;
-    int status = wm_record_given(dir, &record, err);
+    int status = bytes.ptr ? wm_record_given(dir, &record, err) : wm_record_read(dir, &record, err);
     if (status)
         return status;
     const json_t *output = find_output(record, name);
+    if (!bytes.ptr) {
+        if (output) {
+            wm_fail(err, WM_E_FORMAT, "the file is missing, and step.json speaks of it");
+            (void)wm_error_where(err, "%s/%s", dir, name);
+            status =
+                wm_error_hint(err, "repeat the command that made the directory, with --verify");
+        }
+        json_decref(record);
+        return status;
+    }
     const char *hex = json_string_value(json_object_get(output, "xxh3"));
     if (hex && wm_unhex128(hex, &want) &&
         !XXH128_isEqual(want, XXH3_128bits(bytes.len ? bytes.ptr : "", bytes.len))) {

@@ -68,13 +68,27 @@ static int take(const struct wm_export *export, const char *name, struct wm_buf 
     int status = wm_path_join(from, job->dir, name, err);
     if (!status)
         status = wm_is_there(from, &there, err);
-    if (status || !there)
-        return status;
-    status = wm_file_load(from, buf, err);
-    if (!status && wm_str_ends(wm_str_of(name), WM_STR(".json")) &&
+    if (!status && there)
+        status = wm_file_load(from, buf, err);
+    if (!status && there && wm_str_ends(wm_str_of(name), WM_STR(".json")) &&
         wm_json_check(wm_buf_str(buf), err))
         status = wm_error_where(err, "%s", from);
     return status || !job->check ? status : job->check(job->dir, name, wm_buf_str(buf), err);
+}
+
+/* One was seen when the export began. */
+static int check_tokenizer(const struct wm_export *export, const struct wm_buf texts[N_BESIDE],
+                           struct wm_error *err)
+{
+    for (size_t i = 0; i < N_BESIDE; i++)
+        if (texts[i].ptr &&
+            (strcmp(beside[i], "tokenizer.json") == 0 ||
+             strcmp(beside[i], "tokenizer.model") == 0 || strcmp(beside[i], "vocab.json") == 0))
+            return 0;
+    if (!export->result.tokenizer)
+        return 0;
+    wm_fail(err, WM_E_CHANGED, "the tokenizer.json that was there is gone");
+    return wm_error_where(err, "%s", export->job->dir);
 }
 
 static int put(struct wm_export *export, const char *name, const struct wm_buf *buf,
@@ -108,6 +122,8 @@ int wm_export_write_safetensors(struct wm_export *export, struct wm_error *err)
         wm_buf_init(&texts[i], COPY_BYTES);
     for (size_t i = 0; i < N_BESIDE && !status; i++)
         status = take(export, beside[i], &texts[i], err);
+    if (!status)
+        status = check_tokenizer(export, texts, err);
     if (!status)
         status = wm_mkdirs(export->job->out, err);
     if (!status)

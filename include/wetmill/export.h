@@ -53,8 +53,8 @@ struct wm_export_job {
                                        f32, and with a quantised type matrices in f16 whose rows
                                        are no multiple of 32; safetensors has it for all. */
     unsigned threads;             /**< 0 = the processors. Cannot change bytes. */
-    /** Asked of each file that is copied, before anything is written: `bytes` are all that was read of
-     *  dir/name. An error ends the export. May be NULL. */
+    /** Asked of each file that is to be copied, before anything is written: `bytes` are all that was read
+     *  of dir/name, `bytes.ptr` NULL if it is not there. An error ends the export. May be NULL. */
     int (*check)(const char *dir, const char *name, struct wm_str bytes, struct wm_error *err);
     struct wm_progress *progress; /**< Counts bytes; may be NULL. */
     struct wm_cancel *cancel;     /**< May be NULL. */

@@ -161,7 +161,8 @@ int wm_run_report(const struct wm_run *run, const struct wm_run_result *result,
 int wm_run_report_dir(const char *dir, bool json, struct wm_buf *out, struct wm_error *err);
 
 /** Before `bytes`, read from DIR/name, are copied elsewhere: are they what step.json beside them says of
- *  that file? True where it says nothing, or is absent. WM_E_FORMAT, also if step.json is damaged. */
+ *  that file? True where it says nothing, or is absent. WM_E_FORMAT, also if step.json is damaged.
+ *  `bytes.ptr` NULL: there is no such file, which is wrong if step.json speaks of one. */
 int wm_run_check_copy(const char *dir, const char *name, struct wm_str bytes, struct wm_error *err);
 
 /* ---- verifying ---- */

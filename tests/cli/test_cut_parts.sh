@@ -19,6 +19,9 @@ for name in tokenizer.json tokenizer_config.json; do
     holds "nothing is made of a cut $name" test ! -e out
     expect 1 "cut/$name" export_model cut good
     same model/$name good/$name
+    rm cut/$name
+    expect 1 "cut/$name: the file is missing, and step.json speaks of it" export_model cut out
+    cp model/$name cut && half cut/$name
     # without one, by its form
     rm cut/step.json
     expect 1 "cut/$name: .*(byte|line)" export_model cut out
@@ -92,6 +95,9 @@ expect 0 . "$w" corpus build -o corpus -s normalize docs.jsonl
 expect 0 . "$w" shards build -t tok -o carried corpus
 half corpus/recipe.json
 expect 1 'corpus/recipe.json: .*(byte|line)' "$w" shards build -t tok -o out corpus
+expect 0 . "$w" corpus build -o corpus -s normalize --verify docs.jsonl
+rm corpus/recipe.json
+expect 1 'corpus/recipe.json: the file is missing, and step.json speaks of it' "$w" shards build -t tok -o out corpus
 expect 0 . "$w" corpus build -o corpus -s normalize --verify docs.jsonl
 sed -i 's/"recipe":1/"recipe":1,"x":2/' corpus/recipe.json
 expect 1 'corpus/recipe.json: what stands there, [0-9]+ bytes, is not what step.json says' "$w" shards build -t tok -o out corpus
