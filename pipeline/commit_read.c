@@ -171,6 +171,7 @@ static bool get_damage(const json_t *record, struct wm_outcome *ret)
             !get_count(object, "record", &damage->record) ||
             !get_text(object, "what", &ret->arena, &damage->what))
             return false;
+        damage->unread = json_is_true(json_object_get(object, "unread"));
     }
     return true;
 }

@@ -201,6 +201,10 @@ static void put_damage(struct wm_json_out *w, const struct wm_outcome *outcome)
         put_count(w, "at", damage->at);
         put_count(w, "record", damage->record);
         put_text(w, "what", damage->what);
+        if (damage->unread) {
+            wm_json_put_key(w, "unread");
+            wm_json_put_bool(w, true);
+        }
         wm_json_put_close(w, '}');
     }
     wm_json_put_close(w, ']');

@@ -69,18 +69,23 @@ void wm_ledger_begin(struct wm_ledger *ledger, size_t survey)
     ledger->n_damage = 0;
 }
 
-/* A file that could be read in one pass and cannot in another: no change, but a failure. */
-static int fail_unread(const struct wm_outcome *outcome, const char *path, struct wm_error *err)
+/* A file that could be read in one pass and cannot in another: no change, but a failure. Which it is
+ * cannot be said of one whose damage is not listed any more. */
+static int fail_differs(const struct wm_outcome *outcome, const char *path, struct wm_error *err)
 {
     const struct wm_damage *last = NULL; /* of this file: reading failed where it ended */
-    for (size_t i = 0; i < outcome->n_damage && outcome->read.unread; i++)
-        if (strcmp(outcome->damage[i].path, path) == 0)
+    const bool all_listed = outcome->read.n_damage == outcome->n_damage;
+    for (size_t i = 0; i < outcome->n_damage; i++)
+        if (outcome->damage[i].unread && strcmp(outcome->damage[i].path, path) == 0)
             last = &outcome->damage[i];
-    if (!last)
-        return 0;
-    (void)wm_fail(err, WM_E_CHANGED, "%s, which went well before", last->what);
+    if (last)
+        (void)wm_fail(err, WM_E_CHANGED, "%s, which went well before", last->what);
+    else
+        (void)wm_fail(err, WM_E_CHANGED, "the file changed between two passes over it%s",
+                      all_listed || !outcome->read.unread ? "" : ", or could not be read again");
     (void)wm_error_where(err, "%s", path);
-    return wm_error_hint(err, "start again once all of the input can be read");
+    return wm_error_hint(err, "start again once %sall of the input can be read",
+                         last ? "" : "nothing writes to the input, and ");
 }
 
 /* What the passes read must be the same bytes, and a survey must see the documents that its stage
@@ -96,12 +101,7 @@ static int compare_passes(struct wm_ledger *ledger, const struct wm_outcome *out
             *known = outcome->hashes[i];
         if (XXH128_isEqual(*known, outcome->hashes[i]))
             continue;
-        if (fail_unread(outcome, inputs->rows[task->first + i].path, err))
-            return err->status;
-        (void)wm_fail(err, WM_E_CHANGED, "the file changed between two passes over it");
-        (void)wm_error_where(err, "%s", inputs->rows[task->first + i].path);
-        return wm_error_hint(err, "start again once nothing writes to the input, and all of it can "
-                                  "be read");
+        return fail_differs(outcome, inputs->rows[task->first + i].path, err);
     }
     ledger->rows_known[outcome->task] = true;
     for (size_t s = 0; s < ledger->n_surveys && s <= ledger->survey; s++) {

@@ -41,7 +41,7 @@ int wm_ledger_open(struct wm_ledger *ledger, const struct wm_job *job, pthread_m
 void wm_ledger_close(struct wm_ledger *ledger); /**< Safe on a zeroed one. */
 /** Start a pass: the survey-th, or the last if survey = n_surveys. */
 void wm_ledger_begin(struct wm_ledger *ledger, size_t survey);
-/** Enter one task. WM_E_MISMATCH if an earlier pass read other bytes. Takes the lock. */
+/** Enter one task. WM_E_CHANGED if an earlier pass read other bytes. Takes the lock. */
 int wm_ledger_add(struct wm_ledger *ledger, const struct wm_outcome *outcome, bool reused,
                   struct wm_error *err);
 /** End a pass: do the sums add up? */

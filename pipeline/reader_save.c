@@ -31,6 +31,7 @@ static void put_report(struct wm_state_out *state, const struct wm_report *repor
         wm_state_put(state, report->list[i].at);
         wm_state_put(state, report->list[i].record);
         wm_state_put_str(state, wm_str_of(report->list[i].what));
+        wm_state_put(state, report->list[i].unread);
     }
 }
 
@@ -41,6 +42,7 @@ static int get_damage(struct wm_state_in *state, struct wm_report *report, struc
     damage->at = wm_state_get(state);
     damage->record = wm_state_get(state);
     damage->what = wm_arena_cstr(&report->arena, wm_state_get_str(state));
+    damage->unread = wm_state_get(state) != 0;
     report->n++;
     return damage->path && damage->what ? 0 : wm_fail_nomem(err, WM_PATH_MAX, "list of damage");
 }

@@ -54,8 +54,8 @@ static bool make_room(struct wm_report *report)
     return true;
 }
 
-__attribute__((format(printf, 3, 0))) static void add(struct wm_report *report, uint64_t at,
-                                                      const char *fmt, va_list args)
+__attribute__((format(printf, 4, 0))) static void add(struct wm_report *report, uint64_t at,
+                                                      bool unread, const char *fmt, va_list args)
 {
     report->tally.n_damage++;
     if (!make_room(report))
@@ -66,15 +66,18 @@ __attribute__((format(printf, 3, 0))) static void add(struct wm_report *report, 
     const char *what = wm_arena_cstr(&report->arena, wm_str_of(words));
     report->no_memory |= !what;
     if (what)
-        report->list[report->n++] = (struct wm_damage){
-            .path = report->path, .at = at, .record = report->record, .what = what};
+        report->list[report->n++] = (struct wm_damage){.path = report->path,
+                                                       .at = at,
+                                                       .record = report->record,
+                                                       .what = what,
+                                                       .unread = unread};
 }
 
 void wm_report_damage(struct wm_report *report, uint64_t at, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    add(report, at, fmt, args);
+    add(report, at, false, fmt, args);
     va_end(args);
     report->damaged = true;
 }
@@ -83,7 +86,7 @@ void wm_report_unread(struct wm_report *report, uint64_t at, const char *fmt, ..
 {
     va_list args;
     va_start(args, fmt);
-    add(report, at, fmt, args);
+    add(report, at, true, fmt, args);
     va_end(args);
     report->damaged = true;
     report->tally.unread++;
@@ -93,6 +96,6 @@ void wm_report_skip(struct wm_report *report, uint64_t at, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    add(report, at, fmt, args);
+    add(report, at, false, fmt, args);
     va_end(args);
 }

@@ -246,5 +246,12 @@ int wm_corpus_describe(struct wm_step_context *ctx, struct wm_buf *out, struct w
 json_t *wm_tally_json(const struct wm_chain *chain, const struct wm_job_result *result);
 /** Put what the job had to skip of its input into facts.damage. */
 int wm_step_damage(const struct wm_job_result *result, json_t *facts, struct wm_error *err);
+/** What the system did not give this time it may give the next: a fact says so, and has the same
+ *  command compare contents (wm_step_fresh_unread, a `fresh`). The run's own corpus is read whole, or
+ *  WM_E_CHANGED. */
+int wm_step_note_unread(const struct wm_step_context *ctx, const struct wm_job_result *result,
+                        json_t *facts, struct wm_error *err);
+int wm_step_fresh_unread(struct wm_step_context *ctx, const json_t *record, bool *ret,
+                         struct wm_error *err);
 
 #endif /* WETMILL_RUN_STEP_H */

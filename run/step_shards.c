@@ -91,6 +91,8 @@ static int run_job(struct wm_step_context *ctx, const struct wm_inputs *inputs,
         status = add_facts(&info, facts, err);
     if (!status)
         status = wm_step_damage(&result, facts, err);
+    if (!status)
+        status = wm_step_note_unread(ctx, &result, facts, err);
     if (wm_sink_shards.close)
         wm_sink_shards.close(ctx->run->shards);
     wm_shards_info_done(&info);
@@ -142,6 +144,7 @@ const struct wm_step wm_step_shards = {
     .version = 3,
     .needs = 1u << WM_STEP_CORPUS | 1u << WM_STEP_TOKENIZER,
     .describe = describe,
+    .fresh = wm_step_fresh_unread,
     .run = run,
     .predict = predict,
     .verify = wm_shards_step_verify,

@@ -129,6 +129,8 @@ static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inp
         status = wm_count_load(ctx->work_dir, &result.parts, trainer, job.cancel, err);
     if (!status)
         status = wm_step_damage(&result, facts, err);
+    if (!status)
+        status = wm_step_note_unread(ctx, &result, facts, err);
     if (!status && json_object_set_new(facts, "documents_read",
                                        json_integer((json_int_t)result.tally.read.documents)))
         status = wm_fail_nomem(err, 0, "JSON");
@@ -260,6 +262,7 @@ const struct wm_step wm_step_tokenizer = {
     .needs = 1u << WM_STEP_CORPUS,
     .check = check,
     .describe = describe,
+    .fresh = wm_step_fresh_unread,
     .run = run,
     .predict = predict,
     .verify = wm_tokenizer_verify,

@@ -235,3 +235,48 @@ int wm_step_damage(const struct wm_job_result *result, json_t *facts, struct wm_
     }
     return json_object_set_new(facts, "damage", damage) ? wm_fail_nomem(err, 0, "JSON") : 0;
 }
+
+static const char unread_fact[] = "unread_inputs_xxh3";
+
+int wm_step_note_unread(const struct wm_step_context *ctx, const struct wm_job_result *result,
+                        json_t *facts, struct wm_error *err)
+{
+    const struct wm_read_tally *read = &result->tally.read;
+    char hex[WM_HEX128];
+    if (ctx->run->has[WM_STEP_CORPUS] && read->bad_files) {
+        const struct wm_damage *first = result->n_damage ? result->damage : NULL;
+        (void)wm_fail(err, WM_E_CHANGED, "the corpus was not read whole: %s",
+                      first ? first->what : "a file of it is damaged");
+        (void)wm_error_where(err, "%s", first ? first->path : "");
+        return wm_error_hint(err, "start again, with --verify if the files are damaged");
+    }
+    if (!read->unread)
+        return 0;
+    wm_hex128(result->inputs, hex);
+    return json_object_set_new(facts, unread_fact, json_string(hex))
+               ? wm_fail_nomem(err, 0, "JSON")
+               : 0;
+}
+
+int wm_step_fresh_unread(struct wm_step_context *ctx, const json_t *record, bool *ret,
+                         struct wm_error *err)
+{
+    struct wm_inputs inputs = {0};
+    XXH128_hash_t is;
+    char hex[WM_HEX128];
+    const char *was =
+        json_string_value(json_object_get(json_object_get(record, "facts"), unread_fact));
+    *ret = true;
+    if (!was)
+        return 0;
+    wm_step_say(ctx, "input: not all could be read; comparing contents");
+    int status = wm_corpus_inputs(ctx->run, &inputs, err);
+    if (!status)
+        status = wm_inputs_hash(&inputs, &is, err);
+    wm_inputs_close(&inputs);
+    if (status)
+        return status;
+    wm_hex128(is, hex);
+    *ret = strcmp(was, hex) == 0;
+    return 0;
+}

@@ -32,7 +32,7 @@ enum wm_status {
     WM_E_LIMIT = -6,     /**< Input goes over a named limit. Exit 1. */
     WM_E_MISMATCH = -7,  /**< Two files that do not belong together. Exit 2. */
     WM_E_PIPE = -8,      /**< Whoever read our output has gone away (`| head`). Exit 0, silently. */
-    WM_E_BUSY = -9,      /**< Somebody else is at work there. Exit 1. */
+    WM_E_BUSY = -9,      /**< Somebody else is at work there, or writes to what is read. Exit 1. */
     WM_E_CHANGED = -10,  /**< Input changed while it was read; what was made of it is void. Exit 1. */
 };
 

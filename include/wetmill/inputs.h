@@ -136,6 +136,7 @@ struct wm_damage {
     uint64_t at;     /**< Byte of the file (compressed) where it was noticed. */
     uint64_t record; /**< Ordinal of the record it hit. */
     const char *what;
+    bool unread; /**< Counted under `unread`, below. */
 };
 enum { WM_DAMAGE_MAX = 1000 }; /**< Listed for one task; further ones are only counted. */
 
