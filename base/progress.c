@@ -15,7 +15,7 @@ double wm_seconds(void)
 
 void wm_progress_init(struct wm_progress *progress)
 {
-    (void)pthread_mutex_init(&progress->lock, NULL);
+    progress->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER; /* cannot fail */
     progress->label[0] = progress->unit[0] = '\0';
     progress->start = progress->end = 0;
     progress->n_past = 0;
