@@ -37,11 +37,13 @@ static const char *s(uint64_t n)
     return n == 1 ? "" : "s";
 }
 
+/* Only of a wish that does not come true: the default is meant for any number of steps. */
 static void say_warmup(const struct wm_training *t)
 {
     const uint64_t given = t->options->warmup, n_steps = t->head.n_steps,
                    is = wm_schedule_warmup(t->options, n_steps);
-    if (given > is)
+    const struct wm_option *option = wm_option_find(wm_train_option_table, WM_STR("warmup"));
+    if (given > is && option && given != (uint64_t)option->def)
         wm_training_say(
             t, "warm-up takes %" PRIu64 " step%s, not %" PRIu64 ": at most a fifth of all %" PRIu64,
             is, s(is), given, n_steps);
