@@ -14,6 +14,8 @@ enum token_type { NORMAL = 1, UNKNOWN = 2, CONTROL = 3, USER_DEFINED = 4, UNUSED
 #define EOS "tokenizer.ggml.eos_token_id"
 #define ADD_BOS "tokenizer.ggml.add_bos_token"
 #define ADD_EOS "tokenizer.ggml.add_eos_token"
+#define TEMPLATE_BEGIN "wetmill.tokenizer.template_begin"
+#define TEMPLATE_END "wetmill.tokenizer.template_end"
 #define NORMALIZED "wetmill.tokenizer.normalized"
 #define NORMALIZER "wetmill.tokenizer.normalizer"
 #define UNICODE "wetmill.tokenizer.unicode"
@@ -88,18 +90,24 @@ static void put_merges(struct wm_gguf_out *w, const struct wm_tokenizer *tok)
 }
 
 /* Begin and end: the template's, else the end of a document for both. llama.cpp adds <s> by itself
- * for some splits, so that is always said. */
-static void put_ends(struct wm_gguf_out *w, const struct wm_tokenizer *tok)
+ * for some splits, so that is always said. A model whose documents stood without the template gets
+ * prompts without it; that there is one is for us alone. */
+static void put_ends(struct wm_gguf_out *w, const struct wm_tokenizer *tok, bool framed)
 {
     const struct bpe_template *t = &tok->template;
+    const bool before = t->n_before && framed, after = t->n_after && framed;
     uint32_t eod = 0;
     bool has_eod = wm_tokenizer_eod(tok, &eod);
-    if (has_eod || t->n_before)
-        wm_gguf_put_u32(w, BOS, t->n_before ? t->before[0] : eod);
-    if (has_eod || t->n_after)
-        wm_gguf_put_u32(w, EOS, t->n_after ? t->after[0] : eod);
-    wm_gguf_put_bool(w, ADD_BOS, t->n_before != 0);
-    wm_gguf_put_bool(w, ADD_EOS, t->n_after != 0);
+    if (has_eod || before)
+        wm_gguf_put_u32(w, BOS, before ? t->before[0] : eod);
+    if (has_eod || after)
+        wm_gguf_put_u32(w, EOS, after ? t->after[0] : eod);
+    wm_gguf_put_bool(w, ADD_BOS, before);
+    wm_gguf_put_bool(w, ADD_EOS, after);
+    if (t->n_before && !framed)
+        wm_gguf_put_u32(w, TEMPLATE_BEGIN, t->before[0]);
+    if (t->n_after && !framed)
+        wm_gguf_put_u32(w, TEMPLATE_END, t->after[0]);
 }
 
 static void put_own(struct wm_gguf_out *w, const struct wm_tokenizer *tok)
@@ -123,7 +131,8 @@ static void put_own(struct wm_gguf_out *w, const struct wm_tokenizer *tok)
             wm_gguf_item_u32(w, tok->added[i].id);
 }
 
-int wm_tokenizer_put_gguf(const struct wm_tokenizer *tok, uint32_t n_ids, struct wm_gguf_out *w)
+int wm_tokenizer_put_gguf(const struct wm_tokenizer *tok, uint32_t n_ids, bool framed,
+                          struct wm_gguf_out *w)
 {
     const char *pre = NULL;
     if (tok->pieces)
@@ -139,7 +148,7 @@ int wm_tokenizer_put_gguf(const struct wm_tokenizer *tok, uint32_t n_ids, struct
     wm_gguf_put_str(w, "tokenizer.ggml.pre", wm_str_of(pre));
     put_tokens(w, tok, n_ids > tok->n_ids ? n_ids : tok->n_ids);
     put_merges(w, tok);
-    put_ends(w, tok);
+    put_ends(w, tok, framed);
     put_own(w, tok);
     return w->status;
 }
@@ -150,7 +159,7 @@ int bpe_format_gguf(const struct wm_tokenizer *tok, struct wm_buf *out, struct w
     wm_gguf_out_open(&w, out, err);
     wm_gguf_put_str(&w, "general.architecture", WM_STR("gpt2"));
     wm_gguf_put_str(&w, "general.name", WM_STR("vocabulary"));
-    int status = wm_tokenizer_put_gguf(tok, 0, &w);
+    int status = wm_tokenizer_put_gguf(tok, 0, true, &w);
     return status ? status : wm_gguf_out_close(&w, 0);
 }
 
@@ -160,8 +169,8 @@ struct parts {
     struct wm_gguf_pair tokens, types, merges, normalized; /* key empty: absent */
     struct wm_str model, pre, identity, unicode, normalizer;
     bool has_ignore_merges, ignore_merges;
-    uint64_t bos, eos;
-    bool add_bos, add_eos;
+    uint64_t bos, eos, begin, end; /* begin, end: the template's, if they are not the former */
+    bool add_bos, add_eos, has_begin, has_end;
 };
 
 static int take_pair(const struct wm_gguf_pair *pair, struct parts *parts, struct wm_error *err)
@@ -194,6 +203,14 @@ static int take_pair(const struct wm_gguf_pair *pair, struct parts *parts, struc
         return wm_gguf_bool(pair, &parts->add_bos, err);
     if (wm_str_eq(pair->key, WM_STR(ADD_EOS)))
         return wm_gguf_bool(pair, &parts->add_eos, err);
+    if (wm_str_eq(pair->key, WM_STR(TEMPLATE_BEGIN))) {
+        parts->has_begin = true;
+        return wm_gguf_u64(pair, &parts->begin, err);
+    }
+    if (wm_str_eq(pair->key, WM_STR(TEMPLATE_END))) {
+        parts->has_end = true;
+        return wm_gguf_u64(pair, &parts->end, err);
+    }
     if (wm_str_eq(pair->key, WM_STR(IDENTITY)))
         return wm_gguf_str(pair, &parts->identity, err);
     if (wm_str_eq(pair->key, WM_STR(UNICODE)))
@@ -314,9 +331,14 @@ static int take_template(struct wm_tokenizer *tok, const struct parts *parts, st
         bool add;
         uint64_t id;
         uint32_t *ids, *n;
-    } ends[] = {{BOS, parts->add_bos, parts->bos, tok->template.before, &tok->template.n_before},
-                {EOS, parts->add_eos, parts->eos, tok->template.after, &tok->template.n_after}};
-    for (size_t i = 0; i < 2; i++) {
+    } ends[] = {
+        {BOS, parts->add_bos, parts->bos, tok->template.before, &tok->template.n_before},
+        {EOS, parts->add_eos, parts->eos, tok->template.after, &tok->template.n_after},
+        {TEMPLATE_BEGIN, parts->has_begin, parts->begin, tok->template.before,
+         &tok->template.n_before},
+        {TEMPLATE_END, parts->has_end, parts->end, tok->template.after, &tok->template.n_after},
+    };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         if (!ends[i].add)
             continue;
         if (ends[i].id >= tok->n_ids || tok->kinds[ends[i].id] == BPE_HOLE ||

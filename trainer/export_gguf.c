@@ -109,7 +109,7 @@ static int put_pairs(struct wm_gguf_out *w, const struct wm_export *export)
     if (wm_weight_is_quantised(type))
         wm_gguf_put_u32(w, "general.quantization_version", QUANTISATION_VERSION);
     put_sizes(w, c);
-    (void)wm_tokenizer_put_gguf(export->tokenizer, c->vocabulary, w);
+    (void)wm_tokenizer_put_gguf(export->tokenizer, c->vocabulary, export->weights.notes.framed, w);
     return wm_gguf_out_close(w, export->weights.params.n);
 }
 

@@ -68,10 +68,12 @@ int wm_tokenizer_write(const struct wm_tokenizer *tok, enum wm_tokenizer_format 
                        const char *path, struct wm_error *err);
 
 /** The tokenizer.ggml.* pairs alone, for a model's GGUF file: with its identity; bos, eos and
- *  whether they are added as the template has them, without one the end of a document for both and
- *  add_bos_token false; with fewer than `n_ids` ids unused ones behind. Returns
- *  w->status; WM_E_FORMAT or WM_E_CONFIG if GGUF cannot express this tokenizer. */
-int wm_tokenizer_put_gguf(const struct wm_tokenizer *tok, uint32_t n_ids, struct wm_gguf_out *w);
+ *  whether they are added as the template has them, without one, or not `framed` (the model's documents
+ *  stood without it), the end of a document for both and add_bos_token false; with fewer than `n_ids`
+ *  ids unused ones behind. Returns w->status; WM_E_FORMAT or WM_E_CONFIG if GGUF cannot express this
+ *  tokenizer. */
+int wm_tokenizer_put_gguf(const struct wm_tokenizer *tok, uint32_t n_ids, bool framed,
+                          struct wm_gguf_out *w);
 
 /** Name of the tokenizer's split: r50k, cl100k, …, or "pattern"; of a SentencePiece model
  *  "sentencepiece-bpe" or "sentencepiece-unigram". */

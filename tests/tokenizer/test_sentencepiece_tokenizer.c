@@ -305,7 +305,7 @@ static void check_gguf(void)
     struct wm_buf file;
     wm_buf_init(&file, MAX_BYTES);
     wm_gguf_out_open(&w, &file, &err);
-    CHECK_OK(wm_tokenizer_put_gguf(tok, 640, &w), err);
+    CHECK_OK(wm_tokenizer_put_gguf(tok, 640, true, &w), err);
     CHECK_OK(wm_gguf_out_close(&w, 0), err);
     CHECK_OK(bpe_parse_gguf(wm_buf_str(&file), &again, &err), err);
     CHECK(again && XXH128_isEqual(wm_tokenizer_identity(tok), wm_tokenizer_identity(again)));

@@ -5,6 +5,7 @@
 #include "train_fixture.h"
 #include "trainer/evaluate.h"
 #include "trainer/export.h"
+#include "wetmill/gguf.h"
 #include "wetmill/jansson.h"
 
 static json_t *load_json(const char *path)
@@ -96,6 +97,36 @@ static void export_again(const char *dir, const char *out)
     CHECK_OK(wm_export(&job, &result, &err), err);
 }
 
+/* What llama.cpp is told to put before a prompt; the file's tokenizer is still `tok`. */
+static void check_gguf(const char *dir, const struct wm_tokenizer *tok, uint32_t bos, bool adds)
+{
+    struct wm_export_result result;
+    struct wm_tokenizer *from = NULL;
+    struct wm_buf buf;
+    struct wm_gguf r;
+    struct wm_gguf_pair pair;
+    uint64_t is = UINT64_MAX;
+    bool added = !adds;
+    const struct wm_export_job job = {
+        .dir = dir, .out = in_top("m.gguf"), .format = WM_EXPORT_GGUF, .type = WM_WEIGHT_F32};
+    CHECK_OK(wm_export(&job, &result, &err), err);
+    wm_buf_init(&buf, 64 << 20);
+    CHECK_OK(wm_file_load(in_top("m.gguf"), &buf, &err), err);
+    CHECK_OK(wm_gguf_open(&r, wm_buf_str(&buf), &err), err);
+    while (wm_gguf_next(&r, &pair, &err) > 0) {
+        if (wm_str_eq(pair.key, WM_STR("tokenizer.ggml.bos_token_id")))
+            CHECK_OK(wm_gguf_u64(&pair, &is, &err), err);
+        if (wm_str_eq(pair.key, WM_STR("tokenizer.ggml.add_bos_token")))
+            CHECK_OK(wm_gguf_bool(&pair, &added, &err), err);
+    }
+    CHECK_U64(is, bos);
+    CHECK(added == adds);
+    CHECK_OK(wm_tokenizer_load(in_top("m.gguf"), &from, &err), err);
+    CHECK(from && XXH128_isEqual(wm_tokenizer_identity(tok), wm_tokenizer_identity(from)));
+    wm_tokenizer_free(from);
+    wm_buf_done(&buf);
+}
+
 /* `begin` NULL: a tokenizer without a template. */
 static void check(const char *begin, bool framed)
 {
@@ -118,6 +149,7 @@ static void check(const char *begin, bool framed)
             CHECK_U64(named_in(dirs[i], tok, "bos_token"), bos);
             CHECK_U64(named_in(dirs[i], tok, "eos_token"), eod);
         }
+        check_gguf(dirs[i], tok, bos, begin && framed);
         CHECK_U64(first_of_prompt(dirs[i], ""), bos);
         CHECK_U64(begin_of_judged(dirs[i]), bos);
         if (bos != eod)
