@@ -2,6 +2,9 @@
 /* wetmill: from crawl archives to a trained language model. */
 #include <locale.h>
 #include <stdlib.h>
+#ifdef __GLIBC__
+#    include <malloc.h>
+#endif
 
 #include "cli/cli.h"
 
@@ -121,8 +124,20 @@ static int run_command(const struct cli_command *command, int argc, char **argv)
     return code;
 }
 
+/* Large blocks go back to the system when they are freed. Left to itself glibc soon takes them for
+ * usual and keeps them in pools, one a thread: a quarter more memory, and another amount each time,
+ * for no speed, because what is large here lives long. */
+static void settle_memory(void)
+{
+#ifdef __GLIBC__
+    enum { LARGE = 1 << 20 };
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE);
+#endif
+}
+
 int main(int argc, char **argv)
 {
+    settle_memory();
     (void)setlocale(LC_ALL, "C"); /* numbers and case never depend on the user's locale */
     wm_map_guard();
     if (argc < 2) {

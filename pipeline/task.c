@@ -109,20 +109,28 @@ static void show_progress(struct wm_running *task, uint64_t now)
     task->shown = now;
 }
 
+/* Text that may still be read. */
+static uint64_t rest_of_sample(const struct wm_running *task)
+{
+    double rate = task->pass->job->sample_rate;
+    uint64_t most = (uint64_t)(rate * (double)task->rows->bytes) + 1;
+    return rate <= 0 ? UINT64_MAX : task->text < most ? most - task->text : 0;
+}
+
 /* 1 = filled, 0 = end, < 0 error. */
 static int fill(struct wm_running *task, struct wm_carrier *carrier, struct wm_error *err)
 {
     const struct wm_plan *plan = task->pass->plan;
-    size_t most = plan->batch_docs;
+    size_t most = plan->batch_docs, text = plan->batch_text;
+    uint64_t rest = rest_of_sample(task);
     if (most > task->most - task->n_read)
         most = (size_t)(task->most - task->n_read);
-    uint64_t sample = task->pass->job->sample_text;
-    task->sampled = sample && task->text >= sample;
+    task->sampled = rest == 0;
     if (most == 0 || task->sampled)
         return 0;
     int status =
         task->pass->reading->fill(task->reader, &carrier->batch, task->pass->job->chain->schema.n,
-                                  plan->batch_text, most, err);
+                                  text < rest ? text : (size_t)rest, most, err);
     if (status > 0) {
         task->n_read += carrier->batch.n_docs;
         task->text += carrier->batch.text_bytes;

@@ -24,7 +24,7 @@ struct wm_running {
     uint32_t number;
     uint64_t most, n_read; /**< Documents. */
     uint64_t text;         /**< Bytes of text read. */
-    bool sampled;          /**< Reading stopped at job->sample_text. */
+    bool sampled;          /**< Reading stopped where job->sample_rate says. */
     bool complete;         /**< All is read. */
     bool saves;            /**< Points are made. */
     bool has_point;

@@ -12,7 +12,7 @@ bool wm_task_saves(const struct wm_pass *pass)
 {
     const struct wm_job *job = pass->job;
     bool sink = pass->surveyed || !job->sink || (job->sink->save_task && job->sink->load_task);
-    return job->dir && !job->sample_text && sink && pass->reading->save && pass->reading->load;
+    return job->dir && job->sample_rate <= 0 && sink && pass->reading->save && pass->reading->load;
 }
 
 bool wm_task_is_due(const struct wm_running *task)

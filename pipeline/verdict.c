@@ -65,7 +65,7 @@ int wm_verdict_left(const struct wm_job *job, const struct wm_ledger *ledger, st
     const struct wm_read_tally *read = &ledger->tally.read;
     const struct wm_chain *chain = job->chain;
     uint64_t left = chain->n ? ledger->tally.links[chain->n - 1].documents_out : read->documents;
-    if (left)
+    if (left || job->sample_rate > 0) /* of a sample nothing may be left */
         return 0;
     uint64_t most = 0;
     const char *who = "reading", *why = NULL, *hint = "";

@@ -197,9 +197,8 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
     if (!status) {
         struct wm_position position;
         struct wm_memory_watch memory;
-        struct wm_error none;
         wm_memory_give_back();
-        wm_memory_watch_begin(&memory, NULL);
+        wm_memory_watch_begin(&memory, NULL, ctx->work_dir);
         wm_position_begin(&position, ctx->work_dir, ctx->run->position_milliseconds,
                           ctx->hooks ? ctx->hooks->progress : NULL);
         status = step->run(ctx, facts, err);
@@ -207,8 +206,7 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
             status = wm_step_same_needs(ctx, step, err);
         wm_position_end(&position, &ctx->result->redone[step->id]);
         ctx->result->memory[step->id] = wm_memory_watch_end(&memory);
-        if (!status && !wm_tree_size(ctx->work_dir, &ctx->result->disk[step->id], &none))
-            ctx->result->disk[step->id] += ctx->scratch;
+        ctx->result->disk[step->id] = memory.disk;
         if (status == WM_E_CHANGED)
             status = wm_work_disown(ctx, err);
     }

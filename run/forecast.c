@@ -2,13 +2,9 @@
 /* From what a sample took to what all of the input would. */
 #include <math.h>
 
-#include "run/rehearse.h"
+#include "run/forecast.h"
 
-static const double all_of_it = 0.999; /* of the input: as good as all of it */
-
-/* How a quantity grows: x(share) = x(1) share^exponent, through two points. Lines and pieces that
- * are new become rarer the more is read (Heaps' law), nothing grows faster than the input. */
-static double exponent(double part, double whole, double part_share, double share)
+double wm_growth(double part, double whole, double part_share, double share)
 {
     if (part <= 0 || whole <= part || part_share <= 0 || share <= part_share)
         return part > 0 && whole <= part ? 0 : 1;
@@ -16,9 +12,22 @@ static double exponent(double part, double whole, double part_share, double shar
     return e < 0 ? 0 : e > 1 ? 1 : e;
 }
 
-static uint64_t grown(double whole, double share, double e)
+uint64_t wm_grown(double whole, double share, double e)
 {
-    return share >= all_of_it ? (uint64_t)whole : (uint64_t)(whole * pow(share, -e));
+    return share >= WM_ALL_OF_IT ? (uint64_t)whole : (uint64_t)(whole * pow(share, -e));
+}
+
+uint64_t wm_disk_peak(const struct wm_rehearsed *w, const struct wm_rehearsed *p, double share,
+                      double part_share)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < w->n_phases; i++) {
+        bool both = p && i < p->n_phases;
+        double e = both ? wm_growth((double)p->disk[i], (double)w->disk[i], part_share, share) : 1;
+        uint64_t peak = wm_grown((double)w->disk[i], share, e);
+        most = peak > most ? peak : most;
+    }
+    return most;
 }
 
 /* ---- corpus ---- */
@@ -38,10 +47,8 @@ static uint64_t more_records(const struct wm_rehearsed *w, size_t survey)
 static void forecast_corpus(const struct wm_rehearsed *w, const struct wm_rehearsed *p,
                             struct wm_forecast *ret)
 {
-    double e = 1;
-    if (p && w->n_surveys) /* the more is read, the more of it is there already */
-        e = exponent((double)p->disk, (double)w->disk, p->share, w->share);
-    ret->disk = grown((double)w->disk, w->share, e) + w->scratch;
+    /* the more is read, the more of it is there already */
+    ret->disk = wm_disk_peak(w, w->n_surveys ? p : NULL, w->share, p ? p->share : 1);
     for (size_t i = 0; i < w->n_phases; i++) {
         uint64_t more = i < w->n_surveys ? more_records(w, i) : 0;
         uint64_t peak = w->phases[i] + more;
@@ -55,78 +62,9 @@ static double text_share(const struct wm_rehearsed *w, const struct wm_rehearsed
 {
     if (!w->text_known || !w->n_surveys || !p || of->text == 0)
         return of->share;
-    double e = exponent((double)p->text, (double)w->text, p->share, w->share);
-    double all = (double)grown((double)w->text, w->share, e);
+    double e = wm_growth((double)p->text, (double)w->text, p->share, w->share);
+    double all = (double)wm_grown((double)w->text, w->share, e);
     return (double)of->text / all;
-}
-
-/* ---- tokenizer ---- */
-
-/* Bytes of a table of pieces (tokenizer/pieces.c): slots are doubled when three quarters of them are
- * taken, and for a moment old and new ones are there. */
-static double table_bytes(double n, double bytes)
-{
-    enum { SLOT = 24, FIRST = 1024 };
-    double slots = FIRST;
-    while (slots * 3 / 4 < n)
-        slots *= 2;
-    return slots * SLOT * 3 / 2 + bytes;
-}
-
-/* Bytes of the table of pairs (tokenizer/pair_table.c): never more than half full. */
-static double pairs_bytes(double n)
-{
-    enum { SLOT = 32, FIRST = 4096 };
-    double slots = FIRST;
-    while (slots / 2 < n)
-        slots *= 2;
-    return slots * SLOT;
-}
-
-/* Merging: what was not given back after counting, a share for each piece, of which two points tell
- * how much it is, and the table of pairs. */
-static double merging_bytes(const struct wm_rehearsed *w, const struct wm_rehearsed *p,
-                            size_t phase, double grows)
-{
-    double n = (double)w->pieces.distinct_pieces;
-    double pairs = w->pieces.spilled ? 0 : (double)w->pieces.pairs; /* in rounds: of parts alone */
-    double table = pairs_bytes(pairs), peak = (double)w->phases[phase] - table;
-    double each = n > 0 ? (peak - (double)w->before) / n : 0, e = 1;
-    double fewer = p ? n - (double)p->pieces.distinct_pieces : 0;
-    each = each > 0 ? each : 0;
-    if (p && fewer > 0 && phase < p->n_phases) {
-        double less = peak - ((double)p->phases[phase] -
-                              pairs_bytes(pairs > 0 ? (double)p->pieces.pairs : 0));
-        each = less < 0 ? 0 : less / fewer < each ? less / fewer : each;
-        e = exponent((double)p->pieces.pairs, pairs, (double)p->pieces.distinct_pieces, n);
-    }
-    return peak + each * n * (grows - 1) + pairs_bytes(pairs * pow(grows, e));
-}
-
-static void forecast_tokenizer(const struct wm_rehearsed *w, const struct wm_rehearsed *p,
-                               double share, double part_share, uint64_t memory,
-                               struct wm_forecast *ret)
-{
-    double n = (double)w->pieces.distinct_pieces, bytes = (double)w->pieces.piece_bytes;
-    double e = p ? exponent((double)p->pieces.distinct_pieces, n, part_share, share) : 1;
-    double grows = share >= all_of_it ? 1 : pow(share, -e);
-    double now = table_bytes(n, bytes), all = table_bytes(n * grows, bytes * grows);
-    double most = (double)memory / 4;
-    ret->spills = w->pieces.spilled || all > most;
-    for (size_t i = 0; i < w->n_phases; i++) {
-        double peak = (double)w->phases[i];
-        if (i > 0)
-            peak = merging_bytes(w, p, i, grows);
-        else if (!w->pieces.spilled) /* counting: the table grows beside what reads */
-            peak += (all < most ? all : most) - (now < most ? now : most);
-        if (peak > (double)memory)
-            peak = (double)memory;
-        ret->memory = peak > (double)ret->memory ? (uint64_t)peak : ret->memory;
-    }
-    double spilled =
-        p && p->scratch ? exponent((double)p->scratch, (double)w->scratch, part_share, share) : 1;
-    double files = p ? exponent((double)p->disk, (double)w->disk, part_share, share) : 0;
-    ret->disk = grown((double)w->disk, share, files) + grown((double)w->scratch, share, spilled);
 }
 
 /* ---- all ---- */
@@ -166,10 +104,10 @@ void wm_forecast(uint64_t memory, const struct wm_rehearsal *whole, const struct
         if (id == WM_STEP_CORPUS) {
             forecast_corpus(w, p, &ret[id]);
         } else if (id == WM_STEP_TOKENIZER) {
-            forecast_tokenizer(w, p, share, part_share, memory, &ret[id]);
+            wm_forecast_tokenizer(w, p, part_share, memory, &ret[id]);
         } else {
             largest_phase(w, &ret[id]);
-            ret[id].disk = grown((double)w->disk, share, 1);
+            ret[id].disk = wm_disk_peak(w, NULL, share, 1);
         }
         ret[id].memory = with_margin(ret[id].memory, share);
     }

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/memory_watch.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #ifdef __GLIBC__
 #    include <malloc.h>
 #endif
+
+#include "run/step.h"
 
 enum { PAUSE_NS = 20 * 1000 * 1000, SECOND_NS = 1000 * 1000 * 1000 };
 
@@ -33,13 +37,54 @@ void wm_memory_give_back(void)
 #endif
 }
 
-static void look(struct wm_memory_watch *w)
+/* Scratch files have no name: they are seen by their descriptors alone. */
+static uint64_t nameless_bytes(void)
+{
+    uint64_t bytes = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    struct stat st;
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        if (fstat((int)strtol(entry->d_name, NULL, 10), &st) == 0 && S_ISREG(st.st_mode) &&
+            st.st_nlink == 0)
+            bytes += (uint64_t)st.st_size;
+    if (dir)
+        (void)closedir(dir);
+    return bytes;
+}
+
+static void raise_to(uint64_t *most, uint64_t now)
+{
+    *most = now > *most ? now : *most;
+}
+
+/* A twentieth of the time at most. */
+static void look_at_disk(struct wm_memory_watch *w, size_t phase)
+{
+    enum { REST = 20 };
+    struct wm_error none;
+    uint64_t named = 0, nameless;
+    double begin = wm_seconds();
+    if (!w->dir || wm_tree_size(w->dir, &named, &none))
+        return;
+    nameless = nameless_bytes();
+    named += nameless > w->nameless ? nameless - w->nameless : 0;
+    raise_to(&w->disk, named);
+    raise_to(&w->disk_phases[phase], named);
+    double end = wm_seconds();
+    w->disk_next = end + REST * (end - begin);
+}
+
+static void look(struct wm_memory_watch *w, bool last)
 {
     struct wm_phase phases[WM_PROGRESS_PHASES];
-    size_t n = wm_progress_phases(w->progress, phases);
-    uint64_t now = wm_memory_now(), *phase = &w->phases[n ? n - 1 : 0];
-    w->peak = now > w->peak ? now : w->peak;
-    *phase = now > *phase ? now : *phase;
+    size_t n = wm_progress_phases(w->progress, phases), phase = n ? n - 1 : 0;
+    uint64_t now = wm_memory_now();
+    raise_to(&w->peak, now);
+    raise_to(&w->phases[phase], now);
+    if (w->begins[phase] <= 0)
+        w->begins[phase] = wm_seconds();
+    if (last || wm_seconds() >= w->disk_next)
+        look_at_disk(w, phase);
 }
 
 static void *watch(void *arg)
@@ -48,7 +93,7 @@ static void *watch(void *arg)
     (void)pthread_mutex_lock(&w->lock);
     while (!w->stop) {
         struct timespec until;
-        look(w);
+        look(w, false);
         (void)clock_gettime(CLOCK_REALTIME, &until);
         until.tv_nsec += PAUSE_NS;
         until.tv_sec += until.tv_nsec / SECOND_NS;
@@ -59,9 +104,9 @@ static void *watch(void *arg)
     return NULL;
 }
 
-void wm_memory_watch_begin(struct wm_memory_watch *w, struct wm_progress *progress)
+void wm_memory_watch_begin(struct wm_memory_watch *w, struct wm_progress *progress, const char *dir)
 {
-    *w = (struct wm_memory_watch){.progress = progress};
+    *w = (struct wm_memory_watch){.progress = progress, .dir = dir, .nameless = nameless_bytes()};
     (void)pthread_mutex_init(&w->lock, NULL);
     (void)pthread_cond_init(&w->wake, NULL);
     w->running = pthread_create(&w->thread, NULL, watch, w) == 0;
@@ -76,7 +121,7 @@ uint64_t wm_memory_watch_end(struct wm_memory_watch *w)
         (void)pthread_mutex_unlock(&w->lock);
         (void)pthread_join(w->thread, NULL);
     }
-    look(w);
+    look(w, true);
     (void)pthread_cond_destroy(&w->wake);
     (void)pthread_mutex_destroy(&w->lock);
     return w->peak;

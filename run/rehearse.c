@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "pipeline/listing.h"
 #include "run/memory_watch.h"
 
 enum {
     ROUNDS = 4, /* how often each batch is filled: their memory settles in two or three */
-    SAMPLE_LEAST = 64 << 20, /* bytes of text in all */
-    LAST = WM_STEP_SHARDS,   /* step that is rehearsed */
+    TASK_LEAST = 32 << 20, /* bytes of text of a task: all it holds is filled for a while, and … */
+    SAMPLE_LEAST = 256 << 20, /* … in all: from several tasks, as files differ */
+    LAST = WM_STEP_SHARDS,    /* step that is rehearsed */
 };
 
 /* ---- what steps call ---- */
@@ -35,9 +37,19 @@ static uint32_t count_tasks(const struct wm_rehearsed *now, const struct wm_inpu
 {
     enum { UNPACKED = 2 /* text in a byte of input, at least, of most archives */ };
     uint64_t one = UNPACKED * inputs->bytes / inputs->n_tasks;
+    one = one < TASK_LEAST ? one : TASK_LEAST;
     uint64_t n = one ? (text + one - 1) / one : 1;
     n = n > now->width.n_tasks ? n : now->width.n_tasks;
     return n < inputs->n_tasks ? (uint32_t)n : inputs->n_tasks;
+}
+
+/* The small sample is the beginning of the large one. */
+static void choose_rate(const struct wm_rehearsal *r, uint64_t text, struct wm_job *job)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < r->sample.n_tasks; i++)
+        bytes += r->sample.tasks[i].bytes;
+    job->sample_rate = bytes ? (double)text / r->part / (double)bytes : 0;
 }
 
 int wm_rehearse_job(const struct wm_step_context *ctx, struct wm_job *job, struct wm_error *err)
@@ -51,12 +63,12 @@ int wm_rehearse_job(const struct wm_step_context *ctx, struct wm_job *job, struc
     if (status || r->made[WM_STEP_CORPUS] || !now->n_tasks)
         return status;
     uint64_t text = (uint64_t)ROUNDS * now->width.n_batches * now->width.batch_text;
-    text = (text > SAMPLE_LEAST ? text : SAMPLE_LEAST) / r->part;
+    text = text > SAMPLE_LEAST ? text : SAMPLE_LEAST;
     status = choose_tasks(r, job->inputs, count_tasks(now, job->inputs, text), err);
     if (status)
         return status;
     now->n_sampled = r->sample.n_tasks;
-    job->sample_text = text / now->width.n_tasks;
+    choose_rate(r, text, job);
     job->inputs = &r->sample;
     return 0;
 }
@@ -87,20 +99,47 @@ void wm_rehearse_read(const struct wm_step_context *ctx, const struct wm_job *jo
         double share = all > 0 ? (double)read->bytes_compressed / all : 1;
         if (job->limit && documents > share * (double)job->limit)
             share = documents / (double)job->limit;
-        now->share = !job->sample_text || share > 1 ? 1 : share;
+        now->share = job->sample_rate <= 0 || share > 1 ? 1 : share;
         note_surveys(now, job, result);
     }
     free(r->sample.tasks);
     r->sample = (struct wm_inputs){0};
 }
 
-void wm_rehearse_pieces(const struct wm_step_context *ctx, const struct wm_trainer_stats *stats)
+uint64_t wm_rehearse_range(const struct wm_run *run)
+{
+    enum { RANGE_LEAST = 12 << 20 /* compressed, of JSONL: TASK_LEAST of text */ };
+    const struct wm_rehearsal *r = run->rehearsal;
+    if (!r || !r->made[WM_STEP_CORPUS])
+        return WM_RANGE;
+    uint64_t range = (uint64_t)(WM_RANGE * r->steps[WM_STEP_CORPUS].share);
+    uint64_t least = RANGE_LEAST / r->part;
+    return range > least ? range : least;
+}
+
+uint64_t wm_rehearse_bytes(const struct wm_step_context *ctx, uint64_t bytes)
+{
+    const struct wm_rehearsal *r = ctx->run->rehearsal;
+    double share = r && r->made[WM_STEP_CORPUS] ? r->steps[WM_STEP_CORPUS].share : 1;
+    return share > 0 ? (uint64_t)((double)bytes / share) : bytes;
+}
+
+void wm_rehearse_phase(const struct wm_step_context *ctx, const char *label)
+{
+    if (ctx->run->rehearsal && ctx->hooks && ctx->hooks->progress)
+        wm_progress_start(ctx->hooks->progress, label, "", 0);
+}
+
+void wm_rehearse_pieces(const struct wm_step_context *ctx, const struct wm_trainer_stats *stats,
+                        const struct wm_tokenizer_options *options, double keeps)
 {
     struct wm_rehearsal *r = ctx->run->rehearsal;
     if (!r)
         return;
     r->now->pieces = *stats;
-    r->now->scratch = stats->spilled;
+    r->now->table_memory = options->memory / 2;
+    r->now->merge_memory = options->merge_memory;
+    r->now->keeps = keeps;
 }
 
 /* ---- the rehearsal itself ---- */
@@ -112,6 +151,8 @@ static void note_phases(struct wm_rehearsed *now, const struct wm_memory_watch *
     size_t n = wm_progress_phases(progress, phases);
     now->n_phases = n ? n : 1;
     memcpy(now->phases, watch->phases, sizeof now->phases);
+    memcpy(now->disk, watch->disk_phases, sizeof now->disk);
+    now->first_seconds = n > 1 ? watch->begins[1] - watch->begins[0] : 0;
 }
 
 static void note_text(struct wm_rehearsed *now, const json_t *record)
@@ -133,12 +174,10 @@ static int do_step(struct wm_step_context *ctx, const struct wm_step *step, json
     ctx->hooks = &hooks;
     wm_memory_give_back();
     now->before = wm_memory_now();
-    wm_memory_watch_begin(&watch, &progress);
+    wm_memory_watch_begin(&watch, &progress, ctx->work_dir);
     int status = step->run(ctx, facts, err);
     uint64_t peak = wm_memory_watch_end(&watch);
     note_phases(now, &watch, &progress);
-    if (!status)
-        status = wm_tree_size(ctx->work_dir, &now->disk, err);
     wm_progress_done(&progress);
     now->known = !status && peak;
     return status;

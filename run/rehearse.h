@@ -6,8 +6,9 @@
  * of memory and disk, and how it grew from a quarter of the sample to all of it, says what the whole
  * would take (forecast.c).
  *
- * The sample is the beginning of as many tasks as run at once, spread evenly over the input: enough
- * text to fill every batch of every ring several times over, so what circulates has its final size.
+ * The sample is the beginning of tasks spread evenly over the input, the same share of each: as many
+ * as run at once, and a dozen at least, with enough text to fill every batch of every ring several
+ * times over, so what circulates has its final size.
  * A step behind another reads what the rehearsal made of it; one behind a result that stands reads a
  * sample of that. train is not rehearsed: what it takes follows from its options alone.
  *
@@ -29,8 +30,7 @@ struct wm_rehearsed {
     uint64_t phases[WM_PROGRESS_PHASES]; /**< Peaks of anonymous memory by phase, [n_phases]. */
     size_t n_phases;
     uint64_t before;  /**< Anonymous memory when it began. */
-    uint64_t disk;    /**< Bytes of results and working state when it was done … */
-    uint64_t scratch; /**< … and that were in scratch files meanwhile. */
+    uint64_t disk[WM_PROGRESS_PHASES]; /**< Peaks of results, working state and scratch files. */
     double share;  /**< Of its input that was read: 1 = all, or all of what the step before made. */
     uint64_t text; /**< Bytes of text in what it wrote (corpus), … */
     bool text_known;    /**< … if that is counted. */
@@ -39,7 +39,12 @@ struct wm_rehearsed {
     struct wm_job_width width;
     uint64_t records[WM_REHEARSED_SURVEYS]; /**< Bytes of survey records, of all tasks read. */
     size_t n_surveys;
-    struct wm_trainer_stats pieces; /**< tokenizer: what was counted. */
+    double first_seconds; /**< That the first phase took. */
+    /* tokenizer: what was counted, within which limits of the trainer's, and after how many seconds
+     * what a task has counted goes to the disk (0: never) */
+    struct wm_trainer_stats pieces;
+    uint64_t table_memory, merge_memory;
+    double keeps;
 };
 
 /** One rehearsal under way; its steps find it in run->rehearsal. */
@@ -68,8 +73,16 @@ int wm_rehearse_job(const struct wm_step_context *ctx, struct wm_job *job, struc
 /** After it, whatever became of it: `result` NULL if it failed. */
 void wm_rehearse_read(const struct wm_step_context *ctx, const struct wm_job *job,
                       const struct wm_job_result *result);
-/** What the tokenizer step counted. */
-void wm_rehearse_pieces(const struct wm_step_context *ctx, const struct wm_trainer_stats *stats);
+/** Bytes of the ranges that the corpus is cut into: smaller ones of what the rehearsal made, so that
+ *  as many are read at once as would be. */
+uint64_t wm_rehearse_range(const struct wm_run *run);
+/** Bytes of input that there would be for `bytes` of it here. */
+uint64_t wm_rehearse_bytes(const struct wm_step_context *ctx, uint64_t bytes);
+/** A part of the step begins that has other needs. */
+void wm_rehearse_phase(const struct wm_step_context *ctx, const char *label);
+/** What the tokenizer step counted; see struct wm_rehearsed. */
+void wm_rehearse_pieces(const struct wm_step_context *ctx, const struct wm_trainer_stats *stats,
+                        const struct wm_tokenizer_options *options, double keeps);
 
 /* ---- forecast.c ---- */
 

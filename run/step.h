@@ -24,7 +24,6 @@ struct wm_step_context {
     struct wm_run_result *result;
     unsigned n_workers;
     uint64_t memory;
-    uint64_t scratch; /**< Bytes that run() had in scratch files outside of work_dir's names. */
     char identity[WM_HEX128];
     char reads[WM_STEPS][WM_HEX128]; /**< Digests of the run's own results it reads, or "". */
     XXH128_hash_t from[WM_STEPS];    /**< Digests of all results it reads, as in the identity. */

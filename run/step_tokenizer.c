@@ -91,6 +91,11 @@ static int weigh(const struct wm_run *run, const struct wm_inputs *inputs,
     return status;
 }
 
+static bool keeps_counts(const struct wm_step_context *ctx, const struct wm_inputs *inputs)
+{
+    return ctx->run->point_bytes || wm_rehearse_bytes(ctx, inputs->bytes) > SMALL_INPUT;
+}
+
 /* One pass over the documents; counts of all workers are folded into the trainer. */
 static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inputs,
                         struct wm_bpe_trainer *trainer, uint64_t memory, json_t *facts,
@@ -113,7 +118,7 @@ static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inp
     job.sink = &wm_sink_count;
     job.sink_shared = &counts;
     job.spare = memory;
-    if (ctx->run->point_bytes || inputs->bytes > SMALL_INPUT) {
+    if (keeps_counts(ctx, inputs)) {
         job.dir = ctx->work_dir;
         job.identity = ctx->identity;
         job.point_seconds = point_seconds;
@@ -125,6 +130,7 @@ static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inp
         wm_rehearse_read(ctx, &job, status ? NULL : &result);
     }
     wm_sink_count.close(&counts);
+    wm_rehearse_phase(ctx, "tokenizer: load");
     if (!status)
         status = wm_count_load(ctx->work_dir, &result.parts, trainer, job.cancel, err);
     if (!status)
@@ -165,13 +171,20 @@ static void say_spilled(struct wm_step_context *ctx, const struct wm_bpe_trainer
     struct wm_trainer_stats stats;
     char text[32];
     wm_trainer_stats(trainer, &stats);
-    wm_rehearse_pieces(ctx, &stats);
-    ctx->scratch = stats.spilled;
     if (stats.spilled)
         wm_step_say(ctx,
                     "spilled %s to scratch files (%llu bytes), merged from disk in %llu rounds",
                     wm_format_bytes(stats.spilled, text, sizeof text),
                     (unsigned long long)stats.spilled, (unsigned long long)stats.rounds);
+}
+
+static void tell_rehearsal(const struct wm_step_context *ctx, const struct wm_inputs *inputs,
+                           const struct wm_tokenizer_options *options,
+                           const struct wm_bpe_trainer *trainer)
+{
+    struct wm_trainer_stats stats;
+    wm_trainer_stats(trainer, &stats);
+    wm_rehearse_pieces(ctx, &stats, options, keeps_counts(ctx, inputs) ? point_seconds : 0);
 }
 
 /* A sample or weights that leave nothing are no corpus either. */
@@ -229,6 +242,8 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
         status = merge(ctx, trainer, &tok, err);
     if (!status)
         say_spilled(ctx, trainer);
+    if (!status)
+        tell_rehearsal(ctx, &inputs, &options, trainer);
     if (!status && wm_tokenizer_size(tok) < ctx->run->tokenizer.vocabulary)
         wm_step_say(ctx, "the corpus yields only %u of %llu vocabulary entries",
                     wm_tokenizer_size(tok), (unsigned long long)ctx->run->tokenizer.vocabulary);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of steps, and what several of them need. */
-#include "run/step.h"
+#include "pipeline/listing.h"
+#include "run/rehearse.h"
 
 enum { CORPUS_SLACK = 256 << 10 /* bytes of a corpus line beside text and extra members */ };
 
@@ -84,7 +85,7 @@ int wm_corpus_inputs(const struct wm_run *run, struct wm_inputs *ret, struct wm_
         return status;
     options.max_record = wm_corpus_record(record, run->input.max_record);
     json_decref(record);
-    status = wm_inputs_open(&options, ret, err);
+    status = wm_inputs_open_cut(&options, wm_rehearse_range(run), ret, err);
     if (status)
         return status;
     ret->options.paths = (struct wm_list){0}; /* the pattern dies with this frame */

@@ -123,8 +123,9 @@ struct wm_job {
     double max_bad_files, max_bad_records; /**< Shares beyond which the run stops (WM_E_FORMAT). */
     struct wm_progress *progress;        /**< May be NULL. */
     struct wm_cancel *cancel;            /**< May be NULL. */
-    uint64_t sample_text;                /**< Read only so much text of each task, about, and make no
-                                              points: to see what the whole would take. 0 = all. */
+    double sample_rate;                  /**< Read only so many bytes of text of each task, about, for
+                                              each byte of its input, and make no points: to see what
+                                              the whole would take. 0 = all. */
     size_t batch_text, batch_docs;       /**< 0 = WM_BATCH_TEXT, WM_BATCH_DOCS. Cannot change bytes. */
     uint64_t point_bytes;                /**< A task is saved after so much input … */
     double point_seconds;                /**< … or time: 0 = 64 MiB, 4 s. Cannot change bytes. */
