@@ -24,7 +24,7 @@ struct wm_memory_watch {
     uint64_t disk, nameless; /**< nameless: bytes of scratch files when it began. */
     uint64_t disk_phases[WM_PROGRESS_PHASES];
     double begins[WM_PROGRESS_PHASES]; /**< When a phase was first seen, seconds; 0: never. */
-    double disk_next; /**< When to look at the disk again. */
+    double disk_next;                  /**< When to look at the disk again. */
     struct wm_progress *progress;
     pthread_t thread;
     pthread_mutex_t lock; /**< Guards stop and peak. */

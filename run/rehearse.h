@@ -29,7 +29,7 @@ struct wm_rehearsed {
     bool known;
     uint64_t phases[WM_PROGRESS_PHASES]; /**< Peaks of anonymous memory by phase, [n_phases]. */
     size_t n_phases;
-    uint64_t before;  /**< Anonymous memory when it began. */
+    uint64_t before;                   /**< Anonymous memory when it began. */
     uint64_t disk[WM_PROGRESS_PHASES]; /**< Peaks of results, working state and scratch files. */
     double share;  /**< Of its input that was read: 1 = all, or all of what the step before made. */
     uint64_t text; /**< Bytes of text in what it wrote (corpus), … */
