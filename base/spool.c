@@ -11,8 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "wetmill/file.h"
-
 struct spare {
     struct spare *next;
 };
@@ -249,8 +247,30 @@ int wm_spool_rewind(struct wm_spool *spool, struct wm_error *err)
     return status;
 }
 
+static int refill_from_file(struct wm_spool *spool, struct wm_error *err)
+{
+    size_t n = 0, want = room(spool);
+    if (spool->file_end - spool->file_at < want)
+        want = (size_t)(spool->file_end - spool->file_at);
+    if (!want)
+        return 0;
+    int status = wm_file_pread(spool->file, spool->chunk, want, spool->file_at, &n, err);
+    if (!status && n < want) {
+        wm_fail(err, WM_E_IO, "the file was cut short");
+        status = wm_error_where(err, "%s", wm_file_path(spool->file));
+    }
+    if (status)
+        return status;
+    spool->file_at += n;
+    spool->at = spool->chunk;
+    spool->end = spool->chunk + n;
+    return 1;
+}
+
 int wm_spool_refill_(struct wm_spool *spool, struct wm_error *err)
 {
+    if (spool->file)
+        return refill_from_file(spool, err);
     if (spool->next == spool->n_chunks)
         return 0;
     bool last = spool->next + 1 == spool->n_chunks;
@@ -271,6 +291,42 @@ int wm_spool_refill_(struct wm_spool *spool, struct wm_error *err)
     spool->at = spool->chunk;
     spool->end = spool->chunk + (last ? spool->tail : room(spool));
     return spool->at < spool->end;
+}
+
+int wm_spool_drain(struct wm_spool *spool, struct wm_out *out, struct wm_error *err)
+{
+    struct wm_spool_pool *pool = spool->pool;
+    size_t record = spool->record;
+    int status = wm_spool_rewind(spool, err), more = status ? 0 : 1;
+    while (more > 0) {
+        if (spool->at == spool->end)
+            more = wm_spool_refill_(spool, err);
+        if (more > 0) {
+            status = wm_out_write(out, spool->at, (size_t)(spool->end - spool->at), err);
+            spool->at = spool->end;
+        }
+        more = status ? 0 : more;
+    }
+    wm_spool_close(spool);
+    if (!status)
+        status = more;
+    return status ? status : wm_spool_open(spool, pool, record, err);
+}
+
+int wm_spool_from(struct wm_spool *spool, struct wm_spool_pool *pool, size_t record,
+                  struct wm_file *file, uint64_t offset, uint64_t n, struct wm_error *err)
+{
+    int status = wm_spool_open(spool, pool, record, err);
+    spool->end = spool->at;
+    spool->file = file;
+    spool->file_at = offset;
+    spool->file_end = offset + n * record;
+    return status;
+}
+
+uint64_t wm_spool_left(const struct wm_spool *spool)
+{
+    return (spool->file_end - spool->file_at + (uint64_t)(spool->end - spool->at)) / spool->record;
 }
 
 void wm_spool_close(struct wm_spool *spool)

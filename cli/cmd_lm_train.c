@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* wetmill lm train. */
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "cli/lm_text.h"
+#include "cli/lm_work.h"
 #include "run/step.h"
 #include "wetmill/ngram.h"
 #include "wetmill/ucd.h"
@@ -12,6 +10,9 @@ static const char *const normalizations[] = {"strict", "ccnet", "none", NULL};
 
 static const char *const unicodes[] = {
     [WM_UNICODE_14_0] = "14.0", [WM_UNICODE_15_0] = "15.0", NULL};
+
+/* Between two points: what is kept costs one more pass over it. */
+static const double KEEP_SECONDS = 5;
 
 /* One command a process. */
 static struct options {
@@ -61,49 +62,130 @@ static void say_summary(struct cli *cli, const struct wm_lm_train_summary *s)
                 wm_format_bytes(s->spilled, a, sizeof a));
 }
 
-/* The own format is made of the ARPA file. */
-static int finish_own(struct wm_lm_train **train, struct wm_lm_train_summary *summary,
-                      struct wm_error *err)
+static bool is_own(void)
 {
-    const char *scratch = options.train.scratch ? options.train.scratch : getenv("TMPDIR");
-    char name[64], path[WM_PATH_MAX];
-    (void)snprintf(name, sizeof name, "wetmill-lm.%ld.arpa", (long)getpid());
-    int status = wm_path_join(path, scratch && *scratch ? scratch : "/tmp", name, err);
-    if (status)
-        return status;
-    status = wm_lm_train_finish(*train, path, summary, err);
-    wm_lm_train_free(*train); /* its memory is the converter's now */
-    *train = NULL;
-    if (!status)
-        status = wm_ngram_convert(path, options.output, options.train.memory, err);
-    struct wm_error ignored = {0};
-    (void)wm_remove(path, &ignored);
-    return status;
+    return wm_str_ends(wm_str_of(options.output), WM_STR(".wmlm"));
 }
 
-static int train_model(struct cli *cli, struct wm_lm_train_summary *summary, bool *ret_skipped,
-                       struct wm_error *err)
+/* ---- one training ---- */
+
+/* Where work is kept it is gone on with. `dir` may be NULL. */
+static int train_once(struct cli *cli, const char *dir, const char *arpa,
+                      struct wm_lm_train_summary *summary, bool *ret_skipped, struct wm_error *err)
 {
     struct wm_lm_train *train = NULL;
+    struct wm_str position = {0};
     int status = wm_lm_train_new(&options.train, cli->cancel, cli->progress, &train, err);
     if (status)
         return status;
-    cli_progress_begin(cli);
     wm_progress_start(cli->progress, "counting", "tokens", 0);
-    status = lm_text_read(cli, &options.text, train, ret_skipped, err);
+    if (dir)
+        status = wm_lm_train_keep(train, dir, KEEP_SECONDS, &position, err);
     if (!status)
-        status = wm_str_ends(wm_str_of(options.output), WM_STR(".wmlm"))
-                     ? finish_own(&train, summary, err)
-                     : wm_lm_train_finish(train, options.output, summary, err);
-    cli_progress_end(cli);
-    wm_lm_train_free(train);
+        status = lm_text_read(cli, &options.text, position, train, ret_skipped, err);
+    if (!status)
+        status = wm_lm_train_finish(train, arpa, summary, err);
+    wm_lm_train_free(train); /* its memory is the converter's from now on */
     return status;
+}
+
+/* What options and input are, as far as bytes depend on them. */
+static int identify(struct cli *cli, XXH128_hash_t *ret_options, XXH128_hash_t *ret_input,
+                    bool *ret_pipe, struct wm_error *err)
+{
+    struct wm_buf text;
+    wm_buf_init(&text, 1 << 20);
+    int status = wm_options_describe(option_table, &options, &text, err);
+    if (!status)
+        status = wm_options_describe(wm_lm_train_option_table, &options.train, &text, err);
+    if (!status)
+        status = wm_options_describe(wm_source_option_table, &cli->run.input, &text, err);
+    if (!status)
+        *ret_options = XXH3_128bits(text.ptr, text.len);
+    wm_buf_done(&text);
+    return status ? status
+                  : lm_text_fingerprint(cli, &options.text, options.train.limit_vocabulary,
+                                        ret_input, ret_pipe, err);
+}
+
+/* What was kept may be of no use; then once more without it. */
+static int train_kept(struct cli *cli, struct lm_work *work, struct wm_lm_train_summary *summary,
+                      bool *ret_skipped, struct wm_error *err)
+{
+    const char *dir = work->keeps ? work->dir : NULL;
+    int status = train_once(cli, dir, work->arpa, summary, ret_skipped, err);
+    if (status != WM_E_MISMATCH || !work->had_point)
+        return status;
+    cli_say(cli, "%s: %s; training starts anew", dir, err->what);
+    *err = (struct wm_error){0};
+    status = lm_work_clear(work, cli, err);
+    return status ? status : train_once(cli, dir, work->arpa, summary, ret_skipped, err);
+}
+
+static int is_unchanged(struct cli *cli, XXH128_hash_t input, struct wm_error *err)
+{
+    XXH128_hash_t one, two;
+    bool pipe;
+    int status = identify(cli, &one, &two, &pipe, err);
+    if (status || XXH128_isEqual(two, input))
+        return status;
+    wm_fail(err, WM_E_CHANGED, "the input has changed while it was read");
+    return wm_error_hint(err, "run the same command again");
+}
+
+static int train_beside(struct cli *cli, struct lm_work *work, struct wm_lm_train_summary *summary,
+                        bool *ret_skipped, struct wm_error *err)
+{
+    XXH128_hash_t ours, input;
+    bool pipe = false;
+    int status = identify(cli, &ours, &input, &pipe, err);
+    if (!status)
+        status = lm_work_open(work, cli, options.output, !pipe, ours, input, err);
+    if (!status)
+        status = train_kept(cli, work, summary, ret_skipped, err);
+    if (!status && !pipe)
+        status = is_unchanged(cli, input, err);
+    if (!status)
+        status = is_own() ? wm_ngram_convert(work->arpa, work->target, options.train.memory, err)
+                          : wm_move(work->arpa, work->target, err);
+    return lm_work_close(work, status, err);
+}
+
+/* Only a file has a place beside it. */
+static bool is_file(const char *path)
+{
+    struct wm_error ignored;
+    struct wm_stat st;
+    return strcmp(path, "-") != 0 && (wm_stat(path, &st, &ignored) || st.is_regular);
+}
+
+static int train_model(struct cli *cli, struct lm_work *work, struct wm_lm_train_summary *summary,
+                       bool *ret_skipped, struct wm_error *err)
+{
+    cli_progress_begin(cli);
+    int status = is_file(options.output) || is_own()
+                     ? train_beside(cli, work, summary, ret_skipped, err)
+                     : train_once(cli, NULL, options.output, summary, ret_skipped, err);
+    cli_progress_end(cli);
+    return status;
+}
+
+static void say_redone(struct cli *cli, const struct wm_redone *redone)
+{
+    char a[32], b[32];
+    for (size_t i = 0; redone->resumed && i < redone->n; i++) {
+        const struct wm_phase *was = &redone->phases[i].was;
+        cli_say(cli, "Went on after a stop: %s: %s %s had been done, %s %s of it again", was->label,
+                wm_format_count(was->done, a, sizeof a), was->unit,
+                wm_format_count(redone->phases[i].again, b, sizeof b), was->unit);
+    }
 }
 
 static int run(struct cli *cli)
 {
     struct wm_error err = {0};
     struct wm_lm_train_summary summary = {0};
+    struct lm_work work = {0};
     bool skipped = false;
     if (!options.output) {
         wm_fail(&err, WM_E_CONFIG, "lm train wants a file for the model");
@@ -113,9 +195,10 @@ static int run(struct cli *cli)
     if (!options.train.memory)
         options.train.memory = wm_default_memory();
     options.text.memory = options.train.memory;
-    if (train_model(cli, &summary, &skipped, &err))
+    if (train_model(cli, &work, &summary, &skipped, &err))
         return cli_fail(cli, &err);
     say_summary(cli, &summary);
+    say_redone(cli, &work.redone);
     return skipped ? CLI_SKIPPED : CLI_OK;
 }
 
@@ -130,7 +213,11 @@ const struct cli_command cli_command_lm_train = {
              "words between white space; - is standard input. Anything else `corpus build` reads: "
              "the lines of each document or, with a SentencePiece model, each document as one "
              "sentence of pieces. The file depends on text and options alone, not on --memory or "
-             "-j.",
+             "-j.\n"
+             "\n"
+             "A training that was stopped goes on with the same command: MODEL.work holds what is "
+             "done, beside the model, until that is there. Other options or a changed input start "
+             "anew; standard input cannot be gone on with.",
     .min_operands = 1,
     .max_operands = SIZE_MAX,
     .bind = bind,

@@ -5,6 +5,7 @@
 
 #include "wetmill/ccnet.h"
 #include "wetmill/sentencepiece.h"
+#include "wetmill/state.h"
 
 enum { READ_BYTES = 256 << 10 };
 
@@ -42,9 +43,71 @@ static bool is_plain(const struct cli *cli, const char *path)
     return !status;
 }
 
-static int read_plain(const char *path, struct wm_lm_train *train, struct wm_error *err)
+/* ---- where reading stands ---- */
+
+enum { IN_FILE, AT_TASK, IN_TASK };
+
+struct reading {
+    struct cli *cli;
+    struct wm_lm_train *train;
+    struct pieces *pieces;
+    uint64_t memory;
+    bool skipped;
+    size_t operand;
+    /* where the first file or task that is read is entered, once */
+    int kind;
+    uint64_t task, offset;
+    struct wm_str reader;
+};
+
+/* A point here, if it is time: at byte `at` of a file, or at document `at` of a task, where the reader
+ * says whether it can be gone on with. */
+static int make_point(struct reading *r, int kind, uint64_t at, struct wm_reader *reader,
+                      struct wm_error *err)
+{
+    struct wm_state_out position, inner;
+    if (!wm_lm_train_is_due(r->train) && r->operand < r->cli->n_operands)
+        return 0;
+    wm_state_out_open(&position, WM_LM_POSITION_MAX);
+    wm_state_out_open(&inner, WM_LM_POSITION_MAX);
+    int can = reader ? wm_reader_save(reader, &inner, err) : 1;
+    wm_state_put(&position, r->skipped);
+    wm_state_put(&position, r->operand);
+    wm_state_put(&position, (uint64_t)kind);
+    wm_state_put(&position, at);
+    wm_state_put_str(&position, wm_buf_str(&inner.buf));
+    int status = can < 0 ? can : wm_state_out_status(&inner, err);
+    if (!status)
+        status = wm_state_out_status(&position, err);
+    if (!status)
+        status = can ? wm_lm_train_point(r->train, wm_buf_str(&position.buf), err)
+                     : wm_cancel_check(r->cli->cancel, err);
+    wm_state_out_done(&inner);
+    wm_state_out_done(&position);
+    return status;
+}
+
+static int read_position(struct reading *r, struct wm_str position, struct wm_error *err)
+{
+    struct wm_state_in state = {.rest = position};
+    if (!position.ptr)
+        return 0;
+    r->skipped = wm_state_get(&state) != 0;
+    r->operand = (size_t)wm_state_get(&state);
+    r->kind = (int)wm_state_get(&state);
+    uint64_t at = wm_state_get(&state);
+    r->reader = wm_state_get_str(&state);
+    r->offset = r->kind == IN_FILE ? at : 0;
+    r->task = r->kind == IN_FILE ? 0 : at;
+    return wm_state_in_status(&state, err);
+}
+
+/* ---- plain text, read ---- */
+
+static int read_plain(struct reading *r, const char *path, struct wm_error *err)
 {
     struct wm_file *file;
+    uint64_t at = r->offset;
     char *text = malloc(READ_BYTES);
     if (!text)
         return wm_fail_nomem(err, READ_BYTES, "reading text");
@@ -54,14 +117,20 @@ static int read_plain(const char *path, struct wm_lm_train *train, struct wm_err
         free(text);
         return status;
     }
-    do {
+    if (at)
+        status = wm_file_seek(file, at, err);
+    r->offset = 0;
+    for (bool more = !status; more; more = !status && n) {
         status = wm_file_read(file, text, READ_BYTES, &n, err);
         if (!status)
-            status = wm_lm_train_text(train, (struct wm_str){text, n}, err);
-    } while (!status && n);
+            status = wm_lm_train_text(r->train, (struct wm_str){text, n}, err);
+        at += n;
+        if (!status && n)
+            status = make_point(r, IN_FILE, at, NULL, err);
+    }
     if (!status)
-        status = wm_lm_train_end(train, err);
-    if (status)
+        status = wm_lm_train_end(r->train, err);
+    if (status && status != WM_E_CANCELLED)
         (void)wm_error_where(err, "%s", path);
     wm_file_close(file);
     free(text);
@@ -134,12 +203,20 @@ static int take_document(struct pieces *pieces, struct wm_str text, struct wm_lm
     return status ? status : wm_lm_train_end(train, err);
 }
 
-static int read_task(struct cli *cli, const struct wm_inputs *inputs, uint32_t task,
-                     uint64_t memory, struct pieces *pieces, struct wm_lm_train *train,
-                     bool *ret_skipped, struct wm_error *err)
+/* The reader goes on where the last point is. */
+static int enter_task(struct reading *r, struct wm_reader *reader, struct wm_error *err)
+{
+    struct wm_state_in state = {.rest = r->reader};
+    int status = r->kind == IN_TASK ? wm_reader_load(reader, &state, err) : 0;
+    r->kind = AT_TASK;
+    return status;
+}
+
+static int read_task(struct reading *r, const struct wm_inputs *inputs, uint32_t task,
+                     struct wm_error *err)
 {
     enum { WINDOW_SHARE = 8 };
-    const struct wm_window_limit windows = {memory / WINDOW_SHARE, memory, WINDOW_SHARE};
+    const struct wm_window_limit windows = {r->memory / WINDOW_SHARE, r->memory, WINDOW_SHARE};
     struct wm_reader *reader = NULL;
     struct wm_batch batch = {0};
     wm_arena_init(&batch.arena, (size_t)1 << 30);
@@ -147,54 +224,130 @@ static int read_task(struct cli *cli, const struct wm_inputs *inputs, uint32_t t
     int status = wm_reader_open(inputs, &inputs->tasks[task], &reader, err), more = 1;
     if (!status)
         wm_reader_allow(reader, &windows);
+    if (!status)
+        status = enter_task(r, reader, err);
     while (!status && more > 0) {
         wm_arena_reset(&batch.arena);
         batch.n_docs = 0;
         more = wm_reader_fill(reader, &batch, 0, WM_BATCH_TEXT, 4096, err);
-        status = more < 0 ? more : wm_cancel_check(cli->cancel, err);
+        status = more < 0 ? more : 0;
         for (size_t i = 0; more > 0 && !status && i < batch.n_docs; i++)
-            status = take_document(pieces, batch.docs[i].text, train, err);
+            status = take_document(r->pieces, batch.docs[i].text, r->train, err);
+        if (!status && more > 0)
+            status = make_point(r, IN_TASK, task, reader, err);
+        if (!status)
+            status = wm_cancel_check(r->cli->cancel, err);
     }
     if (!status)
-        *ret_skipped |=
-            cli_say_damage(cli, wm_reader_damage(reader), wm_reader_tally(reader)->n_damage);
+        r->skipped |=
+            cli_say_damage(r->cli, wm_reader_damage(reader), wm_reader_tally(reader)->n_damage);
     wm_reader_close(reader);
     wm_arena_done(&batch.arena);
     wm_arena_done(&batch.scratch);
     return status;
 }
 
-static int read_documents(struct cli *cli, const char *path, uint64_t memory, struct pieces *pieces,
-                          struct wm_lm_train *train, bool *ret_skipped, struct wm_error *err)
+static int open_inputs(struct cli *cli, const char *path, bool cut, struct wm_inputs *ret,
+                       struct wm_error *err)
 {
     const struct wm_option *paths = wm_option_find(wm_source_option_table, WM_STR("paths"));
-    struct wm_inputs inputs = {0};
     struct wm_source_options source = cli->run.input;
     source.paths = (struct wm_list){0};
-    if (!pieces)
+    if (!cut)
         source.text_unit = WM_TEXT_LINE;
     int status = wm_option_append(paths, &source, wm_str_of(path), &cli->run.arena, err);
-    if (!status)
-        status = wm_inputs_open(&source, &inputs, err);
-    for (uint32_t i = 0; !status && i < inputs.n_tasks; i++)
-        status = read_task(cli, &inputs, i, memory, pieces, train, ret_skipped, err);
+    return status ? status : wm_inputs_open(&source, ret, err);
+}
+
+static int read_documents(struct reading *r, const char *path, struct wm_error *err)
+{
+    struct wm_inputs inputs = {0};
+    uint64_t first = r->task;
+    int status = open_inputs(r->cli, path, r->pieces != NULL, &inputs, err);
+    r->task = 0;
+    for (uint64_t i = first; !status && i < inputs.n_tasks; i++) {
+        status = read_task(r, &inputs, (uint32_t)i, err);
+        if (!status)
+            status = make_point(r, AT_TASK, i + 1, NULL, err);
+    }
     wm_inputs_close(&inputs);
     return status;
 }
 
-int lm_text_read(struct cli *cli, const struct lm_text_options *options, struct wm_lm_train *train,
-                 bool *ret_skipped, struct wm_error *err)
+int lm_text_read(struct cli *cli, const struct lm_text_options *options, struct wm_str position,
+                 struct wm_lm_train *train, bool *ret_skipped, struct wm_error *err)
 {
     struct pieces pieces = {0};
     bool cut = options->sentencepiece != NULL;
-    int status = cut ? pieces_open(&pieces, options, err) : 0;
-    for (size_t i = 0; !status && i < cli->n_operands; i++) {
-        const char *path = cli->operands[i];
-        status = !cut && is_plain(cli, path)
-                     ? read_plain(path, train, err)
-                     : read_documents(cli, path, options->memory, cut ? &pieces : NULL, train,
-                                      ret_skipped, err);
+    struct reading r = {
+        .cli = cli, .train = train, .pieces = cut ? &pieces : NULL, .kind = AT_TASK};
+    int status = read_position(&r, position, err);
+    if (!status && cut && r.operand < cli->n_operands)
+        status = pieces_open(&pieces, options, err);
+    while (!status && r.operand < cli->n_operands) {
+        const char *path = cli->operands[r.operand];
+        status =
+            !cut && is_plain(cli, path) ? read_plain(&r, path, err) : read_documents(&r, path, err);
+        r.operand += !status;
     }
+    if (!status)
+        status = make_point(&r, AT_TASK, 0, NULL, err);
+    *ret_skipped = r.skipped;
     pieces_done(&pieces);
+    return status;
+}
+
+/* ---- what is read, without reading it ---- */
+
+static void add_number(XXH3_state_t *hash, uint64_t number)
+{
+    (void)XXH3_128bits_update(hash, &number, sizeof number);
+}
+
+static int add_operand(struct cli *cli, const char *path, bool cut, XXH3_state_t *hash,
+                       bool *ret_pipe, struct wm_error *err)
+{
+    struct wm_inputs inputs = {0};
+    int status = open_inputs(cli, path, cut, &inputs, err);
+    for (uint32_t i = 0; !status && i < inputs.n_rows; i++) {
+        const struct wm_input *row = &inputs.rows[i];
+        (void)XXH3_128bits_update(hash, row->path, strlen(row->path) + 1);
+        add_number(hash, row->start);
+        add_number(hash, row->size);
+        add_number(hash, (uint64_t)row->mtime_ns);
+        *ret_pipe |= row->is_pipe;
+    }
+    wm_inputs_close(&inputs);
+    return status;
+}
+
+/* What is not there is somebody else's error. */
+static void add_file(const char *path, XXH3_state_t *hash)
+{
+    struct wm_error ignored;
+    struct wm_stat st = {0};
+    if (path && wm_stat(path, &st, &ignored) == 0) {
+        add_number(hash, st.size);
+        add_number(hash, (uint64_t)st.mtime_ns);
+    }
+}
+
+int lm_text_fingerprint(struct cli *cli, const struct lm_text_options *options,
+                        const char *vocabulary, XXH128_hash_t *ret, bool *ret_pipe,
+                        struct wm_error *err)
+{
+    XXH3_state_t *hash = XXH3_createState();
+    if (!hash)
+        return wm_fail_nomem(err, 0, "hashing names");
+    (void)XXH3_128bits_reset(hash);
+    int status = 0;
+    *ret_pipe = false;
+    add_file(options->sentencepiece, hash);
+    add_file(vocabulary, hash);
+    for (size_t i = 0; !status && i < cli->n_operands; i++)
+        status =
+            add_operand(cli, cli->operands[i], options->sentencepiece != NULL, hash, ret_pipe, err);
+    *ret = XXH3_128bits_digest(hash);
+    (void)XXH3_freeState(hash);
     return status;
 }

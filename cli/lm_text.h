@@ -16,8 +16,15 @@ struct lm_text_options {
     uint64_t memory;           /* bytes; large windows of compressed files may take an eighth */
 };
 
-/* Give `train` all of the operands; *ret_skipped: some input could not be read. */
-int lm_text_read(struct cli *cli, const struct lm_text_options *options, struct wm_lm_train *train,
-                 bool *ret_skipped, struct wm_error *err);
+/* Give `train` all of the operands, or what stands behind `position`, which is of wm_lm_train_keep;
+ * *ret_skipped: some input could not be read. WM_E_MISMATCH if it cannot be gone on with there. */
+int lm_text_read(struct cli *cli, const struct lm_text_options *options, struct wm_str position,
+                 struct wm_lm_train *train, bool *ret_skipped, struct wm_error *err);
+
+/* Names, sizes and times of what is read, models and the list of words included. *ret_pipe: some of it
+ * can be read only once. */
+int lm_text_fingerprint(struct cli *cli, const struct lm_text_options *options,
+                        const char *vocabulary, XXH128_hash_t *ret, bool *ret_pipe,
+                        struct wm_error *err);
 
 #endif /* CLI_LM_TEXT_H */

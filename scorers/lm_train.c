@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#include "scorers/lm_train_settings.h"
+#include "scorers/lm_train_trainer.h"
 
 enum {
     FIXED = 4 << 20,
@@ -15,30 +15,6 @@ enum {
     REPLAN_TOKENS = 1 << 12, /* tokens between two looks at the memory */
     WORD_BYTES = 48,         /* tables of stages 4 and 5 for each word */
     FAN_MOST = 256,
-};
-
-struct wm_lm_train {
-    struct wm_lm_train_options options;
-    struct lm_settings settings;
-    struct wm_cancel *cancel;
-    struct wm_progress *progress;
-    struct wm_team *team;
-    struct wm_spool_pool *pool;
-    struct lm_vocabulary vocabulary;
-    /* text */
-    bool in_sentence;
-    struct wm_buf carry; /* the beginning of a word that goes on in the next call */
-    struct wm_lm_train_summary summary;
-    /* tokens */
-    struct lm_block block;
-    size_t cap, limit; /* of the block: allocated; where to look at the memory */
-    struct wm_spool *runs;
-    size_t n_runs, cap_runs;
-    /* counts */
-    struct lm_order orders[WM_LM_ORDER_MAX];
-    struct wm_spool counts[WM_LM_ORDER_MAX];
-    uint64_t *unigrams;
-    bool *limited;
 };
 
 int wm_lm_train_new(const struct wm_lm_train_options *options, struct wm_cancel *cancel,
@@ -52,6 +28,7 @@ int wm_lm_train_new(const struct wm_lm_train_options *options, struct wm_cancel 
     t->cancel = cancel;
     t->progress = progress;
     wm_buf_init(&t->carry, WM_LM_TOKEN_MAX + 1);
+    wm_buf_init(&t->keep.position, WM_LM_POSITION_MAX);
     int status = lm_settings_read(options, &t->settings, err);
     if (!status)
         status = wm_team_new((unsigned)options->jobs, &t->team, err);
@@ -82,6 +59,8 @@ void wm_lm_train_free(struct wm_lm_train *train)
         wm_spool_close(&train->runs[i]);
     for (unsigned i = 0; i < WM_LM_ORDER_MAX; i++)
         wm_spool_close(&train->counts[i]);
+    lm_adjust_free(train->adjust);
+    lm_keep_done(&train->keep);
     free(train->runs);
     free(train->unigrams);
     free(train->limited);
@@ -131,22 +110,39 @@ static int sort_block(struct wm_lm_train *t, const struct lm_sink *sink, struct 
     return lm_sort_block(&t->block, t->settings.order, t->vocabulary.n, t->cancel, sink, err);
 }
 
-/* The block becomes a run; the next one begins with the words that n-grams look back on. */
-static int store_block(struct wm_lm_train *t, struct wm_error *err)
+static int spool_block(struct wm_lm_train *t, struct wm_error *err)
 {
     struct wm_spool *run;
     int status = add_run(t, &run, err);
     if (!status)
         status = sort_block(t, &(struct lm_sink){lm_run_take, run}, err);
-    if (!status)
-        status = wm_spool_rewind(run, err);
+    return status ? status : wm_spool_rewind(run, err);
+}
+
+int lm_store_block(struct wm_lm_train *t, struct wm_error *err)
+{
+    if (t->block.n == t->block.start)
+        return 0;
+    int status = t->keep.dir ? lm_keep_block(t, err) : spool_block(t, err);
     size_t keep = t->settings.order - 1;
+    t->summary.runs++;
     if (!status && t->block.n > keep) {
         memmove(t->block.tokens, t->block.tokens + t->block.n - keep,
                 keep * sizeof *t->block.tokens);
-        t->block.n = t->block.start = keep;
+        t->block.n = keep;
     }
+    t->block.start = t->block.n;
     return status;
+}
+
+int lm_reserve_block(struct wm_lm_train *t, size_t n, struct wm_error *err)
+{
+    uint32_t *grown = realloc(t->block.tokens, n * sizeof *grown);
+    if (!grown)
+        return wm_fail_nomem(err, n * sizeof *grown, "tokens");
+    t->block.tokens = grown;
+    t->cap = n;
+    return 0;
 }
 
 /* Look at the memory: is the block full? When to look next? */
@@ -159,21 +155,18 @@ static int replan(struct wm_lm_train *t, struct wm_error *err)
     uint64_t most = left / LM_BLOCK_TOKEN;
     if (most > UINT32_MAX - REPLAN_TOKENS)
         most = UINT32_MAX - REPLAN_TOKENS;
-    if (t->block.n >= most && (status = store_block(t, err)))
+    if (t->block.n >= most && (status = lm_store_block(t, err)))
         return status;
     t->limit = t->block.n + REPLAN_TOKENS < most ? t->block.n + REPLAN_TOKENS : (size_t)most;
     if (t->limit > t->cap) {
         size_t cap = 2 * t->cap < t->limit ? 2 * t->limit : 2 * t->cap;
         if (cap > most)
             cap = t->limit > most ? t->limit : (size_t)most;
-        uint32_t *grown = realloc(t->block.tokens, cap * sizeof *grown);
-        if (!grown)
-            return wm_fail_nomem(err, cap * sizeof *grown, "tokens");
-        t->block.tokens = grown;
-        t->cap = cap;
+        if ((status = lm_reserve_block(t, cap, err)))
+            return status;
     }
     wm_progress_set(t->progress, t->summary.tokens, 0);
-    return wm_cancel_check(t->cancel, err);
+    return t->keep.dir ? 0 : wm_cancel_check(t->cancel, err); /* else between two texts */
 }
 
 static int push(struct wm_lm_train *t, uint32_t id, struct wm_error *err)
@@ -310,60 +303,108 @@ static int read_limit(struct wm_lm_train *t, uint64_t memory, struct wm_error *e
     return status;
 }
 
+static size_t fan_of(uint64_t left)
+{
+    uint64_t fan = left / 4 / WM_SPOOL_CHUNK;
+    return (size_t)(fan < 4 ? 4 : fan > FAN_MOST ? FAN_MOST : fan);
+}
+
+/* All n-grams of full order, in order, to `sink`. */
+static int give_counts(struct wm_lm_train *t, size_t fan, const struct lm_sink *sink,
+                       struct wm_error *err)
+{
+    if (t->keep.n_parts || t->keep.phase == LM_ADJUSTING)
+        return lm_keep_merge(t, fan, sink, err);
+    if (!t->n_runs)
+        return sort_block(t, sink, err);
+    size_t n = t->n_runs;
+    t->n_runs = 0; /* closed by the merge in any case */
+    return lm_merge_runs(t->runs, n, t->settings.order, fan, t->pool, t->cancel, sink, err);
+}
+
+/* The last block is no more than the others if there are some, or if now is the time to keep it. */
+static int end_blocks(struct wm_lm_train *t, struct wm_error *err)
+{
+    int status = 0;
+    if (t->n_runs || t->keep.n_parts || lm_keep_due(&t->keep, t->cancel)) {
+        status = lm_store_block(t, err);
+        drop_block(t);
+    }
+    return status || !t->keep.behind ? status : lm_keep_save(t, err); /* it is read from there */
+}
+
 /* Stages 1 (the rest of it) and 2. `left` is the memory for blocks, sorts and spools. */
 static int count(struct wm_lm_train *t, uint64_t left, struct wm_error *err)
 {
-    struct lm_adjust *adjust = NULL;
-    uint64_t block = (uint64_t)t->block.n * LM_BLOCK_TOKEN;
     unsigned order = t->settings.order;
-    int status = 0;
-    if (t->n_runs) {
-        status = store_block(t, err);
-        drop_block(t);
-        block = 0;
-    }
+    int status = t->keep.phase == LM_COUNTING ? end_blocks(t, err) : 0;
+    uint64_t block = (uint64_t)t->block.n * LM_BLOCK_TOKEN;
     uint64_t free_bytes = left > block ? left - block : 0;
     wm_spool_pool_limit(t->pool, free_bytes < left / 2 ? free_bytes : left / 2);
     if (!status)
         status = lm_adjust_new(order, t->vocabulary.n, t->settings.thresholds, t->limited, t->pool,
-                               &adjust, err);
-    struct lm_sink sink = {lm_adjust_take, adjust};
-    if (!status && t->n_runs) {
-        uint64_t fan = left / 4 / WM_SPOOL_CHUNK;
-        fan = fan < 4 ? 4 : fan > FAN_MOST ? FAN_MOST : fan;
-        size_t n = t->n_runs;
-        t->n_runs = 0; /* closed by the merge in any case */
-        status = lm_merge_runs(t->runs, n, order, (size_t)fan, t->pool, t->cancel, &sink, err);
-    } else if (!status) {
-        status = sort_block(t, &sink, err);
-    }
+                               &t->adjust, err);
+    if (!status)
+        status = give_counts(t, fan_of(left), &(struct lm_sink){lm_adjust_take, t->adjust}, err);
     drop_block(t);
     if (!status)
-        status = lm_adjust_finish(adjust, t->orders, t->counts, t->unigrams, err);
-    lm_adjust_free(adjust);
+        status = lm_adjust_finish(t->adjust, t->orders, t->counts, t->unigrams, err);
+    lm_adjust_free(t->adjust);
+    t->adjust = NULL;
+    return status ? status : lm_keep_counts(t, err);
+}
+
+static int open_model(struct wm_lm_train *t, const char *path, const uint64_t *kept,
+                      struct wm_error *err)
+{
+    struct lm_arpa_start start = {t->keep.arpa.out, t->keep.section, t->keep.put};
+    int status = start.out ? 0 : wm_out_open(path, &start.out, err);
+    t->keep.arpa.out = t->keep.dir ? start.out : NULL;
+    if (!status)
+        status =
+            lm_arpa_open(&start, &t->vocabulary, t->settings.order, kept, t->team, &t->arpa, err);
+    if (status)
+        t->keep.arpa.out = NULL;
     return status;
 }
 
 static int estimate(struct wm_lm_train *t, const char *path, uint64_t left, struct wm_error *err)
 {
-    struct lm_arpa *arpa = NULL;
-    uint64_t kept[WM_LM_ORDER_MAX] = {0}, total = 0;
-    for (unsigned i = 0; i < t->settings.order; i++)
+    uint64_t kept[WM_LM_ORDER_MAX] = {0}, total = 0, done = 0;
+    for (unsigned i = 0; i < t->settings.order; i++) {
         total += kept[i] = t->orders[i].kept;
-    struct lm_estimate e = {&t->vocabulary, t->settings.order, t->orders, t->counts,  t->unigrams,
-                            left / 4,       t->pool,           t->cancel, t->progress};
+        done += i < t->keep.done ? kept[i] : 0;
+    }
+    struct lm_estimate e = {.vocabulary = &t->vocabulary,
+                            .order = t->settings.order,
+                            .orders = t->orders,
+                            .counts = t->counts,
+                            .unigrams = t->unigrams,
+                            .memory = left / 4,
+                            .pool = t->pool,
+                            .cancel = t->cancel,
+                            .progress = t->progress,
+                            .done = t->keep.done,
+                            .order_done = lm_keep_order,
+                            .arg = t};
     wm_spool_pool_limit(t->pool, left / 2);
     wm_progress_start(t->progress, "estimating", "n-grams", total);
-    int status = lm_arpa_open(path, &t->vocabulary, t->settings.order, kept, t->team, &arpa, err);
+    wm_progress_skip(t->progress, done);
+    int status = open_model(t, path, kept, err);
     if (!status)
-        status = lm_interpolate(&e, arpa, err);
+        status = lm_keep_below(t, &e.below, err);
+    if (!status)
+        status = lm_interpolate(&e, t->arpa, err);
+    struct lm_arpa *arpa = t->arpa;
+    t->arpa = NULL;
+    t->keep.arpa.out = NULL; /* the model's */
     if (status)
         lm_arpa_abandon(arpa);
     else
-        status = lm_arpa_commit(arpa, err);
+        status = lm_arpa_commit(arpa, &t->keep.digest, err);
     if (!status)
         wm_progress_finish(t->progress);
-    return status;
+    return status ? status : lm_keep_model(t, err);
 }
 
 static void summarise(struct wm_lm_train *t, struct wm_lm_train_summary *ret)
@@ -375,8 +416,16 @@ static void summarise(struct wm_lm_train *t, struct wm_lm_train_summary *ret)
         t->summary.fell_back[i] = o->fell_back;
         memcpy(t->summary.discounts[i], &o->discount[1], sizeof t->summary.discounts[i]);
     }
-    t->summary.spilled = wm_spool_pool_spilled(t->pool);
+    t->summary.spilled = wm_spool_pool_spilled(t->pool) + t->keep.most;
     *ret = t->summary;
+}
+
+static int count_all(struct wm_lm_train *t, uint64_t left, struct wm_error *err)
+{
+    int status = read_limit(t, left / 2, err);
+    if (!status && !(t->unigrams = calloc(t->vocabulary.n, sizeof *t->unigrams)))
+        status = wm_fail_nomem(err, t->vocabulary.n * sizeof *t->unigrams, "counts");
+    return status ? status : count(t, left, err);
 }
 
 int wm_lm_train_finish(struct wm_lm_train *train, const char *arpa, struct wm_lm_train_summary *ret,
@@ -386,20 +435,17 @@ int wm_lm_train_finish(struct wm_lm_train *train, const char *arpa, struct wm_lm
     int status = wm_lm_train_end(train, err);
     if (!status && !train->summary.sentences)
         status = wm_fail(err, WM_E_FORMAT, "there is no text to train on");
-    if (!status)
+    if (!status && train->keep.phase < LM_WRITTEN)
         status = left_memory(train, &left, err);
-    if (!status)
-        status = read_limit(train, left / 2, err);
-    if (!status && !(train->unigrams = calloc(train->vocabulary.n, sizeof *train->unigrams)))
-        status = wm_fail_nomem(err, train->vocabulary.n * sizeof *train->unigrams, "counts");
-    train->summary.runs = train->n_runs + 1;
-    if (!status)
-        status = count(train, left, err);
+    if (!status && train->keep.phase < LM_ESTIMATING)
+        status = count_all(train, left, err);
     if (!status)
         status = lm_discounts(train->orders, train->settings.order,
                               train->settings.falls_back ? train->settings.fallback : NULL, err);
-    if (!status)
+    if (!status && train->keep.phase < LM_WRITTEN)
         status = estimate(train, arpa, left, err);
+    if (!train->summary.runs)
+        train->summary.runs = 1;
     if (!status && ret)
         summarise(train, ret);
     return status;

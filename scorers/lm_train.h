@@ -68,6 +68,17 @@ int lm_sort_block(const struct lm_block *block, unsigned order, size_t n_words,
 int lm_run_open(struct wm_spool *run, struct wm_spool_pool *pool, unsigned order,
                 struct wm_error *err);
 int lm_run_take(void *run, const uint32_t *words, uint64_t count, struct wm_error *err);
+/* Who wants to stop for a moment between n-grams of different first words. */
+struct lm_pause {
+    bool (*due)(void *arg);
+    /* left[i]: records of run i that are still to come. */
+    int (*take)(void *arg, const uint64_t *left, struct wm_error *err);
+    void *arg;
+};
+/* Merge n runs (rewound; closed on return) into `sink`. With a `pause`, which may be NULL, the runs are
+ * of wm_spool_from. */
+int lm_merge(struct wm_spool *runs, size_t n, unsigned order, struct wm_cancel *cancel,
+             const struct lm_sink *sink, const struct lm_pause *pause, struct wm_error *err);
 /* Merge runs (rewound; closed on return) into `sink`, at most `fan` at
  * a time. */
 int lm_merge_runs(struct wm_spool *runs, size_t n, unsigned order, size_t fan,
@@ -94,8 +105,17 @@ void lm_adjust_free(struct lm_adjust *adjust);
 /* Bytes of tables for n_words words. */
 uint64_t lm_adjust_bytes(unsigned order, size_t n_words);
 int lm_adjust_take(void *adjust, const uint32_t *words, uint64_t count, struct wm_error *err);
+/* Nothing is held back any more. Before n-grams with another first word than those so far. */
+int lm_adjust_flush(struct lm_adjust *adjust, struct wm_error *err);
+/* What there is then, to be kept or brought back. */
+struct lm_adjust_state {
+    struct lm_order *orders;  /* [order] */
+    struct wm_spool *spools;  /* [order], of orders 2 and up */
+    uint64_t *counts, *lefts; /* [n_words] of words: how often; behind how many others */
+};
+struct lm_adjust_state lm_adjust_state(struct lm_adjust *adjust);
 /* The last groups; then `orders` [order] are filled, `counts` [order] are spools of
- * {words in context order, u64 adjusted count} of orders 2 and up, rewound and the caller's, and
+ * {words in context order, u64 adjusted count} of orders 2 and up, not rewound and the caller's, and
  * `unigrams` [n_words] adjusted counts. */
 int lm_adjust_finish(struct lm_adjust *adjust, struct lm_order *orders, struct wm_spool *counts,
                      uint64_t *unigrams, struct wm_error *err);
@@ -122,15 +142,23 @@ int lm_suffix_next(struct lm_suffix *suffix, const unsigned char **ret, struct w
 /* ---- lm_train_arpa.c: the file ---- */
 
 struct lm_arpa;
+/* Where the file goes on; zeros but for `out` if it is new. */
+struct lm_arpa_start {
+    struct wm_out *out; /* the model's from now on, also on failure */
+    unsigned n;         /* the section that is open */
+    uint64_t put;       /* n-grams in it */
+};
 /* `kept`: [order] n-grams to come. */
-int lm_arpa_open(const char *path, const struct lm_vocabulary *vocabulary, unsigned order,
-                 const uint64_t *kept, struct wm_team *team, struct lm_arpa **ret,
+int lm_arpa_open(const struct lm_arpa_start *start, const struct lm_vocabulary *vocabulary,
+                 unsigned order, const uint64_t *kept, struct wm_team *team, struct lm_arpa **ret,
                  struct wm_error *err);
 /* The next n-gram, orders rising: words in suffix order, probability, back-off (not log10). */
 int lm_arpa_put(struct lm_arpa *arpa, unsigned n, const uint32_t *words, float p, float b,
                 struct wm_error *err);
+/* All so far is with `out`; where it could go on from here. */
+int lm_arpa_flush(struct lm_arpa *arpa, struct lm_arpa_start *ret, struct wm_error *err);
 /* WM_E_… if other n-grams came than were announced. Frees in any case. */
-int lm_arpa_commit(struct lm_arpa *arpa, struct wm_error *err);
+int lm_arpa_commit(struct lm_arpa *arpa, struct wm_digest *ret, struct wm_error *err);
 void lm_arpa_abandon(struct lm_arpa *arpa);
 
 /* ---- lm_train_number.c ---- */
@@ -151,9 +179,15 @@ struct lm_estimate {
     struct wm_spool_pool *pool;
     struct wm_cancel *cancel;
     struct wm_progress *progress;
+    unsigned done; /* orders that are written already; not 1 */
+    /* An order from 2 on, but not the highest, is done; `below`, its probabilities {words in suffix
+     * order, float}, is to be rewound. */
+    int (*order_done)(void *arg, unsigned n, struct wm_spool *below, struct wm_error *err);
+    void *arg;
+    struct wm_spool below; /* if some are done: of the last of them, rewound; consumed */
 };
 /* Stages 4 and 5: write every n-gram to `arpa`. */
-int lm_interpolate(const struct lm_estimate *estimate, struct lm_arpa *arpa, struct wm_error *err);
+int lm_interpolate(struct lm_estimate *estimate, struct lm_arpa *arpa, struct wm_error *err);
 
 /* ---- lm_train_memory.c ---- */
 

@@ -198,12 +198,24 @@ static void take_unigrams(struct lm_adjust *a, uint64_t *unigrams)
     }
 }
 
-int lm_adjust_finish(struct lm_adjust *adjust, struct lm_order *orders, struct wm_spool *counts,
-                     uint64_t *unigrams, struct wm_error *err)
+int lm_adjust_flush(struct lm_adjust *adjust, struct wm_error *err)
 {
     int status = 0;
     for (unsigned n = adjust->order; !status && n-- > 2;)
         status = flush(adjust, n, err);
+    return status;
+}
+
+struct lm_adjust_state lm_adjust_state(struct lm_adjust *adjust)
+{
+    return (struct lm_adjust_state){adjust->orders, adjust->counts, adjust->unigram_counts,
+                                    adjust->unigram_lefts};
+}
+
+int lm_adjust_finish(struct lm_adjust *adjust, struct lm_order *orders, struct wm_spool *counts,
+                     uint64_t *unigrams, struct wm_error *err)
+{
+    int status = lm_adjust_flush(adjust, err);
     if (status)
         return status;
     take_unigrams(adjust, unigrams);
@@ -211,8 +223,6 @@ int lm_adjust_finish(struct lm_adjust *adjust, struct lm_order *orders, struct w
         orders[n - 1] = adjust->orders[n - 1];
         counts[n - 1] = adjust->counts[n - 1];
         adjust->counts[n - 1] = (struct wm_spool){0};
-        if (n > 1 && !status)
-            status = wm_spool_rewind(&counts[n - 1], err);
     }
-    return status;
+    return 0;
 }

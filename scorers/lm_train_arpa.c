@@ -189,13 +189,26 @@ static int copy_words(struct lm_arpa *arpa, struct wm_error *err)
     return 0;
 }
 
-int lm_arpa_open(const char *path, const struct lm_vocabulary *vocabulary, unsigned order,
-                 const uint64_t *kept, struct wm_team *team, struct lm_arpa **ret,
+static int print_head(struct lm_arpa *arpa, struct wm_error *err)
+{
+    int status = wm_out_write(arpa->out, "\\data\\\n", 7, err);
+    for (unsigned n = 1; !status && n <= arpa->order; n++)
+        status = print_count(arpa, n, arpa->kept[n - 1], err);
+    return status ? status : wm_out_write(arpa->out, "\n", 1, err);
+}
+
+int lm_arpa_open(const struct lm_arpa_start *start, const struct lm_vocabulary *vocabulary,
+                 unsigned order, const uint64_t *kept, struct wm_team *team, struct lm_arpa **ret,
                  struct wm_error *err)
 {
     struct lm_arpa *arpa = calloc(1, sizeof *arpa);
-    if (!arpa)
+    if (!arpa) {
+        wm_out_abandon(start->out);
         return wm_fail_nomem(err, sizeof *arpa, "ARPA file");
+    }
+    arpa->out = start->out;
+    arpa->n = start->n;
+    arpa->put = start->put;
     arpa->vocabulary = vocabulary;
     arpa->order = order;
     arpa->team = team;
@@ -206,14 +219,8 @@ int lm_arpa_open(const char *path, const struct lm_vocabulary *vocabulary, unsig
     int status = arpa->items ? 0 : wm_fail_nomem(err, BATCH * sizeof *arpa->items, "ARPA file");
     if (!status)
         status = copy_words(arpa, err);
-    if (!status)
-        status = wm_out_open(path, &arpa->out, err);
-    if (!status)
-        status = wm_out_write(arpa->out, "\\data\\\n", 7, err);
-    for (unsigned n = 1; !status && n <= order; n++)
-        status = print_count(arpa, n, kept[n - 1], err);
-    if (!status)
-        status = wm_out_write(arpa->out, "\n", 1, err);
+    if (!status && !start->n)
+        status = print_head(arpa, err);
     if (status)
         lm_arpa_abandon(arpa);
     else
@@ -237,7 +244,14 @@ int lm_arpa_put(struct lm_arpa *arpa, unsigned n, const uint32_t *words, float p
     return 0;
 }
 
-int lm_arpa_commit(struct lm_arpa *arpa, struct wm_error *err)
+int lm_arpa_flush(struct lm_arpa *arpa, struct lm_arpa_start *ret, struct wm_error *err)
+{
+    int status = write_batch(arpa, err);
+    *ret = (struct lm_arpa_start){arpa->out, arpa->n, arpa->put};
+    return status;
+}
+
+int lm_arpa_commit(struct lm_arpa *arpa, struct wm_digest *ret, struct wm_error *err)
 {
     int status = begin_up_to(arpa, arpa->order + 1, err);
     if (!status)
@@ -245,7 +259,7 @@ int lm_arpa_commit(struct lm_arpa *arpa, struct wm_error *err)
     if (!status) {
         struct wm_out *out = arpa->out;
         arpa->out = NULL;
-        status = wm_out_commit(out, NULL, err);
+        status = wm_out_commit(out, ret, err);
     }
     lm_arpa_abandon(arpa);
     return status;

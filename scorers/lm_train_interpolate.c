@@ -159,7 +159,7 @@ static int higher_orders(const struct lm_estimate *e, struct lm_suffix **suffix,
                          struct wm_error *err)
 {
     int status = 0;
-    for (unsigned n = 2; !status && n <= e->order; n++) {
+    for (unsigned n = e->done < 2 ? 2 : e->done + 1; !status && n <= e->order; n++) {
         struct lm_suffix *next = NULL;
         struct stream next_backoffs = {0}, out = {.n = n};
         bool last = n == e->order;
@@ -171,7 +171,7 @@ static int higher_orders(const struct lm_estimate *e, struct lm_suffix **suffix,
             status = order_of(e, n, *suffix, below, last ? NULL : &next_backoffs,
                               last ? NULL : &out.spool, arpa, err);
         if (!status && !last)
-            status = wm_spool_rewind(&out.spool, err);
+            status = e->order_done(e->arg, n, &out.spool, err);
         if (!status && !last)
             status = advance(&out, err);
         swap_streams(&below->stream, &out);
@@ -184,7 +184,25 @@ static int higher_orders(const struct lm_estimate *e, struct lm_suffix **suffix,
     return status;
 }
 
-int lm_interpolate(const struct lm_estimate *estimate, struct lm_arpa *arpa, struct wm_error *err)
+/* What the orders that are done have left for the others. */
+static int take_up(struct lm_estimate *e, struct lm_suffix **suffix, struct below *below,
+                   struct stream *backoffs, struct wm_error *err)
+{
+    below->stream = (struct stream){.spool = e->below, .n = e->done};
+    e->below = (struct wm_spool){0};
+    int status = advance(&below->stream, err);
+    return status ? status : prepare(e, e->done + 1, suffix, backoffs, err);
+}
+
+static int begin(struct lm_estimate *e, struct lm_suffix **suffix, float *probabilities,
+                 struct stream *backoffs, struct lm_arpa *arpa, struct wm_error *err)
+{
+    bool more = e->order > 1;
+    int status = more ? prepare(e, 2, suffix, backoffs, err) : 0;
+    return status ? status : unigrams(e, more ? backoffs : NULL, probabilities, arpa, err);
+}
+
+int lm_interpolate(struct lm_estimate *estimate, struct lm_arpa *arpa, struct wm_error *err)
 {
     size_t n_words = estimate->vocabulary->n;
     float *probabilities = calloc(n_words, sizeof *probabilities);
@@ -192,16 +210,15 @@ int lm_interpolate(const struct lm_estimate *estimate, struct lm_arpa *arpa, str
     struct stream backoffs = {0};
     struct lm_suffix *suffix = NULL;
     int status = probabilities ? 0 : wm_fail_nomem(err, n_words * sizeof(float), "probabilities");
-    bool more = estimate->order > 1;
-    if (!status && more)
-        status = prepare(estimate, 2, &suffix, &backoffs, err);
     if (!status)
-        status = unigrams(estimate, more ? &backoffs : NULL, probabilities, arpa, err);
+        status = estimate->done ? take_up(estimate, &suffix, &below, &backoffs, err)
+                                : begin(estimate, &suffix, probabilities, &backoffs, arpa, err);
     if (!status)
         status = higher_orders(estimate, &suffix, &below, &backoffs, arpa, err);
     lm_suffix_free(suffix);
     wm_spool_close(&below.stream.spool);
     wm_spool_close(&backoffs.spool);
+    wm_spool_close(&estimate->below);
     free(probabilities);
     return status;
 }

@@ -8,6 +8,7 @@ enum { CANCEL_EVERY = 1 << 16 };
 
 struct source {
     struct wm_spool *run;
+    bool live; /* there is a record at hand: */
     uint32_t words[LM_WORDS];
     uint64_t count;
 };
@@ -43,6 +44,7 @@ static int advance(struct source *source, unsigned order, struct wm_error *err)
 {
     const unsigned char *record;
     int more = wm_spool_next(source->run, &record, err);
+    source->live = more > 0;
     if (more > 0) {
         lm_copy(source->words, record, order);
         source->count = lm_get64(record + order * sizeof *source->words);
@@ -50,13 +52,30 @@ static int advance(struct source *source, unsigned order, struct wm_error *err)
     return more;
 }
 
-static int drain(struct heap *heap, struct wm_cancel *cancel, const struct lm_sink *sink,
+static int pause_at(const struct lm_pause *pause, const struct source *sources, size_t n,
+                    struct wm_error *err)
+{
+    uint64_t *left = calloc(n, sizeof *left);
+    if (!left)
+        return wm_fail_nomem(err, n * sizeof *left, "merging n-grams");
+    for (size_t i = 0; i < n; i++)
+        left[i] = wm_spool_left(sources[i].run) + sources[i].live;
+    int status = pause->take(pause->arg, left, err);
+    free(left);
+    return status;
+}
+
+static int drain(struct heap *heap, const struct source *sources, size_t n_sources,
+                 struct wm_cancel *cancel, const struct lm_sink *sink, const struct lm_pause *pause,
                  struct wm_error *err)
 {
     uint32_t words[LM_WORDS] = {0};
     int status = 0;
     for (uint64_t n = 0; !status && heap->n; n++) {
         uint64_t count = 0;
+        if (pause && n && heap->at[0]->words[0] != words[0] && pause->due(pause->arg) &&
+            (status = pause_at(pause, sources, n_sources, err)))
+            return status;
         lm_copy(words, heap->at[0]->words, heap->order);
         while (heap->n && lm_same(heap->at[0]->words, words, heap->order)) {
             count += heap->at[0]->count;
@@ -75,8 +94,8 @@ static int drain(struct heap *heap, struct wm_cancel *cancel, const struct lm_si
     return status;
 }
 
-static int merge(struct wm_spool *runs, size_t n, unsigned order, struct wm_cancel *cancel,
-                 const struct lm_sink *sink, struct wm_error *err)
+int lm_merge(struct wm_spool *runs, size_t n, unsigned order, struct wm_cancel *cancel,
+             const struct lm_sink *sink, const struct lm_pause *pause, struct wm_error *err)
 {
     struct source *sources = calloc(n, sizeof *sources);
     struct heap heap = {calloc(n, sizeof *heap.at), 0, order};
@@ -94,7 +113,7 @@ static int merge(struct wm_spool *runs, size_t n, unsigned order, struct wm_canc
     if (!status) {
         for (size_t i = heap.n / 2; i-- > 0;)
             sink_down(&heap, i);
-        status = drain(&heap, cancel, sink, err);
+        status = drain(&heap, sources, n, cancel, sink, pause, err);
     }
     free(heap.at);
     free(sources);
@@ -129,7 +148,8 @@ static int merge_some(struct wm_spool *runs, size_t n, unsigned order, struct wm
     struct wm_spool merged = {0};
     int status = lm_run_open(&merged, pool, order, err);
     if (!status)
-        status = merge(runs, n, order, cancel, &(struct lm_sink){lm_run_take, &merged}, err);
+        status =
+            lm_merge(runs, n, order, cancel, &(struct lm_sink){lm_run_take, &merged}, NULL, err);
     if (!status)
         status = wm_spool_rewind(&merged, err);
     if (status)
@@ -158,7 +178,7 @@ int lm_merge_runs(struct wm_spool *runs, size_t n, unsigned order, size_t fan,
             n = to;
     }
     if (!status)
-        return merge(runs, n, order, cancel, sink, err);
+        return lm_merge(runs, n, order, cancel, sink, NULL, err);
     for (size_t i = 0; i < n; i++)
         wm_spool_close(&runs[i]);
     return status;

@@ -42,6 +42,15 @@
  * and tables (at order 5, 100 bytes a word) must fit, the rest spills to the scratch directory. Too
  * small is WM_E_NOMEM with the need. Counts are 64 bits.
  *
+ * Stops: a trainer may keep its work in a directory (wm_lm_train_keep), so that another process goes
+ * on after a signal, a kill or a power cut, to the same bytes. Every `seconds`, and when `cancel` is
+ * raised, there is a point: between two texts while they are read; wherever the n-grams' first sorting
+ * word changes in the last merge of stage 1, which stage 2 is part of; behind each order in stages 4
+ * and 5. What cannot be cut, so that it is done again from its start, is one sort of a block (of at
+ * most `seconds` of text), one merge of `fan` runs where there are more than are read at once, and one
+ * order of stages 4 and 5: some two minutes for 10^9 n-grams. A trainer that needs less than `seconds`
+ * keeps nothing and costs nothing more.
+ *
  * Limits: order 1 … WM_LM_ORDER_MAX, WM_LM_WORDS_MAX words, WM_LM_TOKEN_MAX bytes a word.
  */
 #ifndef WETMILL_LM_TRAIN_H
@@ -56,7 +65,11 @@
 #include "wetmill/progress.h"
 #include "wetmill/str.h"
 
-enum { WM_LM_ORDER_MAX = 6, WM_LM_TOKEN_MAX = 65535 };
+enum {
+    WM_LM_ORDER_MAX = 6,
+    WM_LM_TOKEN_MAX = 65535,
+    WM_LM_POSITION_MAX = 1 << 20, /**< Bytes of a caller's position. */
+};
 #define WM_LM_WORDS_MAX (UINT32_MAX - 16)
 
 /** Options of a trainer. */
@@ -104,8 +117,25 @@ int wm_lm_train_text(struct wm_lm_train *train, struct wm_str text, struct wm_er
  *  anything. */
 int wm_lm_train_end(struct wm_lm_train *train, struct wm_error *err);
 
+/**
+ * Keep work in the directory `dir`, which is there and the trainer's alone until it is freed, and go
+ * on with what stands there: before any text, which must be the same as then, as must the options but
+ * for memory, jobs and scratch. `*ret_position` is that of the last point, with which the text goes
+ * on, borrowed until the next point; ptr NULL if there is none. The strings outlive the trainer.
+ * WM_E_MISMATCH: what is there is damaged or of another trainer; remove it, and begin with a new one.
+ */
+int wm_lm_train_keep(struct wm_lm_train *train, const char *dir, double seconds,
+                     struct wm_str *ret_position, struct wm_error *err);
+/** Is it time for a point? */
+bool wm_lm_train_is_due(const struct wm_lm_train *train);
+/** Between two calls of wm_lm_train_text and …_end: text so far is that up to `position`, which is the
+ *  caller's to choose. Makes a point if it is time; WM_E_CANCELLED behind it. While work is kept,
+ *  `cancel` is heeded here and no longer in those calls. Call it once when all text was given. */
+int wm_lm_train_point(struct wm_lm_train *train, struct wm_str position, struct wm_error *err);
+
 /** Estimate, and write an ARPA file (all or nothing; "-" is standard output). `ret` may be NULL.
- *  The trainer can only be freed afterwards. */
+ *  Of a trainer that keeps its work `arpa` is DIR/arpa, there to be moved or read. The trainer can
+ *  only be freed afterwards. */
 int wm_lm_train_finish(struct wm_lm_train *train, const char *arpa, struct wm_lm_train_summary *ret,
                        struct wm_error *err);
 

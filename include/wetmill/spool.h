@@ -11,6 +11,9 @@
  *
  * Order: wm_spool_open ─▶ wm_spool_slot … ─▶ wm_spool_rewind ─▶ wm_spool_next … ─▶ wm_spool_close.
  *
+ * Records can also go to a named file (wm_spool_drain), and be read from one (wm_spool_from) as often
+ * as need be: that is how work is kept for another process.
+ *
  * Memory: the limit, and above it one chunk for each spool that is open. Disk: what is spilled and
  * not yet read. Threads: a pool may be shared, a spool belongs to one thread at a time. Errors:
  * WM_E_NOMEM, WM_E_IO (where: the scratch directory).
@@ -22,6 +25,7 @@
 #include <stdint.h>
 
 #include "wetmill/error.h"
+#include "wetmill/file.h"
 
 enum { WM_SPOOL_CHUNK = 64 << 10 };
 
@@ -46,8 +50,10 @@ struct wm_spool {
     unsigned char *chunk; /**< Current chunk. */
     uint64_t *chunks;     /**< [n_chunks] full ones; see spool.c. */
     size_t n_chunks, cap, next;
-    size_t tail;        /**< Bytes of the last, partly filled chunk. */
-    uint64_t n_records; /**< Written. */
+    size_t tail;                /**< Bytes of the last, partly filled chunk. */
+    uint64_t n_records;         /**< Written. */
+    struct wm_file *file;       /**< wm_spool_from: what is read, from … */
+    uint64_t file_at, file_end; /**< … here to there. */
 };
 
 /** An empty spool for records of `record` bytes (1 … WM_SPOOL_CHUNK). */
@@ -55,6 +61,14 @@ int wm_spool_open(struct wm_spool *spool, struct wm_spool_pool *pool, size_t rec
                   struct wm_error *err);
 /** Writing is over; reading begins with the first record. */
 int wm_spool_rewind(struct wm_spool *spool, struct wm_error *err);
+/** All records so far go to the end of `out`, and the spool is empty again. Before the rewind. */
+int wm_spool_drain(struct wm_spool *spool, struct wm_out *out, struct wm_error *err);
+/** A spool that is read: `n` records of `file` from byte `offset` on. The file is the caller's and
+ *  outlives the spool; WM_E_IO if it is too short. */
+int wm_spool_from(struct wm_spool *spool, struct wm_spool_pool *pool, size_t record,
+                  struct wm_file *file, uint64_t offset, uint64_t n, struct wm_error *err);
+/** Records of a spool of wm_spool_from that were not read yet. */
+uint64_t wm_spool_left(const struct wm_spool *spool);
 /** Give everything back. Safe on a zeroed spool and at any time. */
 void wm_spool_close(struct wm_spool *spool);
 
