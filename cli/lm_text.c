@@ -279,8 +279,11 @@ int lm_text_read(struct cli *cli, const struct lm_text_options *options, struct 
 {
     struct pieces pieces = {0};
     bool cut = options->sentencepiece != NULL;
-    struct reading r = {
-        .cli = cli, .train = train, .pieces = cut ? &pieces : NULL, .kind = AT_TASK};
+    struct reading r = {.cli = cli,
+                        .train = train,
+                        .pieces = cut ? &pieces : NULL,
+                        .memory = options->memory,
+                        .kind = AT_TASK};
     int status = read_position(&r, position, err);
     if (!status && cut && r.operand < cli->n_operands)
         status = pieces_open(&pieces, options, err);

@@ -105,7 +105,7 @@ int lm_work_open(struct lm_work *work, struct cli *cli, const char *output, bool
     if (status)
         return status;
     work->had_point = has_point(work);
-    wm_position_begin(&work->position, work->dir, cli->progress);
+    wm_position_begin(&work->position, work->dir, 0, cli->progress);
     return 0;
 }
 
@@ -125,7 +125,7 @@ int lm_work_clear(struct lm_work *work, struct cli *cli, struct wm_error *err)
     if (!status)
         status = wm_file_store(path, wm_buf_str(&identity), err);
     wm_buf_done(&identity);
-    wm_position_begin(&work->position, work->dir, cli->progress);
+    wm_position_begin(&work->position, work->dir, 0, cli->progress);
     return status;
 }
 
