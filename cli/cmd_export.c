@@ -32,8 +32,8 @@ static void say_result(struct cli *cli, const struct wm_export_result *r)
             wm_format_count(r->n_params, params, sizeof params), (unsigned long long)r->n_tensors,
             wm_format_bytes(r->bytes, bytes, sizeof bytes));
     if (r->n_fallbacks)
-        cli_say(cli, "%llu matrices are f16: their rows are no multiple of 32",
-                (unsigned long long)r->n_fallbacks);
+        cli_say(cli, "%llu %s f16: rows are no multiple of 32", (unsigned long long)r->n_fallbacks,
+                r->n_fallbacks == 1 ? "matrix is" : "matrices are");
     if (!r->tokenizer)
         cli_say(cli, "the directory has no tokenizer, so none was written");
 }

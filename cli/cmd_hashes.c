@@ -78,8 +78,9 @@ static int run_build(struct cli *cli)
     }
     int code = status ? cli_fail(cli, &err) : CLI_OK;
     if (!status)
-        cli_say(cli, "%ju hashes of the lines of %ju documents", (uintmax_t)result.n_hashes,
-                (uintmax_t)result.n_documents);
+        cli_say(cli, "%ju hash%s of the lines of %ju document%s", (uintmax_t)result.n_hashes,
+                result.n_hashes == 1 ? "" : "es", (uintmax_t)result.n_documents,
+                wm_plural(result.n_documents));
     if (!status && cli_say_damage(cli, result.job.damage, result.job.n_damage))
         code = CLI_SKIPPED;
     wm_job_result_done(&result.job);

@@ -175,10 +175,10 @@ static int run_score(struct cli *cli)
         status = score_path(&s, "-", &err);
     (void)flush(&s);
     if (!status)
-        cli_say(cli,
-                "%llu sentences, %llu tokens, %llu of them unknown; log10 %.6f, perplexity %.1f",
-                (unsigned long long)s.sentences, (unsigned long long)s.tokens,
-                (unsigned long long)s.oov, s.log10, perplexity(s.log10, s.tokens));
+        cli_say(
+            cli, "%llu sentence%s, %llu token%s, %llu of them unknown; log10 %.6f, perplexity %.1f",
+            (unsigned long long)s.sentences, wm_plural(s.sentences), (unsigned long long)s.tokens,
+            wm_plural(s.tokens), (unsigned long long)s.oov, s.log10, perplexity(s.log10, s.tokens));
     wm_buf_done(&s.out);
     free(s.words);
     wm_ngram_free(model);

@@ -95,9 +95,9 @@ static int run(struct cli *cli)
     if (!status)
         status = write_table(cli, &counts, percentiles, n, &err);
     if (!status)
-        cli_say(cli, "%ju documents in %zu languages; %ju without language or perplexity",
-                (uintmax_t)counts.documents, counts.n_languages,
-                (uintmax_t)(result.without + counts.unfit));
+        cli_say(cli, "%ju document%s in %zu language%s; %ju without language or perplexity",
+                (uintmax_t)counts.documents, wm_plural(counts.documents), counts.n_languages,
+                wm_plural(counts.n_languages), (uintmax_t)(result.without + counts.unfit));
     int code = status ? cli_fail(cli, &err) : CLI_OK;
     if (!status && cli_say_damage(cli, result.job.damage, result.job.n_damage))
         code = CLI_SKIPPED;

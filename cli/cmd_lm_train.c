@@ -46,8 +46,8 @@ static size_t bind(struct cli *cli, struct cli_binding bindings[CLI_TABLES_MAX])
 static void say_summary(struct cli *cli, const struct wm_lm_train_summary *s)
 {
     char a[32], b[32];
-    cli_say(cli, "%s sentences, %s tokens", wm_format_count(s->sentences, a, sizeof a),
-            wm_format_count(s->tokens, b, sizeof b));
+    cli_say(cli, "%s sentence%s, %s tokens", wm_format_count(s->sentences, a, sizeof a),
+            wm_plural(s->sentences), wm_format_count(s->tokens, b, sizeof b));
     for (unsigned i = 0; i < options.train.order; i++) {
         char kept[64] = "";
         if (s->kept[i] != s->n_grams[i])

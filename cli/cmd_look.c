@@ -65,7 +65,8 @@ static int put_document(struct wm_buf *out, const struct wm_doc *doc, bool full,
     for (size_t i = 0; !status && rest.len && (full || i < SHOWN_LINES); i++)
         status = put_line(out, wm_str_line(&rest), full, err);
     if (!status && rest.len)
-        status = wm_buf_printf(out, err, "… %zu lines, %zu bytes in all\n", lines, doc->text.len);
+        status = wm_buf_printf(out, err, "… %zu line%s, %zu bytes in all\n", lines,
+                               wm_plural(lines), doc->text.len);
     return status ? status : wm_buf_add(out, "\n", 1, err);
 }
 

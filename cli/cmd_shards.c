@@ -52,7 +52,7 @@ static void print_row(const char *label, uint64_t n)
 static void print_split(const struct wm_shards_info *info, int s)
 {
     const struct wm_split_info *split = &info->splits[s];
-    (void)printf("%s: %zu shard%s\n", wm_shard_split_names[s], split->n, split->n == 1 ? "" : "s");
+    (void)printf("%s: %zu shard%s\n", wm_shard_split_names[s], split->n, wm_plural(split->n));
     print_row("tokens", split->tokens);
     print_row("documents", split->documents);
     print_row("bytes of text", split->text_bytes);
@@ -161,7 +161,7 @@ static int run_verify(struct cli *cli)
         return CLI_OK;
     }
     wm_fail(&err, WM_E_FORMAT, "%llu problem%s found", (unsigned long long)problems,
-            problems == 1 ? "" : "s");
+            wm_plural(problems));
     (void)wm_error_where(&err, "%s", cli->operands[0]);
     (void)wm_error_hint(&err, "make the shards again: remove the directory and repeat the command");
     return cli_fail(cli, &err);

@@ -75,15 +75,15 @@ static int say_result(struct cli *cli, const struct wm_verify_result *result)
     char bytes[32];
     wm_format_bytes(result->n_bytes, bytes, sizeof bytes);
     if (!result->n_findings) {
-        cli_say(cli, "no damage found: %llu step%s, %llu files, %s read",
-                (unsigned long long)result->n_steps, result->n_steps == 1 ? "" : "s",
-                (unsigned long long)result->n_files, bytes);
+        cli_say(cli, "no damage found: %llu step%s, %llu file%s, %s read",
+                (unsigned long long)result->n_steps, wm_plural(result->n_steps),
+                (unsigned long long)result->n_files, wm_plural(result->n_files), bytes);
         return CLI_OK;
     }
     struct wm_error err = {0};
-    wm_fail(&err, WM_E_FORMAT, "%llu problem%s found in %llu files",
-            (unsigned long long)result->n_findings, result->n_findings == 1 ? "" : "s",
-            (unsigned long long)result->n_files);
+    wm_fail(&err, WM_E_FORMAT, "%llu problem%s found in %llu file%s",
+            (unsigned long long)result->n_findings, wm_plural(result->n_findings),
+            (unsigned long long)result->n_files, wm_plural(result->n_files));
     (void)wm_error_where(&err, "%s", cli->operands[0]);
     (void)wm_error_hint(&err,
                         "what is damaged, and that alone, is done again by the command below");

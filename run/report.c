@@ -97,9 +97,9 @@ static void put_corpus(struct report *r, const json_t *facts)
     json_t *stage;
     uint64_t kept = count(tally, "documents"), text = 0;
     wm_format_bytes(count(tally, "bytes"), bytes, sizeof bytes);
-    put(r, "  %-11s %14s  uncompressed, %llu records in %llu file%s\n", "corpus", bytes,
-        (unsigned long long)count(tally, "records"), (unsigned long long)count(tally, "files"),
-        count(tally, "files") == 1 ? "" : "s");
+    put(r, "  %-11s %14s  uncompressed, %llu record%s in %llu file%s\n", "corpus", bytes,
+        (unsigned long long)count(tally, "records"), wm_plural(count(tally, "records")),
+        (unsigned long long)count(tally, "files"), wm_plural(count(tally, "files")));
     put_count(r, "", kept, "documents in");
     put_not_documents(r, tally);
     put_lost(r, tally);
@@ -137,7 +137,8 @@ static void put_shards(struct report *r, const json_t *facts)
         const json_t *split = json_object_get(facts, splits[s]);
         char what[128], documents[32];
         wm_format_count(count(split, "documents"), documents, sizeof documents);
-        (void)snprintf(what, sizeof what, "%s tokens from %s documents", splits[s], documents);
+        (void)snprintf(what, sizeof what, "%s tokens from %s document%s", splits[s], documents,
+                       wm_plural(count(split, "documents")));
         put_count(r, s ? "" : "shards", count(split, "tokens"), what);
         tokens += count(split, "tokens");
         bytes += count(split, "text_bytes");
@@ -172,7 +173,7 @@ static void put_damage(struct report *r, const char *directory, const json_t *fa
     size_t i, n = json_array_size(damage);
     json_t *row;
     if (n)
-        put(r, "\nSkipped input (%zu place%s):\n", n, n == 1 ? "" : "s");
+        put(r, "\nSkipped input (%zu place%s):\n", n, wm_plural(n));
     json_array_foreach(damage, i, row)
     {
         if (i == DAMAGE_SHOWN) {

@@ -172,10 +172,10 @@ static void say_spilled(struct wm_step_context *ctx, const struct wm_bpe_trainer
     char text[32];
     wm_trainer_stats(trainer, &stats);
     if (stats.spilled)
-        wm_step_say(ctx,
-                    "spilled %s to scratch files (%llu bytes), merged from disk in %llu rounds",
-                    wm_format_bytes(stats.spilled, text, sizeof text),
-                    (unsigned long long)stats.spilled, (unsigned long long)stats.rounds);
+        wm_step_say(
+            ctx, "spilled %s to scratch files (%llu bytes), merged from disk in %llu round%s",
+            wm_format_bytes(stats.spilled, text, sizeof text), (unsigned long long)stats.spilled,
+            (unsigned long long)stats.rounds, wm_plural(stats.rounds));
 }
 
 static void tell_rehearsal(const struct wm_step_context *ctx, const struct wm_inputs *inputs,

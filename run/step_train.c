@@ -146,7 +146,7 @@ static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struc
     }
     (void)snprintf(ret->note, sizeof ret->note,
                    "%s parameters, %llu step%s, %s tokens, %.1f %cFLOP in all", params,
-                   (unsigned long long)need.n_steps, need.n_steps == 1 ? "" : "s", n_tokens,
+                   (unsigned long long)need.n_steps, wm_plural(need.n_steps), n_tokens,
                    need.flops / (large ? 1e15 : 1e12), large ? 'P' : 'T');
     return 0;
 }

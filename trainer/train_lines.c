@@ -32,11 +32,6 @@ double wm_training_speed(const struct wm_training *t)
     return t->step_seconds > 0 ? tokens / t->step_seconds : 0;
 }
 
-static const char *s(uint64_t n)
-{
-    return n == 1 ? "" : "s";
-}
-
 /* Only of a wish that does not come true: the default is meant for any number of steps. */
 static void say_warmup(const struct wm_training *t)
 {
@@ -46,7 +41,7 @@ static void say_warmup(const struct wm_training *t)
     if (given > is && option && given != (uint64_t)option->def)
         wm_training_say(
             t, "warm-up takes %" PRIu64 " step%s, not %" PRIu64 ": at most a fifth of all %" PRIu64,
-            is, s(is), given, n_steps);
+            is, wm_plural(is), given, n_steps);
 }
 
 void wm_training_say_begin(struct wm_training *t)
@@ -66,10 +61,10 @@ void wm_training_say_begin(struct wm_training *t)
         "%u thread%s",
         wm_model_parts(&t->head.config)->name,
         wm_format_count(t->model->layout.n_numbers, parameters, sizeof parameters), t->head.n_steps,
-        s(t->head.n_steps), o->batch_ramp ? "up to " : "",
+        wm_plural(t->head.n_steps), o->batch_ramp ? "up to " : "",
         wm_format_count(o->batch * o->context, step_tokens, sizeof step_tokens),
         wm_format_count(all, tokens, sizeof tokens), wm_model_kernels(t->model),
-        o->dtype == WM_DTYPE_BFLOAT16 ? "bfloat16" : "float32", n_threads, s(n_threads));
+        o->dtype == WM_DTYPE_BFLOAT16 ? "bfloat16" : "float32", n_threads, wm_plural(n_threads));
     wm_training_say(
         t, "%s of memory; %.3g FLOP, %s at two thirds of this machine's %.0f GFLOP/s",
         wm_format_bytes(wm_train_memory(o, &t->head.config, t->head.n_steps, wm_team_size(t->team),

@@ -74,6 +74,11 @@ double wm_seconds(void);
 const char *wm_format_bytes(uint64_t bytes, char *out, size_t size);
 /** "1,234,567" */
 const char *wm_format_count(uint64_t n, char *out, size_t size);
+/** What a noun ends with behind the number `n`: "" for 1, else "s". */
+static inline const char *wm_plural(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
 /** "0:07", "12:34", "1:02:03", "2 d 03:04:05" */
 const char *wm_format_duration(double seconds, char *out, size_t size);
 
