@@ -202,12 +202,14 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
         wm_position_begin(&position, ctx->work_dir, ctx->run->position_milliseconds,
                           ctx->hooks ? ctx->hooks->progress : NULL);
         status = step->run(ctx, facts, err);
+        /* Since a mapped file was cut nothing was committed: checkpoints are of what it was before. */
+        const bool stands = status == WM_E_CHANGED && step->unfinished;
         if (!status)
             status = wm_step_same_needs(ctx, step, err);
         wm_position_end(&position, &ctx->result->redone[step->id]);
         ctx->result->memory[step->id] = wm_memory_watch_end(&memory);
         ctx->result->disk[step->id] = memory.disk;
-        if (status == WM_E_CHANGED)
+        if (status == WM_E_CHANGED && !stands)
             status = wm_work_disown(ctx, err);
     }
     if (!status)

@@ -71,7 +71,26 @@ same <(sha256sum stopped.work.old/*.ckpt | cut -d ' ' -f 1) <(echo "$second")
 expect 0 'going on from step [0-9]+ of 400' "${small[@]}" -o stopped --seed 2
 holds 'the working state is gone' test ! -e stopped.work -a ! -e stopped.work.old
 
-# the same in a run
+# shards that somebody cuts meanwhile: an error, and the checkpoints from before stand
+ls shards/*.bin >/dev/null && cp shards/train_00000.bin kept.bin
+"${small[@]}" -o cut >stop.txt 2>&1 &
+pid=$!
+for ((i = 0; i < 3000; i++)); do
+    [ -n "$(find cut.work -name "*.ckpt" 2>/dev/null)" ] && break
+    sleep 0.02
+done
+truncate -s 0 shards/train_00000.bin
+wait $pid
+code=$?
+checks=$((checks + 1))
+[ $code = 1 ] || fail "training on shards that are cut ends with $code: $(tail -c 400 stop.txt)"
+holds 'what was cut is named' grep -q 'train_00000.bin' stop.txt
+holds 'nothing is made of it' test ! -e cut
+cp kept.bin shards/train_00000.bin
+expect 0 'going on from step [0-9]+ of 400' "${small[@]}" -o cut
+for file in model.safetensors config.json metrics.jsonl; do same "whole/$file" "cut/$file"; done
+
+# an unfinished result of other options, in a run
 cat >run.yaml <<'END'
 version: 1
 output: run
