@@ -362,6 +362,8 @@ int wm_out_load(const char *path, struct wm_state_in *state, struct wm_out **ret
         status = take_back(out, err);
         if (!status)
             status = cut_back(out, hash, err);
+        if (status)
+            (void)wm_error_where(err, "%s", out->tmp);
     } else {
         status = wm_fail_nomem(err, room, "writing a file");
     }

@@ -466,6 +466,12 @@ int wm_records_save(struct wm_records *const *writers, size_t n, struct wm_state
     return status;
 }
 
+static int gone(const char *path, struct wm_error *err)
+{
+    (void)wm_state_mismatch(err, "a run of records is gone, or has another size");
+    return wm_error_where(err, "%s", path);
+}
+
 int wm_records_load(struct wm_records *records, struct wm_state_in *state, struct wm_error *err)
 {
     char path[WM_PATH_MAX];
@@ -477,7 +483,7 @@ int wm_records_load(struct wm_records *records, struct wm_state_in *state, struc
         uint64_t size = wm_state_get(state);
         status = spill_path(records, (size_t)i, path, err);
         if (!status && (wm_stat(path, &st, &ignored) || !st.is_regular || st.size != size))
-            status = wm_state_mismatch(err, "a run of records is gone");
+            status = gone(path, err);
         records->n_synced = records->n_saved = records->n_spills = (size_t)i + 1;
     }
     return status ? status : wm_state_in_status(state, err);

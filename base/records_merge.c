@@ -324,6 +324,20 @@ int wm_kway_store(struct wm_kway *kway, const char *path, bool scratch, struct w
     return wm_records_out_commit(out, ret, err);
 }
 
+int wm_records_check(const char *path, struct wm_error *err)
+{
+    struct wm_kway *kway;
+    const unsigned char *records;
+    size_t n;
+    int more = wm_kway_open(&path, 1, WM_PARTITIONS, &kway, err);
+    if (more)
+        return more;
+    while ((more = wm_kway_next(kway, &records, &n, err)) > 0)
+        ;
+    wm_kway_close(kway);
+    return more;
+}
+
 /* ---- merges of many runs ---- */
 
 struct wm_merge {

@@ -3,6 +3,7 @@
  * if all is well, and what is wrong otherwise does not matter. */
 #include "pipeline/chain.h"
 #include "pipeline/commit.h"
+#include "pipeline/kept.h"
 #include "pipeline/rejects.h"
 #include "pipeline/sealed.h"
 
@@ -106,11 +107,39 @@ static bool get_rows(const json_t *record, const struct wm_job *job, struct wm_o
     return true;
 }
 
-static bool stands(const char *path, const struct wm_digest *digest)
+/* The record is ours, and its files must stand: of those that do not the user hears. */
+static bool stands(const struct wm_job *job, uint32_t task, const char *path,
+                   const struct wm_digest *digest)
 {
     struct wm_stat st;
     struct wm_error ignored;
-    return wm_stat(path, &st, &ignored) == 0 && st.is_regular && st.size == digest->size;
+    bool there = wm_stat(path, &st, &ignored) == 0 && st.is_regular;
+    if (there && st.size == digest->size)
+        return true;
+    if (there)
+        wm_job_say(job,
+                   "%s is damaged (it has %llu bytes, was written with %llu): task %u is done "
+                   "again",
+                   path, (unsigned long long)st.size, (unsigned long long)digest->size,
+                   (unsigned)task);
+    else
+        wm_job_say(job, "%s is missing: task %u is done again", path, (unsigned)task);
+    return false;
+}
+
+/* Nobody reads rejects again, so it is now that their bytes are compared. */
+static bool is_intact(const struct wm_job *job, uint32_t task, const char *path,
+                      const struct wm_digest *digest)
+{
+    struct wm_digest got;
+    struct wm_error ignored;
+    if (!wm_file_digest(path, &got, &ignored) && XXH128_isEqual(got.hash, digest->hash))
+        return true;
+    wm_job_say(job,
+               "%s is damaged (its bytes are not those that were written): task %u is done "
+               "again",
+               path, (unsigned)task);
+    return false;
 }
 
 /* Parts stay inside the job's directory whatever the record says. */
@@ -128,7 +157,8 @@ static bool get_part(const json_t *object, const struct wm_job *job, struct wm_o
         !get_text(object, "note", &ret->arena, &note))
         return false;
     part.note = wm_str_of(note);
-    return wm_path_join(path, job->dir, part.name, &ignored) == 0 && stands(path, &part.digest) &&
+    return wm_path_join(path, job->dir, part.name, &ignored) == 0 &&
+           stands(job, ret->task, path, &part.digest) &&
            wm_parts_add(&ret->parts, &part, &ignored) == 0;
 }
 
@@ -143,15 +173,16 @@ static bool get_parts(const json_t *record, const struct wm_job *job, struct wm_
     return true;
 }
 
-static bool get_side_file(const json_t *record, const char *name, const char *path,
-                          struct wm_side_file *ret)
+static bool get_side_file(const json_t *record, const struct wm_job *job, uint32_t task,
+                          const char *name, const char *path, struct wm_side_file *ret)
 {
     const json_t *object = json_object_get(record, name);
     if (!json_is_object(object))
         return false;
     ret->expected = true;
     ret->written = json_object_size(object) != 0;
-    return !ret->written || (get_digest(object, &ret->digest) && stands(path, &ret->digest));
+    return !ret->written ||
+           (get_digest(object, &ret->digest) && stands(job, task, path, &ret->digest));
 }
 
 static bool get_damage(const json_t *record, struct wm_outcome *ret)
@@ -196,11 +227,12 @@ static bool get_record(const json_t *record, const struct wm_job *job, unsigned 
         return false;
     ret->cut = json_is_true(json_object_get(record, "cut"));
     if (!is_last && (wm_run_path(run, job->dir, pass, ret->task, &ignored) ||
-                     !get_side_file(record, "run", run, &ret->run)))
+                     !get_side_file(record, job, ret->task, "run", run, &ret->run)))
         return false;
     if (is_last && job->rejects &&
         (wm_rejects_path(rejects, job->rejects, ret->task, &ignored) ||
-         !get_side_file(record, "rejects", rejects, &ret->rejects)))
+         !get_side_file(record, job, ret->task, "rejects", rejects, &ret->rejects) ||
+         (ret->rejects.written && !is_intact(job, ret->task, rejects, &ret->rejects.digest))))
         return false;
     return true;
 }
@@ -217,6 +249,8 @@ int wm_commit_read(const struct wm_job *job, unsigned pass, uint32_t task, bool 
         status = wm_sealed_read(path, &record, err);
     if (status)
         return status;
+    if (!record && wm_exists(path))
+        wm_job_say(job, "%s is damaged: task %u is done again", path, (unsigned)task);
     bool good = record && get_record(record, job, pass, is_last, ret);
     json_decref(record);
     return good;

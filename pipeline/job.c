@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "pipeline/chain.h"
+#include "pipeline/kept.h"
 #include "pipeline/pass.h"
 #include "pipeline/reduce.h"
 #include "pipeline/resume.h"
@@ -17,6 +18,7 @@ struct session {
     struct wm_ledger ledger;
     struct wm_packer rejects;
     struct wm_tables *tables; /* [ledger.n_surveys] */
+    bool of_kept;             /* what failed was made of kept files */
 };
 
 static int check(const struct wm_job *job, struct wm_error *err)
@@ -132,10 +134,11 @@ static int run_pass(struct session *s, size_t survey, struct wm_error *err)
         .surveyed = ledger->is_last ? NULL : &job->chain->links[ledger->n_links],
     };
     int status = wm_resume(job, ledger, err);
-    if (!status)
-        status = load_tables(s, survey, err);
+    if (!status && (status = load_tables(s, survey, err)))
+        s->of_kept = true;
     if (!status)
         status = wm_pass_run(&pass, err);
+    s->of_kept = s->of_kept || pass.of_kept;
     if (!status)
         status = wm_ledger_check(ledger, err);
     if (!status)
@@ -152,8 +155,8 @@ static int run_passes(struct session *s, struct wm_error *err)
     int status = 0;
     for (size_t i = 0; !status && i < s->ledger.n_surveys; i++) {
         status = run_pass(s, i, err);
-        if (!status)
-            status = wm_reduce(s->job, &s->ledger, &s->plan, &s->crew, err);
+        if (!status && (status = wm_reduce(s->job, &s->ledger, &s->plan, &s->crew, err)))
+            s->of_kept = true;
     }
     if (status || s->job->surveys_only)
         return status;
@@ -161,8 +164,9 @@ static int run_passes(struct session *s, struct wm_error *err)
     return status ? status : wm_verdict_left(s->job, &s->ledger, err);
 }
 
-int wm_job_run_with(const struct wm_job *job, const struct wm_reading *reading,
-                    struct wm_job_result *ret, struct wm_error *err)
+/* `*ret_of_kept`: it failed at what was made of kept files. */
+static int run_once(const struct wm_job *job, const struct wm_reading *reading,
+                    struct wm_job_result *ret, bool *ret_of_kept, struct wm_error *err)
 {
     struct session *s = calloc(1, sizeof *s);
     if (!s)
@@ -181,8 +185,26 @@ int wm_job_run_with(const struct wm_job *job, const struct wm_reading *reading,
         status = wm_chain_check_files(job->chain, err);
     if (!status)
         status = wm_ledger_result(&s->ledger, ret, err);
+    *ret_of_kept = s->of_kept;
     close_session(s);
     free(s);
+    return status;
+}
+
+int wm_job_run_with(const struct wm_job *job, const struct wm_reading *reading,
+                    struct wm_job_result *ret, struct wm_error *err)
+{
+    struct wm_job own = *job;
+    unsigned mended = 0;
+    bool of_kept = false;
+    if (!own.mended)
+        own.mended = &mended;
+    int status = run_once(&own, reading, ret, &of_kept, err);
+    while (status && of_kept && (status = wm_kept_mend(&own, err)) > 0) {
+        if (own.sink && own.sink->close)
+            own.sink->close(own.sink_shared);
+        status = run_once(&own, reading, ret, &of_kept, err);
+    }
     return status;
 }
 

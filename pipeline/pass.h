@@ -27,6 +27,7 @@ struct wm_pass {
     unsigned index;                 /**< 0, 1, …: names the directories. */
     size_t n_links;                 /**< Links applied. */
     const struct wm_link *surveyed; /**< … and then surveyed; NULL in the last pass. */
+    bool of_kept; /**< A task failed at joining what points kept. Guarded by the crew's lock. */
     struct wm_stock stock;
     uint32_t next;     /**< Task to look at next, counted in the order they start. */
     uint64_t n_before; /**< With a limit: documents of the tasks before it. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "pipeline/commit.h"
+#include "pipeline/kept.h"
 
 static const char magic[] = "wetmill point";
 
@@ -58,6 +59,8 @@ int wm_point_open(const struct wm_job *job, unsigned pass, uint32_t task, struct
     int status = wm_point_path(path, job->dir, pass, task, err);
     if (!status)
         status = wm_state_file_open(path, ret, err);
+    if (!status && wm_exists(path))
+        wm_job_say(job, "%s is damaged: task %u is done from its beginning", path, (unsigned)task);
     return status > 0 ? is_ours(job, pass, task, &ret->body) : status;
 }
 

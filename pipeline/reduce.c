@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "pipeline/commit.h"
+#include "pipeline/kept.h"
 #include "pipeline/sealed.h"
 #include "pipeline/thread.h"
 #include "wetmill/json.h"
@@ -51,10 +52,15 @@ static bool is_done(const struct reduction *r, const char *record_path, const ch
     if (wm_sealed_read(record_path, &record, &ignored))
         return false;
     json_int_t size = json_integer_value(json_object_get(record, "size"));
-    bool done = record && is_text(record, "wetmill", "table") &&
+    bool ours = record && is_text(record, "wetmill", "table") &&
                 is_text(record, "identity", r->job->identity ? r->job->identity : "") &&
-                is_text(record, "runs", r->source) && wm_stat(path, &st, &ignored) == 0 &&
-                st.is_regular && size >= 0 && st.size == (uint64_t)size;
+                is_text(record, "runs", r->source);
+    bool done = ours && wm_stat(path, &st, &ignored) == 0 && st.is_regular && size >= 0 &&
+                st.size == (uint64_t)size;
+    if (!record && wm_exists(record_path))
+        wm_job_say(r->job, "%s is damaged: its table is made again", record_path);
+    else if (ours && !done)
+        wm_job_say(r->job, "%s is damaged (missing, or of another size): it is made again", path);
     json_decref(record);
     return done;
 }

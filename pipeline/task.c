@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "pipeline/commit.h"
+#include "pipeline/kept.h"
 #include "pipeline/point.h"
 #include "pipeline/rejects.h"
 #include "pipeline/tally.h"
@@ -295,7 +296,12 @@ static int commit_survey(struct wm_running *task, struct wm_error *err)
     struct wm_side_file *run = &task->outcome.run;
     run->expected = run->written = true;
     int status = wm_run_path(path, pass->job->dir, pass->index, task->number, err);
-    return status ? status : wm_survey_finish(&task->survey, path, &run->digest, err);
+    if (status || !(status = wm_survey_finish(&task->survey, path, &run->digest, err)))
+        return status;
+    pthread_mutex_lock(&pass->crew->lock);
+    task->pass->of_kept = true;
+    pthread_mutex_unlock(&pass->crew->lock);
+    return status;
 }
 
 static int commit_rejects(struct wm_running *task, struct wm_error *err)
@@ -362,8 +368,11 @@ static int begin(struct wm_running *task, struct wm_error *err)
     int status = found < 0 ? found : open_task(task, err);
     if (!status && found) {
         status = wm_task_load(task, &point.body, err);
-        if (status && status != WM_E_NOMEM)
+        if (status && status != WM_E_NOMEM) {
+            wm_job_say(pass->job, "%s%s%s: task %u is done from its beginning", err->where,
+                       *err->where ? ": " : "", err->what, (unsigned)task->number);
             status = begin_anew(task, err);
+        }
     }
     wm_state_file_close(&point);
     task->point_at = task->shown;

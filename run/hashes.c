@@ -75,10 +75,14 @@ static int build(struct wm_run *run, struct wm_job *job, const char *path,
 {
     struct wm_job_result *result = &ret->job;
     int status = wm_mkdirs(job->dir, err);
-    if (!status)
+    for (bool again = !status; again;) {
+        again = false;
         status = wm_job_run(job, result, err);
-    if (!status)
-        status = store(job, kind, path, &ret->n_hashes, err);
+        if (status || !(status = store(job, kind, path, &ret->n_hashes, err)))
+            break;
+        again = (status = wm_job_mend(job, err)) > 0;
+        wm_job_result_done(result);
+    }
     if (status == WM_E_CHANGED) { /* made of what has changed since */
         struct wm_error more;
         (void)wm_remove_tree(job->dir, &more);
@@ -117,6 +121,7 @@ int wm_hashes_build(struct wm_run *run, const char *path, const struct wm_run_ho
     if ((size_t)snprintf(dir, sizeof dir, "%s.work", path) >= sizeof dir)
         return wm_fail(err, WM_E_LIMIT, "the output path is too long");
     struct wm_hash_kind kind = wm_dedup_collect(last->shared);
+    unsigned mended = 0;
     struct wm_job job = {
         .label = "hashes",
         .inputs = &inputs,
@@ -130,6 +135,9 @@ int wm_hashes_build(struct wm_run *run, const char *path, const struct wm_run_ho
         .max_bad_records = run->options.max_bad_records,
         .progress = hooks->progress,
         .cancel = hooks->cancel,
+        .line = hooks->line,
+        .line_arg = hooks->arg,
+        .mended = &mended,
         .surveys_only = true,
     };
     *ret = (struct wm_hashes_result){0};

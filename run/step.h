@@ -24,6 +24,7 @@ struct wm_step_context {
     struct wm_run_result *result;
     unsigned n_workers;
     uint64_t memory;
+    unsigned mended; /**< Times that its jobs' kept files were: see struct wm_job. */
     char identity[WM_HEX128];
     char reads[WM_STEPS][WM_HEX128]; /**< Digests of the run's own results it reads, or "". */
     XXH128_hash_t from[WM_STEPS];    /**< Digests of all results it reads, as in the identity. */
@@ -224,10 +225,10 @@ wm_step_verify wm_corpus_verify, wm_tokenizer_verify, wm_shards_step_verify, wm_
 
 /* ---- shared by steps ---- */
 
-/** Fill a job with what the run says: workers, memory, hooks, test knobs. */
-void wm_step_job(const struct wm_step_context *ctx, struct wm_job *ret);
+/** Fill a job with what the run says: workers, memory, hooks, test knobs. `ctx` must outlive it. */
+void wm_step_job(struct wm_step_context *ctx, struct wm_job *ret);
 /** Memory and disk of a job that reads the corpus into `sink`, whose options are `shared`. */
-int wm_step_predict(const struct wm_step_context *ctx, const struct wm_sink *sink, void *shared,
+int wm_step_predict(struct wm_step_context *ctx, const struct wm_sink *sink, void *shared,
                     struct wm_prediction *ret, struct wm_error *err);
 /** Say in the note how many input files cannot be read, if any. */
 void wm_note_unread(const struct wm_inputs *inputs, struct wm_prediction *ret);

@@ -210,26 +210,46 @@ static int note_times(const struct wm_step_context *ctx, const struct wm_inputs 
                                           : forget_times(ctx, err);
 }
 
+/* The job, and its parts joined; `*ret_again`: a part was damaged, and all is to be done once more,
+ * which does only what that part was made of. */
+static int make_files(struct wm_step_context *ctx, const struct wm_job *job,
+                      struct wm_job_result *result, bool *ret_again, struct wm_error *err)
+{
+    struct wm_parts files = {0};
+    struct wm_arena arena;
+    *ret_again = false;
+    int status = wm_job_run(job, result, err);
+    if (status)
+        return status;
+    wm_arena_init(&arena, 256 << 20);
+    files.arena = &arena;
+    status =
+        wm_jsonl_gather(ctx->run->jsonl, ctx->work_dir, &result->parts, ctx->out_dir, &files, err);
+    if (status && (status = wm_job_mend(job, err)) > 0) {
+        *ret_again = true;
+        status = 0;
+        wm_job_result_done(result);
+        if (wm_sink_jsonl.close)
+            wm_sink_jsonl.close(ctx->run->jsonl);
+    }
+    wm_arena_done(&arena);
+    return status;
+}
+
 static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
 {
     struct wm_inputs inputs = {0};
     struct wm_job job;
     struct wm_job_result result = {0};
-    struct wm_parts files = {0};
-    struct wm_arena arena;
     char identity[WM_HEX128];
-    wm_arena_init(&arena, 256 << 20);
-    files.arena = &arena;
     int status = prepare_job(ctx, &inputs, &job, identity, err);
     if (!status)
         status = wm_rehearse_job(ctx, &job, err);
     if (!status) {
-        status = wm_job_run(&job, &result, err);
+        for (bool again = true; !status && again;)
+            status = make_files(ctx, &job, &result, &again, err);
         wm_rehearse_read(ctx, &job, status ? NULL : &result);
     }
-    if (!status)
-        status = wm_jsonl_gather(ctx->run->jsonl, ctx->work_dir, &result.parts, ctx->out_dir,
-                                 &files, err);
     if (!status)
         status = write_recipe(ctx, err);
     if (!status)
@@ -240,7 +260,6 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
         wm_sink_jsonl.close(ctx->run->jsonl);
     wm_job_result_done(&result);
     wm_inputs_close(&inputs);
-    wm_arena_done(&arena);
     return status;
 }
 

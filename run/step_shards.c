@@ -64,6 +64,26 @@ static int add_facts(const struct wm_shards_info *info, json_t *facts, struct wm
                : 0;
 }
 
+/* As make_files() of the corpus. */
+static int make_shards(struct wm_step_context *ctx, const struct wm_job *job,
+                       const struct wm_shards_options *options, struct wm_job_result *result,
+                       struct wm_shards_info *info, bool *ret_again, struct wm_error *err)
+{
+    *ret_again = false;
+    int status = wm_job_run(job, result, err);
+    if (status)
+        return status;
+    status = wm_shards_finish(ctx->work_dir, &result->parts, options, ctx->out_dir, info, err);
+    if (status && (status = wm_job_mend(job, err)) > 0) {
+        *ret_again = true;
+        status = 0;
+        wm_job_result_done(result);
+        if (wm_sink_shards.close)
+            wm_sink_shards.close(ctx->run->shards);
+    }
+    return status;
+}
+
 static int run_job(struct wm_step_context *ctx, const struct wm_inputs *inputs,
                    const struct wm_shards_options *options, json_t *facts, struct wm_error *err)
 {
@@ -82,11 +102,10 @@ static int run_job(struct wm_step_context *ctx, const struct wm_inputs *inputs,
     job.identity = ctx->identity;
     int status = wm_rehearse_job(ctx, &job, err);
     if (!status) {
-        status = wm_job_run(&job, &result, err);
+        for (bool again = true; !status && again;)
+            status = make_shards(ctx, &job, options, &result, &info, &again, err);
         wm_rehearse_read(ctx, &job, status ? NULL : &result);
     }
-    if (!status)
-        status = wm_shards_finish(ctx->work_dir, &result.parts, options, ctx->out_dir, &info, err);
     if (!status)
         status = add_facts(&info, facts, err);
     if (!status)

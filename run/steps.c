@@ -15,7 +15,7 @@ const struct wm_step *const wm_steps[WM_STEPS] = {
 #undef WM_STEP
 };
 
-void wm_step_job(const struct wm_step_context *ctx, struct wm_job *ret)
+void wm_step_job(struct wm_step_context *ctx, struct wm_job *ret)
 {
     const struct wm_run *run = ctx->run;
     *ret = (struct wm_job){
@@ -25,6 +25,9 @@ void wm_step_job(const struct wm_step_context *ctx, struct wm_job *ret)
         .max_bad_records = run->options.max_bad_records,
         .progress = ctx->hooks ? ctx->hooks->progress : NULL,
         .cancel = ctx->hooks ? ctx->hooks->cancel : NULL,
+        .line = ctx->hooks ? ctx->hooks->line : NULL,
+        .line_arg = ctx->hooks ? ctx->hooks->arg : NULL,
+        .mended = &ctx->mended,
         .batch_text = run->batch_text,
         .batch_docs = run->batch_docs,
         .reverse = run->reverse,
@@ -125,7 +128,7 @@ void wm_note_unread(const struct wm_inputs *inputs, struct wm_prediction *ret)
                        n ? ", " : "", (unsigned)n_bad);
 }
 
-int wm_step_predict(const struct wm_step_context *ctx, const struct wm_sink *sink, void *shared,
+int wm_step_predict(struct wm_step_context *ctx, const struct wm_sink *sink, void *shared,
                     struct wm_prediction *ret, struct wm_error *err)
 {
     struct wm_inputs inputs = {0};

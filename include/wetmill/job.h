@@ -123,6 +123,10 @@ struct wm_job {
     double max_bad_files, max_bad_records; /**< Shares beyond which the run stops (WM_E_FORMAT). */
     struct wm_progress *progress;        /**< May be NULL. */
     struct wm_cancel *cancel;            /**< May be NULL. */
+    void (*line)(void *arg, const char *text); /**< A line for people, escaped; may be NULL. */
+    void *line_arg;
+    unsigned *mended;                    /**< Times that kept files were mended in this run: once is
+                                              allowed. NULL: each wm_job_run counts for itself. */
     double sample_rate;                  /**< Read only so many bytes of text of each task, about, for
                                               each byte of its input, and make no points: to see what
                                               the whole would take. 0 = all. */
@@ -151,9 +155,38 @@ int wm_job_width(const struct wm_job *job, struct wm_job_width *ret, struct wm_e
 int wm_job_table_path(const struct wm_job *job, size_t survey, unsigned partition,
                       char ret[WM_PATH_MAX], struct wm_error *err);
 
-/** Run it. On WM_E_CANCELLED what is under way is finished and saved, where tasks can be saved. Free the result with _done. */
+/**
+ * Run it. On WM_E_CANCELLED what is under way is finished and saved, where tasks can be saved. Free
+ * the result with _done. A kept file that is damaged is told of (job->line) and made again: a record,
+ * point or file of the wrong size when it is looked at, bytes that changed when they are needed, once
+ * in a run (wm_job_mend).
+ */
 int wm_job_run(const struct wm_job *job, struct wm_job_result *ret, struct wm_error *err);
 void wm_job_result_done(struct wm_job_result *result);
+
+/* ---- damage to what is kept ---- */
+
+/** A kept file that is not what was written to it. Strings live during the call. */
+struct wm_job_damage {
+    const char *name;   /**< Below the job's directory; of rejects, the path. */
+    const char *path;
+    const char *what;   /**< "its bytes are not those that were written" */
+    const char *record; /**< Of it, below the directory: without that it is made again. */
+    const char *again;  /**< What is done again: "task 3 (crawl/03.wet)" */
+};
+typedef int wm_job_damaged(void *arg, const struct wm_job_damage *damage, struct wm_error *err);
+/** Read all that jobs have kept in `dir` (that need not hold any) and tell of what is not as its
+ *  record says, until `found` fails; it may remove files. `rejects` and `cancel` may be NULL. Unsaved
+ *  bytes of tasks under way are not looked at: whoever goes on with them does. */
+int wm_job_look(const char *dir, const char *rejects, struct wm_cancel *cancel,
+                wm_job_damaged *found, void *arg, struct wm_error *err);
+/**
+ * Who makes something of a job's parts failed as `*err` says. If that is WM_E_FORMAT, WM_E_MISMATCH or
+ * WM_E_LIMIT all that was kept is looked at; damaged files are told of (job->line) and removed, and 1
+ * says to run the job once more and then to begin anew with its parts. Else `*err` stands, or says
+ * that it is the second time (job->mended), and its status is returned.
+ */
+int wm_job_mend(const struct wm_job *job, struct wm_error *err);
 
 /**
  * Join parts in order into DIR/STEM_0000EXT, STEM_0001EXT …, each closed at the part that takes it

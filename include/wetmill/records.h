@@ -135,6 +135,9 @@ int wm_merge_open(const char *const *runs, size_t n, unsigned partition, const c
 int wm_merge_next(struct wm_merge *merge, const unsigned char **ret, struct wm_error *err);
 void wm_merge_close(struct wm_merge *merge);
 
+/** Read all of a run: 0, or what is wrong with it. */
+int wm_records_check(const char *path, struct wm_error *err);
+
 /* ---- tables: one partition's reduced records, looked up through a mapping ---- */
 
 struct wm_table_out;

@@ -63,11 +63,15 @@ static void test_gather(void)
                 WM_E_FORMAT, err, "not what was written");
     CHECK(!fixture_exists(&f, "corpus_0000.x"));
     CHECK(!wm_exists(path));
+    unsigned n_mended = 0;
+    f.job.mended = &n_mended;
+    CHECK(wm_job_mend(&f.job, &err) == 1 && n_mended == 1);
     struct wm_job_result mended;
     struct wm_parts anew = {.arena = &arena};
     CHECK_OK(fixture_run(&f, &mended, &err), err);
     CHECK_U64(mended.tally.tasks_reused, 7);
     CHECK_OK(wm_gather(f.dir, &mended.parts, f.dir, "corpus", ".y", 1 << 30, &anew, &err), err);
+    CHECK(wm_job_mend(&f.job, &err) == err.status && n_mended == 1); /* nothing is damaged */
     wm_job_result_done(&mended);
     CHECK_OK(wm_remove(path, &err), err);
     CHECK_FAILS(wm_gather(f.dir, &result.parts, f.dir, "corpus", ".x", 1 << 30, &files, &err),

@@ -97,6 +97,66 @@ static void test_damage(struct fixture *f)
     run_well(f, 0);
 }
 
+static char said[4][512];
+static unsigned n_said;
+
+static void say(void *arg, const char *text)
+{
+    (void)arg;
+    (void)snprintf(said[n_said++ % 4], sizeof said[0], "%s", text);
+}
+
+static void check_said(unsigned i, const char *part)
+{
+    CHECK_(n_said > i && strstr(said[i], part), "line %u is \"%s\", not of \"%s\"", i,
+           n_said > i ? said[i] : "", part);
+}
+
+/* Bytes that are not what was written, found when they are needed: only what they are of is done
+ * again, in the same run, and said. */
+static void test_mended(struct fixture *f)
+{
+    static const struct {
+        const char *damaged, *missing, *part;
+        unsigned want_opened;
+    } cases[] = {
+        {"runs/pass0/000002.run", "tables/0/00.table", "task 2 of survey 0 (crawl/02.wet)", 1},
+        {"runs/pass1/000000.run", "commits/reduce1/09.json", "task 0 of survey 1", 1},
+        {"tables/1/15.table", "commits/pass2/000003.json", "partition 15 of survey 1", 1},
+        {"tables/0/03.table", "commits/pass1/000001.json", "partition 3 of survey 0", 1},
+    };
+    enum { IN_HEADER = 13 }; /* of the number of bytes in a record */
+    f->job.line = say;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        flip_byte(f, cases[i].damaged, IN_HEADER);
+        remove_file(f, cases[i].missing);
+        n_said = 0;
+        run_well(f, cases[i].want_opened);
+        unsigned at = strstr(said[0], "missing") ? 1 : 0;
+        check_said(at, cases[i].damaged);
+        check_said(at, cases[i].part);
+    }
+    /* several at once are found at once */
+    flip_byte(f, "runs/pass0/000001.run", IN_HEADER);
+    flip_byte(f, "runs/pass0/000003.run", IN_HEADER);
+    flip_byte(f, "parts/corpus_000002.jsonl.zst", 20);
+    remove_file(f, "commits/reduce0/00.json");
+    n_said = 0;
+    run_well(f, 3);
+    CHECK_U64(n_said, 3);
+    /* what was mended before in the same run is a disk that fails */
+    struct wm_job_result result;
+    unsigned mended = 1;
+    f->job.mended = &mended;
+    flip_byte(f, "runs/pass0/000001.run", IN_HEADER);
+    remove_file(f, "commits/reduce0/00.json");
+    CHECK_FAILS(fixture_run(f, &result, &err), WM_E_FORMAT, err, "one was before in this very run");
+    CHECK(strstr(err.where, "runs/pass0/000001.run") && strstr(err.hint, "fails"));
+    f->job.mended = NULL;
+    run_well(f, 1);
+    f->job.line = NULL;
+}
+
 static void test_strays(struct fixture *f)
 {
     static const char *const strays[] = {
@@ -179,6 +239,7 @@ int main(void)
     want = fixture_hash(&result);
     wm_job_result_done(&result);
     test_damage(&f);
+    test_mended(&f);
     test_strays(&f);
     test_foreign(&f);
     fixture_close(&f);
