@@ -5,6 +5,7 @@
 
 #include "run/rehearse.h"
 #include "tokenizer/count_sink.h"
+#include "wetmill/state.h"
 
 /* A trainer is made and let go: pattern, specials and sizes are looked at before hours of other
  * steps. */
@@ -96,17 +97,34 @@ static bool keeps_counts(const struct wm_step_context *ctx, const struct wm_inpu
     return ctx->run->point_bytes || wm_rehearse_bytes(ctx, inputs->bytes) > SMALL_INPUT;
 }
 
+/* The job, and its parts given to the trainer; 1: a part was damaged, and all is to be done once more
+ * with a new trainer, which counts only what that part was made of. */
+static int count_and_load(struct wm_step_context *ctx, const struct wm_job *job,
+                          struct wm_bpe_trainer *trainer, struct wm_job_result *result,
+                          struct wm_error *err)
+{
+    int status = wm_job_run(job, result, err);
+    wm_sink_count.close(job->sink_shared);
+    if (status)
+        return status;
+    wm_rehearse_phase(ctx, "tokenizer: load");
+    status = wm_count_load(ctx->work_dir, &result->parts, trainer, job->cancel, err);
+    if (status && (status = wm_job_mend(job, err)) > 0)
+        wm_job_result_done(result);
+    return status;
+}
+
 /* One pass over the documents; counts of all workers are folded into the trainer. */
 static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inputs,
-                        struct wm_bpe_trainer *trainer, uint64_t memory, json_t *facts,
-                        struct wm_error *err)
+                        const struct wm_tokenizer_options *options, struct wm_bpe_trainer **trainer,
+                        json_t *facts, struct wm_error *err)
 {
     struct wm_chain chain;
     struct wm_job job;
     struct wm_job_result result = {0};
-    struct wm_count_sink counts = {.trainer = trainer, .memory = memory};
+    struct wm_count_sink counts = {.memory = options->memory};
     uint64_t *weights = NULL;
-    int status = weigh(ctx->run, inputs, trainer, &weights, err);
+    int status = weigh(ctx->run, inputs, *trainer, &weights, err);
     if (status)
         return status;
     counts.weights = weights;
@@ -117,7 +135,7 @@ static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inp
     job.chain = &chain;
     job.sink = &wm_sink_count;
     job.sink_shared = &counts;
-    job.spare = memory;
+    job.spare = options->memory;
     if (keeps_counts(ctx, inputs)) {
         job.dir = ctx->work_dir;
         job.identity = ctx->identity;
@@ -126,13 +144,16 @@ static int count_corpus(struct wm_step_context *ctx, const struct wm_inputs *inp
     }
     status = wm_rehearse_job(ctx, &job, err);
     if (!status) {
-        status = wm_job_run(&job, &result, err);
+        counts.trainer = *trainer;
+        while ((status = count_and_load(ctx, &job, *trainer, &result, err)) > 0) {
+            wm_trainer_free(*trainer);
+            *trainer = NULL;
+            if ((status = wm_trainer_new(options, trainer, err)))
+                break;
+            counts.trainer = *trainer;
+        }
         wm_rehearse_read(ctx, &job, status ? NULL : &result);
     }
-    wm_sink_count.close(&counts);
-    wm_rehearse_phase(ctx, "tokenizer: load");
-    if (!status)
-        status = wm_count_load(ctx->work_dir, &result.parts, trainer, job.cancel, err);
     if (!status)
         status = wm_step_damage(&result, facts, err);
     if (!status)
@@ -198,6 +219,17 @@ static int some_counted(const struct wm_bpe_trainer *trainer, struct wm_error *e
     return wm_error_hint(err, "sample and weights leave out all that was read");
 }
 
+/* Kept merges are a state, which damage makes none. */
+static int look_at_merges(const struct wm_step_context *ctx, const char *path, struct wm_error *err)
+{
+    struct wm_state_file file = {0};
+    int whole = wm_state_file_open(path, &file, err);
+    wm_state_file_close(&file);
+    if (!whole && wm_exists(path))
+        wm_step_say(ctx, "%s is damaged: merges are learned from the first on", path);
+    return whole < 0 ? whole : 0;
+}
+
 /* Merges that a stopped run has left are not learned again. */
 static int merge(struct wm_step_context *ctx, struct wm_bpe_trainer *trainer,
                  struct wm_tokenizer **ret, struct wm_error *err)
@@ -206,6 +238,8 @@ static int merge(struct wm_step_context *ctx, struct wm_bpe_trainer *trainer,
     uint64_t kept = 0;
     double seconds = ctx->run->point_bytes ? 0 : point_seconds;
     int status = wm_path_join(path, ctx->work_dir, "merges", err);
+    if (!status)
+        status = look_at_merges(ctx, path, err);
     if (!status)
         status = wm_trainer_keep(trainer, path, ctx->identity, seconds, &kept, err);
     if (status)
@@ -235,7 +269,7 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
     if (!status)
         status = wm_trainer_new(&options, &trainer, err);
     if (!status)
-        status = count_corpus(ctx, &inputs, trainer, options.memory, facts, err);
+        status = count_corpus(ctx, &inputs, &options, &trainer, facts, err);
     if (!status)
         status = some_counted(trainer, err);
     if (!status)
