@@ -196,9 +196,23 @@ static int adopt(const char *from, const char *to, struct wm_error *err)
     return link(from, to) == 0 ? 0 : copy_file(from, to, err);
 }
 
+/* Of a token that is another one no later check would know. */
+static int check_part(const char *path, const struct wm_digest *want, struct wm_error *err)
+{
+    struct wm_digest got;
+    int status = wm_file_digest(path, &got, err);
+    if (status || (got.size == want->size && XXH128_isEqual(got.hash, want->hash)))
+        return status;
+    wm_fail(err, WM_E_FORMAT, "the part is not what was written to it");
+    (void)wm_error_where(err, "%s", path);
+    return wm_part_drop(path, err);
+}
+
 static int adopt_shard(const char *job_dir, const struct source *source, const char *dir,
                        struct wm_error *err)
 {
+    const struct wm_digest *digests[] = {&source->entry.bin, &source->entry.idx,
+                                         &source->entry.sidecar};
     char from[WM_PATH_MAX], to[WM_PATH_MAX], name[WM_PATH_MAX];
     int status = 0;
     for (size_t i = 0; !status && i < ENDINGS; i++) {
@@ -207,6 +221,8 @@ static int adopt_shard(const char *job_dir, const struct source *source, const c
         if (n < 0 || n >= WM_PATH_MAX)
             return wm_fail(err, WM_E_LIMIT, "the path is longer than %d bytes", WM_PATH_MAX - 1);
         status = wm_path_join(from, job_dir, name, err);
+        if (!status)
+            status = check_part(from, digests[i], err);
         (void)snprintf(name, sizeof name, "%s%s", source->entry.name, endings[i]);
         if (!status)
             status = wm_path_join(to, dir, name, err);
@@ -266,9 +282,7 @@ static int finish_split(const char *job_dir, const struct sources *sources, cons
     for (size_t i = 0; !status && i < sources->n; i++) {
         const struct wm_shard_entry *entry = &sources->items[i].entry;
         status = adopt_shard(job_dir, &sources->items[i], dir, err);
-        if (!status)
-            status = count_shard(dir, info, entry, counts, err);
-        if (status == WM_E_FORMAT)
+        if (!status && (status = count_shard(dir, info, entry, counts, err)) == WM_E_FORMAT)
             status = drop_shard(job_dir, &sources->items[i], err);
         split->shards[split->n++] = *entry;
         split->tokens += entry->tokens;
