@@ -85,13 +85,13 @@ static void on_finding(void *arg, const struct wm_finding *finding)
     wm_step_say(arg, "%s: %s", finding->file, finding->what);
 }
 
-/* --verify: all of a result is read before it counts. */
-static int is_whole(struct wm_step_context *ctx, const struct wm_step *step, const json_t *record,
-                    bool *ret, struct wm_error *err)
+/* All of a result in `dir` is read before it counts. */
+static int is_whole(struct wm_step_context *ctx, const struct wm_step *step, const char *dir,
+                    const json_t *record, bool *ret, struct wm_error *err)
 {
     struct wm_verify_result found = {0};
     const struct wm_verify_job job = {
-        .dir = ctx->dir,
+        .dir = dir,
         .n_workers = ctx->n_workers,
         .memory = ctx->memory,
         .on_finding = on_finding,
@@ -101,7 +101,7 @@ static int is_whole(struct wm_step_context *ctx, const struct wm_step *step, con
     };
     struct wm_verifier v = {&job, &found, step->name, step->directory};
     tell_state(ctx->hooks, step, "is checked");
-    int status = wm_step_check(&v, step, ctx->dir, record, err);
+    int status = wm_step_check(&v, step, dir, record, err);
     *ret = !found.n_findings;
     return status;
 }
@@ -170,6 +170,19 @@ static int publish(struct wm_step_context *ctx, const struct wm_step *step, stru
     return status;
 }
 
+/* Finished before, and stopped while it was put in its place: that it is what was written is looked at
+ * once more, so that no damage gets there. What it was made of stays. */
+static int is_intact(struct wm_step_context *ctx, const struct wm_step *step, const json_t *record,
+                     bool *ret, struct wm_error *err)
+{
+    struct wm_step files = *step;
+    files.verify = NULL;
+    int status = is_whole(ctx, &files, ctx->out_dir, record, ret, err);
+    if (!status && !*ret)
+        wm_step_say(ctx, "%s is damaged: it is made again", ctx->out_dir);
+    return status;
+}
+
 static int run_step(struct wm_step_context *ctx, const struct wm_step *step, json_t **ret,
                     struct wm_error *err)
 {
@@ -179,9 +192,12 @@ static int run_step(struct wm_step_context *ctx, const struct wm_step *step, jso
         return status;
     bool done = record && wm_record_stands(record, ctx->out_dir, ctx->identity) &&
                 !wm_step_reads_pipe(ctx->run, step);
+    bool intact = true;
     if (done)
         status = is_fresh(ctx, step, record, &done, err);
-    if (!status && done) {
+    if (!status && done)
+        status = is_intact(ctx, step, record, &intact, err);
+    if (!status && done && intact) {
         *ret = record; /* finished before, interrupted while being published */
         return publish(ctx, step, err);
     }
@@ -257,7 +273,7 @@ static int do_step(struct wm_run *run, const struct wm_step *step, const struct 
     if (stands)
         status = is_fresh(&ctx, step, record, &stands, err);
     if (!status && stands && run->options.verify)
-        status = is_whole(&ctx, step, record, &stands, err);
+        status = is_whole(&ctx, step, ctx.dir, record, &stands, err);
     if (!status && stands)
         status = wm_work_remove_rest(&ctx, err);
     if (status || stands) {

@@ -4,24 +4,75 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What cannot be read may be worth keeping: that is an error, not another identity. `*ret_whose`:
- * somebody's name is there at all. */
-static int is_identity(const char *dir, const char *identity, bool *ret, bool *ret_whose,
-                       struct wm_error *err)
+enum { CHECK = 16 /* hex digits behind the identity: XXH3-64 of it */ };
+
+static void put_check(const char *identity, char ret[2 * WM_HEX128])
+{
+    const unsigned long long check = XXH3_64bits(identity, strlen(identity));
+    (void)snprintf(ret, 2 * WM_HEX128, "%s %016llx", identity, check);
+}
+
+/* One of a version that wrote no check is believed. */
+static bool is_sound(struct wm_str text)
+{
+    char identity[WM_HEX128], want[2 * WM_HEX128];
+    XXH128_hash_t hash;
+    if (text.len != WM_HEX128 - 1 && text.len != WM_HEX128 + CHECK)
+        return false;
+    memcpy(identity, text.ptr, WM_HEX128 - 1);
+    identity[WM_HEX128 - 1] = '\0';
+    put_check(identity, want);
+    return wm_unhex128(identity, &hash) &&
+           (text.len < WM_HEX128 || wm_str_eq(text, wm_str_of(want)));
+}
+
+static int store_identity(const struct wm_step_context *ctx, const char *dir, struct wm_error *err)
+{
+    char path[WM_PATH_MAX], text[2 * WM_HEX128];
+    int status = wm_path_join(path, dir, "identity", err);
+    put_check(ctx->identity, text);
+    return status ? status : wm_file_store(path, wm_str_of(text), err);
+}
+
+enum whose { NOBODYS, OURS, OTHERS, DAMAGED };
+
+/* What cannot be read may be worth keeping: that is an error, not another identity. */
+static int read_identity(const struct wm_step_context *ctx, const char *dir, enum whose *ret,
+                         struct wm_error *err)
 {
     char path[WM_PATH_MAX];
     struct wm_buf buf;
-    *ret = *ret_whose = false;
+    bool there = false;
+    *ret = NOBODYS;
     int status = wm_path_join(path, dir, "identity", err);
     if (!status)
-        status = wm_is_there(path, ret_whose, err);
-    if (status || !*ret_whose)
+        status = wm_is_there(path, &there, err);
+    if (status || !there)
         return status;
     wm_buf_init(&buf, 4096);
     status = wm_file_load(path, &buf, err);
-    *ret = !status && wm_str_eq(wm_buf_str(&buf), wm_str_of(identity));
+    if (!status && !is_sound(wm_buf_str(&buf)))
+        *ret = DAMAGED;
+    else if (!status)
+        *ret = strncmp(buf.ptr, ctx->identity, WM_HEX128 - 1) == 0 ? OURS : OTHERS;
     wm_buf_done(&buf);
     return status;
+}
+
+/* `*ret_whose`: somebody's name is there at all. Where it is damaged it is ours until the pieces that
+ * stand beside it, each of which has an identity, say something else. */
+static int is_identity(const struct wm_step_context *ctx, const char *dir, bool *ret,
+                       bool *ret_whose, struct wm_error *err)
+{
+    enum whose whose;
+    int status = read_identity(ctx, dir, &whose, err);
+    *ret = !status && (whose == OURS || whose == DAMAGED);
+    *ret_whose = whose != NOBODYS;
+    if (status || whose != DAMAGED)
+        return status;
+    wm_step_say(ctx, "%s/identity is damaged: what stands beside it is looked at piece by piece",
+                dir);
+    return store_identity(ctx, dir, err);
 }
 
 /* ---- unfinished results of other options ---- */
@@ -59,7 +110,7 @@ static int look(const struct aside *a, const char *dir, char what[WM_STEP_UNFINI
 {
     bool whose;
     what[0] = 0;
-    int status = is_identity(dir, a->ctx->identity, ret_ours, &whose, err);
+    int status = is_identity(a->ctx, dir, ret_ours, &whose, err);
     return status || !whose ? status : a->step->unfinished(a->ctx, dir, what, err);
 }
 
@@ -138,13 +189,12 @@ void wm_work_tell(const struct wm_step_context *ctx, const struct wm_step *step)
 
 int wm_work_prepare(struct wm_step_context *ctx, const struct wm_step *step, struct wm_error *err)
 {
-    char path[WM_PATH_MAX];
     bool same = false, whose;
-    int status = wm_path_join(path, ctx->work_dir, "identity", err);
-    if (!status && step->unfinished)
+    int status = 0;
+    if (step->unfinished)
         status = make_way(ctx, step, &same, err);
-    else if (!status)
-        status = is_identity(ctx->work_dir, ctx->identity, &same, &whose, err);
+    else
+        status = is_identity(ctx, ctx->work_dir, &same, &whose, err);
     same = same && !wm_step_reads_pipe(ctx->run, step);
     if (!status && !same)
         status = wm_remove_tree(ctx->work_dir, err);
@@ -152,7 +202,7 @@ int wm_work_prepare(struct wm_step_context *ctx, const struct wm_step *step, str
         status = wm_remove_tree(ctx->out_dir, err);
     if (!status)
         status = wm_mkdirs(ctx->out_dir, err);
-    return status || same ? status : wm_file_store(path, wm_str_of(ctx->identity), err);
+    return status || same ? status : store_identity(ctx, ctx->work_dir, err);
 }
 
 int wm_work_disown(const struct wm_step_context *ctx, struct wm_error *err)
@@ -166,10 +216,12 @@ int wm_work_disown(const struct wm_step_context *ctx, struct wm_error *err)
 
 int wm_work_remove_rest(const struct wm_step_context *ctx, struct wm_error *err)
 {
-    bool there = false, ours = false, whose = false;
+    bool there = false;
+    enum whose whose;
     int status = ctx->run->lock ? wm_is_there(ctx->work_dir, &there, err) : 0;
     if (status || !there)
         return status; /* nothing may be written, or nothing is there */
-    status = is_identity(ctx->work_dir, ctx->identity, &ours, &whose, err);
-    return !status && (ours || !whose) ? wm_remove_tree(ctx->work_dir, err) : status;
+    status = read_identity(ctx, ctx->work_dir, &whose, err);
+    return !status && (whose == OURS || whose == NOBODYS) ? wm_remove_tree(ctx->work_dir, err)
+                                                          : status;
 }

@@ -138,7 +138,7 @@ encoded    shards out/work/shards/parts/train_00000.bin          flip         tr
 encoded    shards out/work/shards/parts/train_00000.idx          flip,cut     train_00000.idx is damaged .*: task 0 .*is done again
 encoded    shards out/work/shards/parts/validation_00000.prov.zst flip,remove validation_00000.prov.zst is (damaged|missing).*: task 0 .*is done again
 training   train  out/work/train/checkpoint-00000004.ckpt        flip,empty   checkpoint-00000004.ckpt is left out and removed
-training   train  out/work/train/best.ckpt                       flip,remove  best.ckpt
+training   train  out/work/train/best.ckpt                       flip,remove  -
 training   train  out/work/train/metrics.jsonl                   flip,remove  -
 training   train  out/work/train/identity                        flip,remove  -
 DAMAGE
