@@ -156,6 +156,8 @@ extern const struct wm_option cli_effort_table[];
 extern const struct wm_option cli_plan_table[];
 /** Is `dir` the directory of a `what`, with its `file`? WM_E_CONFIG. */
 int cli_need(const char *dir, const char *file, const char *what, struct wm_error *err);
+/** The file `out` is none of the first `n` operands, which are read. WM_E_CONFIG. */
+int cli_apart(const struct cli *cli, const char *out, size_t n, struct wm_error *err);
 /** What -t takes. */
 #define CLI_TOKENIZER_HELP                                                                         \
     "tokenizer.json, a SentencePiece .model, .tiktoken, GGUF, or a directory that holds one"

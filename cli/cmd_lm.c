@@ -189,7 +189,9 @@ static int run_convert(struct cli *cli)
 {
     struct wm_error err = {0};
     struct wm_ngram *model = NULL;
-    int status = wm_ngram_convert(cli->operands[0], cli->operands[1], cli->options.memory, &err);
+    int status = cli_apart(cli, cli->operands[1], 1, &err);
+    if (!status)
+        status = wm_ngram_convert(cli->operands[0], cli->operands[1], cli->options.memory, &err);
     if (!status && strcmp(cli->operands[1], "-") != 0 &&
         (status = wm_ngram_open(cli->operands[1], &model, &err)) == 0)
         say_model(cli, model);

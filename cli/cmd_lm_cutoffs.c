@@ -84,6 +84,8 @@ static int run(struct cli *cli)
     wm_perplexity_counts_init(&counts);
     int status = read_percentiles(percentiles, &n, &err);
     if (!status)
+        status = cli_apart(cli, options.output, cli->n_operands, &err);
+    if (!status)
         status = cli_take_paths(cli, 0, &err);
     if (!status) {
         cli_progress_begin(cli);

@@ -192,6 +192,8 @@ static int run(struct cli *cli)
         (void)wm_error_hint(&err, "add -o MODEL.arpa");
         return cli_fail(cli, &err);
     }
+    if (cli_apart(cli, options.output, cli->n_operands, &err))
+        return cli_fail(cli, &err);
     if (!options.train.memory)
         options.train.memory = wm_default_memory();
     options.text.memory = options.train.memory;

@@ -255,9 +255,9 @@ static int run_trace(struct cli *cli)
         }
         all_equal &= !status && trace.equal;
     }
-    wm_tracer_close(tracer);
-    if (status == WM_E_IO && !*err.hint && !cli->options.root)
+    if (tracer && status == WM_E_IO && !*err.hint && !cli->options.root)
         (void)wm_error_hint(&err, "relative names of archives start at --root DIR");
+    wm_tracer_close(tracer);
     if (!status && !all_equal) {
         wm_fail(&err, WM_E_MISMATCH, "a record does not give the text its tokens say");
         (void)wm_error_hint(&err, "has the archive changed since the shards were made?");

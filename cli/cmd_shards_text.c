@@ -74,9 +74,11 @@ static int print_split(struct printing *p, const char *dir, enum wm_shard_split 
     int status = wm_shard_set_open(dir, split, &set, err);
     if (status)
         return status;
-    if (!XXH128_isEqual(set.tokenizer, wm_tokenizer_identity(p->tok)))
-        status =
-            wm_fail(err, WM_E_MISMATCH, "tokenizer.json is not what the shards were made with");
+    if (!XXH128_isEqual(set.tokenizer, wm_tokenizer_identity(p->tok))) {
+        (void)wm_fail(err, WM_E_MISMATCH,
+                      "the tokenizer here is not what the shards were made with");
+        status = wm_error_where(err, "%s", dir);
+    }
     for (size_t i = 0; !status && i < set.n; i++)
         for (uint64_t k = 0; !status && k < set.shards[i].n_sequences; k++) {
             status = print_document(p, &set.shards[i], k, err);

@@ -72,7 +72,9 @@ static int run(struct cli *cli)
     const char *in = cli->operands[0], *out = cli->operands[1];
     enum wm_tokenizer_format format =
         o->format ? (enum wm_tokenizer_format)o->format : wm_tokenizer_format_of(out);
-    int status = wm_tokenizer_load_with(in, &hints, &tok, &err);
+    int status = cli_apart(cli, out, 1, &err);
+    if (!status)
+        status = wm_tokenizer_load_with(in, &hints, &tok, &err);
     if (!status)
         status = wm_tokenizer_write(tok, format, out, &err);
     if (!status && format == WM_TOKENIZER_TIKTOKEN)

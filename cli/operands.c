@@ -32,6 +32,21 @@ int cli_need(const char *dir, const char *file, const char *what, struct wm_erro
     return wm_error_where(err, "%s", dir);
 }
 
+int cli_apart(const struct cli *cli, const char *out, size_t n, struct wm_error *err)
+{
+    struct wm_error none = {0};
+    struct wm_stat st;
+    bool file = strcmp(out, "-") != 0 && !wm_stat(out, &st, &none) && st.is_regular;
+    for (size_t i = 0; file && i < n; i++) {
+        if (strcmp(cli->operands[i], "-") == 0 || !wm_same_path(cli->operands[i], out))
+            continue;
+        (void)wm_fail(err, WM_E_CONFIG, "it is read, and would be written over");
+        (void)wm_error_where(err, "%s", out);
+        return wm_error_hint(err, "name another file to write");
+    }
+    return 0;
+}
+
 int cli_take_paths(struct cli *cli, size_t first, struct wm_error *err)
 {
     const struct wm_option *paths = wm_option_find(wm_source_option_table, WM_STR("paths"));

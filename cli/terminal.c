@@ -229,14 +229,15 @@ static bool shows(const struct cli *cli)
     return cli->common.progress == 1 || isatty(STDERR_FILENO);
 }
 
-static void print_progress(struct cli *cli, bool line)
+static bool print_progress(struct cli *cli, bool line)
 {
     char text[WM_PROGRESS_TEXT];
     if (!wm_progress_text(cli->progress, text, sizeof text))
-        return;
+        return false;
     (void)fprintf(stderr, line ? "%s\n" : "\r\033[K%s", text);
     (void)fflush(stderr);
     terminal.shown = !line;
+    return true;
 }
 
 static void *progress_thread(void *arg)
@@ -255,11 +256,11 @@ static void *progress_thread(void *arg)
                    wm_seconds() - last >= QUIET_INTERVAL;
         if (terminal.print_now || (!shows(cli) && due)) {
             clear_progress();
-            print_progress(cli, true);
-            terminal.print_now = 0;
+            if (print_progress(cli, true)) /* else it is owed: no phase has begun */
+                terminal.print_now = 0;
             last = wm_seconds();
         } else if (shows(cli) && !terminal.stop) {
-            print_progress(cli, false);
+            (void)print_progress(cli, false);
         }
     }
     clear_progress();

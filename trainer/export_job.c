@@ -52,6 +52,27 @@ static int open_tokenizer(struct wm_export *export, struct wm_error *err)
     return wm_error_where(err, "%s", dir);
 }
 
+/* A file beside the model's own takes the place of none of them, but of an earlier export. */
+static int check_apart(const struct wm_export_job *job, struct wm_error *err)
+{
+    const char *ending = job->format == WM_EXPORT_GGUF ? ".gguf" : ".bin";
+    const char *slash = strrchr(job->out, '/');
+    char parent[WM_PATH_MAX];
+    const size_t len = slash ? (size_t)(slash - job->out) + 1 : 0;
+    if (job->format == WM_EXPORT_SAFETENSORS || !wm_exists(job->out) ||
+        wm_str_ends(wm_str_of(job->out), wm_str_of(ending)))
+        return 0;
+    if (len >= sizeof parent)
+        return wm_fail(err, WM_E_LIMIT, "the path is over %d bytes", WM_PATH_MAX - 1);
+    memcpy(parent, job->out, len);
+    parent[len] = '\0';
+    if (!wm_same_path(len ? parent : ".", job->dir))
+        return 0;
+    (void)wm_fail(err, WM_E_CONFIG, "a file of the model would be written over");
+    (void)wm_error_where(err, "%s", job->out);
+    return wm_error_hint(err, "name a file that ends in %s, or another directory", ending);
+}
+
 static int write(struct wm_export *export, struct wm_error *err)
 {
     switch (export->job->format) {
@@ -67,7 +88,9 @@ static int write(struct wm_export *export, struct wm_error *err)
 int wm_export(const struct wm_export_job *job, struct wm_export_result *ret, struct wm_error *err)
 {
     struct wm_export export = {.job = job};
-    int status = wm_weights_open(job->dir, &export.weights, err);
+    int status = check_apart(job, err);
+    if (!status)
+        status = wm_weights_open(job->dir, &export.weights, err);
     if (!status)
         status = open_tokenizer(&export, err);
     if (!status)

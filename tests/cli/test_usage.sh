@@ -54,4 +54,14 @@ expect 2 'did you mean "line-repeat"' "$w" stages line-repaet
 expect 0 '\.SH COMMANDS' "$w" --generate man
 "$w" --generate bash >completion && holds 'completion is valid bash' bash -n completion
 holds 'nothing was written' test ! -e o
+
+# what is read is not written over
+printf '{"text":"a page"}\n' >mine.jsonl && cp mine.jsonl kept.jsonl && ln mine.jsonl same.jsonl
+for c in 'corpus hashes build -o mine.jsonl' 'corpus hashes build -o ./same.jsonl' 'lm train -o mine.jsonl' 'lm cutoffs -o mine.jsonl'; do
+    # shellcheck disable=SC2086
+    expect 2 '(mine|same).jsonl: it is read, and would be written over' "$w" $c absent.jsonl mine.jsonl
+done
+expect 2 'mine.jsonl: it is read' "$w" lm convert mine.jsonl mine.jsonl
+expect 2 'mine.jsonl: it is read' "$w" tokenizer convert mine.jsonl mine.jsonl
+same mine.jsonl kept.jsonl
 summary

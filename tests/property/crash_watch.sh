@@ -136,7 +136,7 @@ check_unfinished() {
     case $code${none:+none} in
     0) grep -q "^no damage found: " verify.log || problem "verify: $(head -n3 verify.log)" ;;
     1)
-        ! grep -vE "the run was stopped before it came to this step$|^wetmill: error: out: [0-9]+ problems? found|^ *hint: |^wetmill run " verify.log >diff.txt ||
+        ! grep -vE "the run was stopped before it came to this step$|^wetmill: error: out: [0-9]+ problems? found|^ *hint: |^wetmill run |^repeat the command that made it" verify.log >diff.txt ||
             problem "verify of what was stopped: $(head -n3 diff.txt)"
         ;;
     0none) grep -q "^no damage found: 0 steps, " verify.log || problem "verify: $(head -n3 verify.log)" ;;
