@@ -48,11 +48,13 @@ same st/model.safetensors model/model.safetensors
 
 # rows that are no multiple of a block
 expect 0 . "$w" train shards -o narrow --layers 1 --heads 2 --width 24 --context 24 --batch 2 --steps 2 --warmup 1 --validate-every 0
-expect 0 'matrices are f16: their rows are no multiple of 32' "$w" export narrow --type q8_0 -o narrow.gguf
+expect 0 'matrices are f16: rows are no multiple of 32' "$w" export narrow --type q8_0 -o narrow.gguf
 grep -qE '^[1-9][0-9]* matrices' err.txt || fail "how many is not said: $(cat err.txt)"
 
 # without a tokenizer, or with another's
 cp -r model bare && rm bare/tokenizer*.json
+expect 1 "bare/tokenizer.json: the file is missing, and step.json speaks of it" "$w" export bare --format safetensors -o bare_st
+rm bare/step.json
 expect 2 'bare: a GGUF file needs a tokenizer' "$w" export bare -o bare.gguf
 expect 0 'the directory has no tokenizer, so none was written' "$w" export bare --format safetensors -o bare_st
 holds 'none was' test ! -e bare_st/tokenizer.json
