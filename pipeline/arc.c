@@ -46,20 +46,29 @@ static bool read_line(struct wm_str line, uint64_t *ret_length)
     return n + 1 >= FIELDS_LEAST && dated && wm_parse_u64(last, ret_length);
 }
 
-static int pass(struct wm_framer *f, uint64_t left, uint64_t *ret_left, struct wm_error *err)
+/* A record's content. */
+static int pass(struct wm_framer *f, struct wm_error *err)
 {
-    while (left > 0) {
+    struct wm_passing *p = &f->passing;
+    while (p->left > 0) {
         int status = wm_members_need(f->members, 1, err);
         if (status)
             return status;
         size_t seen = wm_members_seen(f->members).len;
         if (seen == 0)
             break;
-        size_t n = seen < left ? seen : (size_t)left;
+        size_t n = seen < p->left ? seen : (size_t)p->left;
         wm_framer_take(f, n);
-        left -= n;
+        p->left -= n;
+        if (p->left > 0 && wm_framer_pauses(f))
+            return WM_PAUSED;
     }
-    *ret_left = left;
+    if (p->left > 0) {
+        wm_report_damage(f->report, p->file_at, "the file ends inside a record");
+        p->reason = WM_READ_TRUNCATED;
+    }
+    p->on = false;
+    wm_framer_reject(f, 0, p->reason);
     return 0;
 }
 
@@ -84,32 +93,32 @@ static int skip_lines(struct wm_framer *f, struct wm_error *err)
 static int take_record(struct wm_framer *f, size_t line, struct wm_error *err)
 {
     struct wm_str seen = wm_members_seen(f->members);
-    uint64_t length, left, at = wm_framer_file_at(f);
+    uint64_t length, at = wm_framer_file_at(f);
     if (!line || !read_line((struct wm_str){seen.ptr, line}, &length)) {
         wm_report_damage(f->report, at, "an ARC record's line does not end in a length");
         wm_framer_reject(f, 0, WM_READ_BAD_HEADER);
         wm_framer_drop(f, line ? line : seen.len < LINE_MOST ? seen.len : LINE_MOST);
         return skip_lines(f, err);
     }
-    enum wm_read_reason reason =
-        wm_str_starts(seen, WM_STR("filedesc://")) ? WM_READ_NOT_TEXT : WM_READ_NEEDS_EXTRACT;
+    f->passing = (struct wm_passing){
+        .on = true,
+        .reason =
+            wm_str_starts(seen, WM_STR("filedesc://")) ? WM_READ_NOT_TEXT : WM_READ_NEEDS_EXTRACT,
+        .left = length,
+        .file_at = at,
+    };
     wm_framer_take(f, line);
-    int status = pass(f, length, &left, err);
-    if (status)
-        return status;
-    if (left > 0) {
-        wm_report_damage(f->report, at, "the file ends inside a record");
-        reason = WM_READ_TRUNCATED;
-    }
-    wm_framer_reject(f, 0, reason);
-    return 0;
+    return pass(f, err);
 }
 
 int wm_arc_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err)
 {
+    (void)ret;
     for (;;) {
         size_t line;
-        int status = wm_framer_line(f, LINE_MOST, &line, err);
+        int status = f->passing.on ? pass(f, err) : 0;
+        if (!status)
+            status = wm_framer_line(f, LINE_MOST, &line, err);
         if (status)
             return status;
         struct wm_str seen = wm_members_seen(f->members);
@@ -117,7 +126,7 @@ int wm_arc_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err
             continue;
         if (seen.len == 0)
             return 0;
-        if (wm_framer_pauses(f, ret))
+        if (wm_framer_pauses(f))
             return WM_PAUSED;
         if (line > 0 && trim_end((struct wm_str){seen.ptr, line}).len == 0) {
             wm_framer_take(f, line);

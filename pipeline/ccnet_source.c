@@ -182,20 +182,22 @@ int wm_ccnet_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *e
 {
     for (;;) {
         int status = wm_members_need(f->members, 1, err);
+        if (!status && f->lost) {
+            f->lost = false;
+            status = pass_to_boundary(f, wm_framer_drop, false, err);
+        }
         if (status)
             return status;
         if (wm_members_seen(f->members).len > 0) {
-            if (wm_framer_pauses(f, ret))
+            if (wm_framer_pauses(f))
                 return WM_PAUSED;
             status = next_record(f, ret, err);
             if (status)
                 return status;
             continue;
         }
-        if (!wm_members_resume(f->members))
+        f->lost = wm_members_resume(f->members);
+        if (!f->lost)
             return 0;
-        status = pass_to_boundary(f, wm_framer_drop, false, err);
-        if (status)
-            return status;
     }
 }

@@ -49,12 +49,9 @@ int wm_framer_give(struct wm_framer *f, struct wm_str body, size_t n, struct wm_
     return 1;
 }
 
-bool wm_framer_pauses(const struct wm_framer *f, struct wm_record *ret)
+bool wm_framer_pauses(const struct wm_framer *f)
 {
-    if (!f->pause_at || f->report->tally.bytes < f->pause_at)
-        return false;
-    *ret = (struct wm_record){.at = f->members->at, .ordinal = f->report->record};
-    return true;
+    return f->pause_at && f->report->tally.bytes >= f->pause_at;
 }
 
 uint64_t wm_framer_file_at(struct wm_framer *f)
@@ -84,11 +81,8 @@ int wm_framer_line(struct wm_framer *f, size_t most, size_t *ret, struct wm_erro
     }
 }
 
-int wm_framer_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err)
+static int next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err)
 {
-    wm_framer_take(f, f->held);
-    f->held = 0;
-    *ret = (struct wm_record){0};
     switch (f->framing) {
     case WM_FRAMING_WARC:
         return wm_warc_next(f, ret, err);
@@ -103,4 +97,15 @@ int wm_framer_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *
         break;
     }
     return wm_lines_next(f, ret, err);
+}
+
+int wm_framer_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err)
+{
+    wm_framer_take(f, f->held);
+    f->held = 0;
+    *ret = (struct wm_record){0};
+    int more = next(f, ret, err);
+    if (more == WM_PAUSED)
+        *ret = (struct wm_record){.at = f->members->at, .ordinal = f->report->record};
+    return more;
 }

@@ -30,6 +30,16 @@ struct wm_record {
     int64_t length;                             /**< CCNET: Content-Length. */
 };
 
+/** A record that is not held, being passed. */
+struct wm_passing {
+    bool on;
+    bool look;    /**< WARC: for a record that starts before its end … */
+    bool members; /**< … and only where a compressed member does. */
+    enum wm_read_reason reason;
+    uint64_t left;    /**< Bytes; a line has none. */
+    uint64_t file_at; /**< Where it starts in the file, for reports. */
+};
+
 struct wm_framer {
     struct wm_members *members;
     struct wm_report *report;
@@ -40,11 +50,12 @@ struct wm_framer {
     bool lengths_lie;  /**< WARC: a Content-Length was wrong already. */
     bool digests_hold; /**< WARC: one was right already, or wrong where damage is known to be. */
     bool told;         /**< CCNET: of a malformed header already. */
+    bool lost;         /**< CCNET: damage stood before; where a record starts is to be found. */
+    bool junk;         /**< WARC: within bytes that are no record … */
+    uint64_t junk_at, junk_file_at; /**< … since there in the stream and the file. */
+    struct wm_passing passing;
     uint64_t pause_at; /**< Pause once so many bytes are accounted for; 0 = never. */
 };
-
-/** Said in place of 1: it stands between two records, so that the caller can look up from its work. */
-enum { WM_PAUSED = 2 };
 
 void wm_framer_start(struct wm_framer *f, struct wm_members *members, enum wm_framing framing,
                      uint64_t max_record, struct wm_report *report);
@@ -58,8 +69,8 @@ void wm_framer_count(struct wm_framer *f, enum wm_read_reason reason);
 
 /* ---- for the framings ---- */
 
-/** Between two records, something seen: time to pause? */
-bool wm_framer_pauses(const struct wm_framer *f, struct wm_record *ret);
+/** Where the framer knows what it is about, in its fields, when it is called again: time to pause? */
+bool wm_framer_pauses(const struct wm_framer *f);
 
 /** Pass `n` seen bytes that belong to a record, or that are skipped. */
 void wm_framer_take(struct wm_framer *f, size_t n);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The window over decompressed bytes, and what all codecs do alike: showing a member's bytes not
- * before they can be trusted, and finding the next member behind damage. */
+ * before they can be trusted. */
 #include "pipeline/members.h"
 
 #include <stdio.h>
@@ -13,8 +13,6 @@ enum {
     FED_MOST = 1 << 20, /* of a large member, kept to look through behind damage */
     FED_KEPT = 256 << 10,
     MARKS_MAX = 1 << 26,
-    WASTE_FACTOR = 16, /* decoded in vain, for each byte of the file */
-    WASTE_FREE = 256 << 20,
 };
 
 enum wm_codec wm_codec_detect(const unsigned char *bytes, size_t len)
@@ -49,6 +47,8 @@ int wm_members_start(struct wm_members *m, struct wm_source *source, struct wm_s
     m->first_mark = m->n_marks = 0;
     m->inside = m->large = m->prefer_pieces = false;
     m->fed = m->noticed = 0;
+    m->search.on = false;
+    m->pause_at = 0;
     int status = wm_members_room(m, 1, err); /* the window is never NULL */
     return status ? status : m->ops->start(m, err);
 }
@@ -131,7 +131,7 @@ static void check_ratio(struct wm_members *m)
 int wm_members_need(struct wm_members *m, size_t want, struct wm_error *err)
 {
     while (m->len - m->pos < want && !m->ended) {
-        int status = m->ops->pull(m, err);
+        int status = m->search.on ? wm_member_search(m, err) : m->ops->pull(m, err);
         if (status)
             return status;
         check_ratio(m);
@@ -250,12 +250,6 @@ int wm_member_begin(struct wm_members *m, struct wm_error *err)
     return wm_members_mark(m, m->source->at, 0, err);
 }
 
-/* Place in the stream where the member that is being decoded starts. */
-static uint64_t member_at(const struct wm_members *m)
-{
-    return m->at + (m->held_from - m->pos);
-}
-
 void wm_member_step(struct wm_members *m, size_t in, size_t out)
 {
     m->fed += in;
@@ -263,7 +257,7 @@ void wm_member_step(struct wm_members *m, size_t in, size_t out)
     m->decoded += out;
     if (!m->large && m->ready - m->held_from > WM_MEMBER_WHOLE) {
         m->large = true;
-        m->doubt = member_at(m);
+        m->doubt = wm_member_at(m);
         m->doubt_end = UINT64_MAX;
     }
     if (m->large && m->ready - m->len > WM_MEMBER_HELD)
@@ -283,87 +277,6 @@ void wm_member_end(struct wm_members *m)
     if (m->large)
         m->doubt_end = m->at + (m->ready - m->pos);
     m->len = m->ready;
-}
-
-/* Moves source->pos to the next place where a member starts, if there is one. */
-static int find_member(struct wm_members *m, unsigned char magic,
-                       int (*probe)(struct wm_members *, bool *, struct wm_error *), bool *ret,
-                       struct wm_error *err)
-{
-    struct wm_source *s = m->source;
-    *ret = false;
-    while (!*ret) {
-        size_t seen = wm_source_see(s, WM_MEMBER_HELD);
-        if (seen == 0)
-            return 0;
-        const unsigned char *at = memchr(wm_source_bytes(s), magic, seen);
-        wm_source_skip(s, at ? (size_t)(at - wm_source_bytes(s)) : seen);
-        if (!at)
-            continue;
-        if (m->wasted / WASTE_FACTOR > s->at - s->start + WASTE_FREE / WASTE_FACTOR)
-            return 0; /* made to waste time: what is left counts as damaged */
-        int status = probe(m, ret, err);
-        if (status)
-            return status;
-        if (!*ret)
-            wm_source_skip(s, 1);
-    }
-    return 0;
-}
-
-static void report_fault(struct wm_members *m, enum wm_member_fault fault, const char *why,
-                         uint64_t from, bool found, size_t kept)
-{
-    unsigned long long bytes = m->source->at - from;
-    uint64_t at = m->source == m->file ? from : m->file->at;
-    if (fault == WM_FAULT_JUNK)
-        wm_report_damage(m->report, at, "%llu bytes are no %s; skipped", bytes, why);
-    else if (fault == WM_FAULT_SHORT && !found)
-        wm_report_damage(m->report, at, "the file ends inside a %s", why);
-    else
-        wm_report_damage(m->report, at, "damaged %s; skipped to the next one%s, %llu bytes on%s",
-                         why, found ? "" : " (there is none)", bytes,
-                         kept ? "; what stood well before the damage is kept" : "");
-}
-
-int wm_member_damaged(struct wm_members *m, enum wm_member_fault fault, const char *why,
-                      unsigned char magic,
-                      int (*probe)(struct wm_members *m, bool *ret, struct wm_error *err),
-                      struct wm_error *err)
-{
-    struct wm_source *s = m->source;
-    uint64_t from = fault == WM_FAULT_JUNK ? s->at : m->member_offset;
-    bool first = m->inside && m->n_members == 1;
-    size_t decoded = m->inside ? m->ready - m->len : 0;
-    bool found = false;
-    m->fed = 0;
-    m->wasted += decoded;
-    if (m->inside && wm_source_seen(s) > 0)
-        wm_source_skip(s, 1);
-    int status = find_member(m, magic, probe, &found, err);
-    if (status)
-        return status;
-    size_t shown = m->len;
-    if (fault == WM_FAULT_SHORT && !found)
-        shown = m->ready;
-    else if (first && !m->large && decoded > WM_MEMBER_HELD)
-        shown = m->ready - WM_MEMBER_HELD;
-    size_t listed = m->report->n;
-    report_fault(m, fault, why, from, found, m->large ? 1 : shown - m->len);
-    m->noticed = m->report->n > listed ? m->report->n : 0;
-    if (m->inside && !m->large && shown == m->len && m->n_marks > m->first_mark)
-        m->n_marks--;
-    if (m->inside && !m->large && shown > m->len) {
-        m->doubt = member_at(m);
-        m->doubt_end = UINT64_MAX;
-    }
-    if (m->source == m->file)
-        m->report->tally.bytes_damaged += s->at - from;
-    m->len = m->ready = shown;
-    m->inside = false;
-    m->ended = m->broken = true;
-    m->more = found;
-    return 0;
 }
 
 /* ---- no compression ---- */
@@ -393,4 +306,5 @@ static void none_done(struct wm_members *m)
     (void)m;
 }
 
-const struct wm_codec_ops wm_codec_none = {none_start, none_pull, none_done};
+const struct wm_codec_ops wm_codec_none = {
+    .start = none_start, .pull = none_pull, .done = none_done};

@@ -57,12 +57,36 @@ struct wm_gzip;
 struct wm_zstd;
 struct wm_xz;
 
+/** Why a member was not read. */
+enum wm_member_fault {
+    WM_FAULT_JUNK,
+    WM_FAULT_CORRUPT,
+    WM_FAULT_SHORT,
+    WM_FAULT_LONG,  /**< A skippable frame is longer than the file. */
+    WM_FAULT_LOOSE, /**< What stands behind one is no frame. */
+    WM_FAULT_INNER, /**< A frame starts inside one. */
+    WM_FAULTS,
+};
+
+/** Looking for the next member behind damage. */
+struct wm_search {
+    bool on;
+    enum wm_member_fault fault;
+    bool kept;     /**< Some of the damaged member is shown. */
+    uint64_t from; /**< Byte of the source where what is lost starts. */
+};
+
 /** One codec. */
 struct wm_codec_ops {
     int (*start)(struct wm_members *m, struct wm_error *err);
     /** Add to the window, or set `ended`. Fails only for lack of memory. */
     int (*pull)(struct wm_members *m, struct wm_error *err);
     void (*done)(struct wm_members *m);
+    /** Does a member start at source->pos? It is asked at every `magic` byte behind damage. NULL:
+     *  there is no way on behind damage. */
+    int (*probe)(struct wm_members *m, bool *ret, struct wm_error *err);
+    unsigned char magic;
+    const char *name, *member; /**< As reports say it. */
 };
 extern const struct wm_codec_ops wm_codec_none, wm_codec_gzip, wm_codec_zstd, wm_codec_xz;
 
@@ -88,14 +112,16 @@ struct wm_members {
     struct wm_mark *marks; /**< [first_mark, n_marks) of members that reach into the window. */
     size_t first_mark, n_marks, cap_marks;
 
-    bool inside;            /**< A member is being decoded piece by piece. */
-    bool large;             /**< … and is too large to hold back. */
-    bool prefer_pieces;     /**< The last member was large: so will the next one be. */
-    size_t fed;             /**< Bytes of the source the decoder has, from source->pos on. */
-    size_t held_from;       /**< Where in the window it starts, while it is not large. */
-    uint64_t member_offset; /**< Where in the file it starts. */
-    uint64_t n_members;     /**< Begun so far. */
-    uint64_t wasted;        /**< Bytes decoded in vain: bounds the search behind damage. */
+    bool inside;             /**< A member is being decoded piece by piece. */
+    bool large;              /**< … and is too large to hold back. */
+    bool prefer_pieces;      /**< The last member was large: so will the next one be. */
+    size_t fed;              /**< Bytes of the source the decoder has, from source->pos on. */
+    size_t held_from;        /**< Where in the window it starts, while it is not large. */
+    uint64_t member_offset;  /**< Where in the file it starts. */
+    uint64_t n_members;      /**< Begun so far. */
+    uint64_t wasted;         /**< Bytes decoded in vain: bounds the search behind damage. */
+    struct wm_search search; /**< `on` and not `ended`: the segment starts where it will end. */
+    uint64_t pause_at;       /**< Byte of the file from which on the search pauses; 0 = never. */
     struct wm_gzip *gzip;
     struct wm_zstd *zstd;
     struct wm_xz *xz;
@@ -109,7 +135,12 @@ int wm_members_start(struct wm_members *m, struct wm_source *source, struct wm_s
 void wm_members_end(struct wm_members *m);
 void wm_members_done(struct wm_members *m); /**< Safe on a zeroed one. */
 
-/** See at least `want` bytes, fewer only if the segment ends. Moves the window: slices of it die. */
+/** Said in place of 0 or 1, by what reads records too: the caller can look up from its work, and come
+ *  back. */
+enum { WM_PAUSED = 2 };
+
+/** See at least `want` bytes, fewer only if the segment ends. Moves the window: slices of it die.
+ *  WM_PAUSED, with m->pause_at, only at the start of a segment behind damage, nothing being seen. */
 int wm_members_need(struct wm_members *m, size_t want, struct wm_error *err);
 static inline struct wm_str wm_members_seen(const struct wm_members *m)
 {
@@ -157,15 +188,19 @@ void wm_member_step(struct wm_members *m, size_t in, size_t out);
 /** It is whole and its checksum agrees. */
 void wm_member_end(struct wm_members *m);
 
-enum wm_member_fault { WM_FAULT_JUNK, WM_FAULT_CORRUPT, WM_FAULT_SHORT };
-/**
- * The member does not decode (`why` says how), or no member stands where one should: look for the
- * next, report what was skipped, end the segment. `probe` says whether a member starts at
- * source->pos; it is asked at every `magic` byte.
- */
-int wm_member_damaged(struct wm_members *m, enum wm_member_fault fault, const char *why,
-                      unsigned char magic,
-                      int (*probe)(struct wm_members *m, bool *ret, struct wm_error *err),
-                      struct wm_error *err);
+/** Place in the stream where the member that is being decoded starts. */
+static inline uint64_t wm_member_at(const struct wm_members *m)
+{
+    return m->at + (m->held_from - m->pos);
+}
+/** A segment starts, but where (m->search)? Look on: 0, WM_PAUSED, or WM_E_NOMEM. */
+int wm_member_search(struct wm_members *m, struct wm_error *err);
+/** The member does not decode, or no member stands where one should: look for the next, report what
+ *  was skipped, end the segment. Where that takes long the next segment starts with looking. */
+int wm_member_damaged(struct wm_members *m, enum wm_member_fault fault, struct wm_error *err);
+/** Pass up to byte `until` of the source while no member starts; `*ret`: one does. */
+int wm_member_pass(struct wm_members *m, uint64_t until, bool *ret, struct wm_error *err);
+/** What stands from byte `from` of the source to where a member starts now is lost. */
+void wm_member_lost(struct wm_members *m, enum wm_member_fault fault, uint64_t from);
 
 #endif /* WETMILL_PIPELINE_MEMBERS_H */

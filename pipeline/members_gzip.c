@@ -87,12 +87,6 @@ static int probe(struct wm_members *m, bool *ret, struct wm_error *err)
     return z == Z_MEM_ERROR ? wm_fail_nomem(err, 64 << 10, "gzip") : 0;
 }
 
-static int damaged(struct wm_members *m, enum wm_member_fault fault, struct wm_error *err)
-{
-    const char *why = fault == WM_FAULT_JUNK ? "gzip data" : "gzip member";
-    return wm_member_damaged(m, fault, why, MAGIC, probe, err);
-}
-
 /* 1 = decoded, 0 = too large or damaged: piece by piece will tell. */
 static int decode_whole(struct wm_members *m, struct wm_error *err)
 {
@@ -136,7 +130,7 @@ static int decode_piece(struct wm_members *m, struct wm_error *err)
         return status;
     size_t seen = wm_source_see(m->source, m->fed + PIECE_IN);
     if (seen == m->fed)
-        return damaged(m, WM_FAULT_SHORT, err);
+        return wm_member_damaged(m, WM_FAULT_SHORT, err);
     feed(m, seen, m->window + m->ready, PIECE_OUT);
     int z = inflate(&m->gzip->pieces, Z_NO_FLUSH);
     wm_member_step(m, seen - m->fed - m->gzip->pieces.avail_in,
@@ -146,7 +140,7 @@ static int decode_piece(struct wm_members *m, struct wm_error *err)
     else if (z == Z_MEM_ERROR)
         return wm_fail_nomem(err, 64 << 10, "gzip");
     else if (z != Z_OK && z != Z_BUF_ERROR)
-        return damaged(m, WM_FAULT_CORRUPT, err);
+        return wm_member_damaged(m, WM_FAULT_CORRUPT, err);
     return 0;
 }
 
@@ -176,7 +170,7 @@ static int gzip_pull(struct wm_members *m, struct wm_error *err)
         return 0;
     }
     if (!header_here(m->source, seen))
-        return damaged(m, WM_FAULT_JUNK, err);
+        return wm_member_damaged(m, WM_FAULT_JUNK, err);
     if (!m->prefer_pieces) {
         int status = decode_whole(m, err);
         if (status)
@@ -186,4 +180,5 @@ static int gzip_pull(struct wm_members *m, struct wm_error *err)
     return wm_member_begin(m, err);
 }
 
-const struct wm_codec_ops wm_codec_gzip = {gzip_start, gzip_pull, gzip_done};
+const struct wm_codec_ops wm_codec_gzip = {gzip_start, gzip_pull, gzip_done,    probe,
+                                           MAGIC,      "gzip",    "gzip member"};

@@ -157,4 +157,4 @@ static int xz_pull(struct wm_members *m, struct wm_error *err)
     return 0;
 }
 
-const struct wm_codec_ops wm_codec_xz = {xz_start, xz_pull, xz_done};
+const struct wm_codec_ops wm_codec_xz = {.start = xz_start, .pull = xz_pull, .done = xz_done};

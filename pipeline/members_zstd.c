@@ -148,6 +148,12 @@ static int read_dictionary(struct wm_members *m, unsigned char *bytes, size_t si
     return 0;
 }
 
+/* Is there no looking at what stands behind `n` bytes? (They have been asked for.) */
+static bool is_out_of_sight(const struct wm_source *s, uint64_t n)
+{
+    return n > wm_source_seen(s) && (!s->file || !wm_file_seekable(s->file));
+}
+
 /* Behind `n` bytes, is there a frame or the end of the file? True where that cannot be seen. */
 static bool goes_on_behind(struct wm_source *s, uint64_t n)
 {
@@ -174,7 +180,7 @@ static bool is_length_right(struct wm_source *s, uint64_t size)
 {
     if (!wm_source_holds(s, size))
         return false;
-    if (goes_on_behind(s, size))
+    if (!is_out_of_sight(s, size) && goes_on_behind(s, size))
         return true;
     const unsigned char *content = wm_source_bytes(s) + SKIPPABLE_HEADER;
     return wm_source_seen(s) >= SKIPPABLE_HEADER + 4 &&
@@ -294,12 +300,6 @@ static int probe(struct wm_members *m, bool *ret, struct wm_error *err)
     return check_memory(result, err);
 }
 
-static int damaged(struct wm_members *m, enum wm_member_fault fault, struct wm_error *err)
-{
-    const char *why = fault == WM_FAULT_JUNK ? "zstd data" : "zstd frame";
-    return wm_member_damaged(m, fault, why, MAGIC, probe, err);
-}
-
 /* Compressed size of the frame if all of it is seen, else 0; `*ret_most` bounds its content. */
 static size_t frame_size(const unsigned char *bytes, size_t seen, const struct wm_frame *frame,
                          size_t *ret_most)
@@ -376,31 +376,33 @@ static int decode_piece(struct wm_members *m, struct wm_error *err)
     m->zstd->part -= in;
     wm_member_step(m, in, out);
     if (ZSTD_isError(result))
-        return damaged(m, WM_FAULT_CORRUPT, err);
+        return wm_member_damaged(m, WM_FAULT_CORRUPT, err);
     if (result == 0)
         wm_member_end(m);
     else if (in == 0 && out == 0 && m->source->ended)
-        return damaged(m, WM_FAULT_SHORT, err);
+        return wm_member_damaged(m, WM_FAULT_SHORT, err);
     return 0;
 }
 
 /* A length that leads beyond the file, or to what is no frame, is not believed: what follows the
- * header may be frames. */
+ * header may be frames. Where that cannot be seen it is believed until a frame is met on the way. */
 static int skip_frame(struct wm_members *m, const struct wm_frame *frame, struct wm_error *err)
 {
     struct wm_source *s = m->source;
     uint64_t from = s->at;
     uint64_t size = frame->header + frame->size;
     if (!wm_source_holds(s, size))
-        return wm_member_damaged(m, WM_FAULT_JUNK,
-                                 "zstd data (a skippable frame is longer than the file)", MAGIC,
-                                 probe, err);
+        return wm_member_damaged(m, WM_FAULT_LONG, err);
     if (!goes_on_behind(s, size))
-        return wm_member_damaged(m, WM_FAULT_JUNK,
-                                 "zstd data (no frame stands behind a skippable one)", MAGIC, probe,
-                                 err);
+        return wm_member_damaged(m, WM_FAULT_LOOSE, err);
+    bool inner = false, search = is_out_of_sight(s, size);
     wm_source_skip(s, frame->header);
-    for (uint64_t left = frame->size; left > 0;) {
+    int status = search ? wm_member_pass(m, from + size, &inner, err) : 0;
+    if (inner)
+        wm_member_lost(m, WM_FAULT_INNER, from);
+    if (status || inner)
+        return status;
+    for (uint64_t left = from + size - s->at; left > 0;) {
         size_t seen = wm_source_see(s, 1);
         size_t n = seen < left ? seen : (size_t)left;
         if (n == 0) {
@@ -424,14 +426,14 @@ static int zstd_pull(struct wm_members *m, struct wm_error *err)
     }
     struct wm_frame frame;
     if (wm_frame_read(wm_source_bytes(m->source), seen, &frame) != 1)
-        return damaged(m, WM_FAULT_JUNK, err);
+        return wm_member_damaged(m, WM_FAULT_JUNK, err);
     if (frame.skippable)
         return skip_frame(m, &frame, err);
     if (frame.window > WM_ZSTD_WINDOW) {
         wm_report_damage(m->report, m->file->at,
                          "a zstd frame needs a window of %llu MiB, over the limit of %d MiB",
                          (unsigned long long)(frame.window >> 20), WM_ZSTD_WINDOW >> 20);
-        return damaged(m, WM_FAULT_JUNK, err); /* it may be junk that looks like one */
+        return wm_member_damaged(m, WM_FAULT_JUNK, err); /* it may be junk that looks like one */
     }
     int status = m->prefer_pieces ? 0 : decode_whole(m, &frame, err);
     if (status)
@@ -445,4 +447,5 @@ static int zstd_pull(struct wm_members *m, struct wm_error *err)
     return wm_member_begin(m, err);
 }
 
-const struct wm_codec_ops wm_codec_zstd = {zstd_start, zstd_pull, zstd_done};
+const struct wm_codec_ops wm_codec_zstd = {zstd_start, zstd_pull, zstd_done,   probe,
+                                           MAGIC,      "zstd",    "zstd frame"};

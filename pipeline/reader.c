@@ -66,6 +66,7 @@ int wm_reader_open_row(struct wm_reader *r, struct wm_error *err)
             wm_report_damage(&r->report, 0, "%s", row->problem);
         return 0;
     }
+    r->stream.pause_source = r->span ? row->start + r->span : 0;
     return wm_stream_open(&r->stream, row->path, row->start, row->end, row->codec, row->framing,
                           &r->inputs->options, &r->report, err);
 }

@@ -91,8 +91,39 @@ static void put_entry(struct wm_state_out *state, const struct wm_entry *e)
                                 e->framer.lengths_lie,
                                 e->framer.digests_hold,
                                 e->framer.told};
+    const struct wm_passing *p = &e->framer.passing;
+    const uint64_t passed_over[] = {
+        e->search.on,   e->search.fault, e->search.kept,    e->search.from,
+        e->framer.lost, e->framer.junk,  e->framer.junk_at, e->framer.junk_file_at,
+        p->on,          p->look,         p->members,        p->reason,
+        p->left,        p->file_at};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         wm_state_put(state, numbers[i]);
+    for (size_t i = 0; i < sizeof passed_over / sizeof *passed_over; i++)
+        wm_state_put(state, passed_over[i]);
+}
+
+static bool get_passed_over(struct wm_state_in *state, struct wm_entry *e)
+{
+    struct wm_passing *p = &e->framer.passing;
+    e->search.on = wm_state_get(state) != 0;
+    uint64_t fault = wm_state_get(state);
+    e->search.kept = wm_state_get(state) != 0;
+    e->search.from = wm_state_get(state);
+    e->framer.lost = wm_state_get(state) != 0;
+    e->framer.junk = wm_state_get(state) != 0;
+    e->framer.junk_at = wm_state_get(state);
+    e->framer.junk_file_at = wm_state_get(state);
+    p->on = wm_state_get(state) != 0;
+    p->look = wm_state_get(state) != 0;
+    p->members = wm_state_get(state) != 0;
+    uint64_t reason = wm_state_get(state);
+    p->left = wm_state_get(state);
+    p->file_at = wm_state_get(state);
+    e->search.fault = (enum wm_member_fault)fault;
+    p->reason = (enum wm_read_reason)reason;
+    bool searches = e->codec == WM_CODEC_GZIP || e->codec == WM_CODEC_ZSTD;
+    return fault < WM_FAULTS && reason < WM_READ_REASONS && (searches || !e->search.on);
 }
 
 static bool get_entry(struct wm_state_in *state, struct wm_entry *e)
@@ -113,7 +144,7 @@ static bool get_entry(struct wm_state_in *state, struct wm_entry *e)
     e->framer.told = wm_state_get(state) != 0;
     e->codec = (enum wm_codec)codec;
     e->framer.framing = (enum wm_framing)framing;
-    return codec <= WM_CODEC_XZ && framing <= WM_FRAMING_FILE;
+    return get_passed_over(state, e) && codec <= WM_CODEC_XZ && framing <= WM_FRAMING_FILE;
 }
 
 /* What of the row has gone through the hash. */
@@ -165,7 +196,7 @@ int wm_reader_save(struct wm_reader *r, struct wm_state_out *state, struct wm_er
     }
     const struct wm_source *source = &r->stream.source;
     uint32_t n_done = r->row - r->task.first;
-    bool first = r->record.ordinal == 0;
+    bool first = r->record.ordinal == 0 && !(r->paused && wm_stream_is_lost(&r->stream));
     if (wm_reader_row(r)->is_pipe || source->failed || (first && n_done == 0))
         return 0;
     struct wm_entry entry;

@@ -75,6 +75,21 @@ static int open_tar(struct wm_stream *stream, struct wm_error *err)
     return wm_tar_open(&stream->tar, &stream->outer, err);
 }
 
+/* The file's first bytes tell what it is. */
+static int find_start(struct wm_stream *stream, struct wm_error *err)
+{
+    struct wm_str head = {0};
+    stream->outer.pause_at = stream->pause_source;
+    int status = see_head(&stream->outer, &head, err);
+    stream->outer.pause_at = 0;
+    stream->opening = status == WM_PAUSED;
+    if (status)
+        return status;
+    if (stream->framing < 0 && wm_tar_detect(head))
+        return open_tar(stream, err);
+    return frame(stream, &stream->outer, stream->path, stream->framing, err);
+}
+
 int wm_stream_open(struct wm_stream *stream, const char *path, uint64_t start, uint64_t end,
                    int codec, int framing, const struct wm_source_options *options,
                    struct wm_report *report, struct wm_error *err)
@@ -98,15 +113,14 @@ int wm_stream_open(struct wm_stream *stream, const char *path, uint64_t start, u
     }
     if (codec < 0)
         codec = (int)wm_stream_codec(&stream->source, path);
-    struct wm_str head = {0};
     status = wm_stream_start(stream, &stream->outer, &stream->source, (enum wm_codec)codec, err);
-    if (!status)
-        status = see_head(&stream->outer, &head, err);
     if (status)
         return status;
-    if (framing < 0 && wm_tar_detect(head))
-        return open_tar(stream, err);
-    return frame(stream, &stream->outer, path, framing, err);
+    stream->opening = true;
+    stream->path = path;
+    stream->framing = framing;
+    status = find_start(stream, err);
+    return status < 0 ? status : 0;
 }
 
 /* Fails where reading the tar did for want of memory. */
@@ -147,8 +161,14 @@ static int next_in_tar(struct wm_stream *stream, struct wm_error *err)
 
 int wm_stream_next(struct wm_stream *stream, struct wm_record *ret, struct wm_error *err)
 {
+    *ret = (struct wm_record){0};
+    int status = stream->opening ? find_start(stream, err) : 0;
+    if (status)
+        return status;
     for (;;) {
         stream->framer.pause_at = stream->pause_at;
+        if (stream->members)
+            stream->members->pause_at = stream->pause_source;
         int more = stream->members ? wm_framer_next(&stream->framer, ret, err) : 0;
         if (more || !stream->in_tar)
             return more;
@@ -180,7 +200,7 @@ void wm_stream_close(struct wm_stream *stream)
     wm_source_end(&stream->inner_source);
     wm_source_end(&stream->source);
     stream->members = NULL;
-    stream->in_tar = false;
+    stream->in_tar = stream->opening = false;
     if (stream->report)
         stream->report->inside = NULL;
 }

@@ -26,17 +26,23 @@ struct wm_stream {
         *members; /**< What the framer reads: outer or inner; NULL if nothing is open. */
     bool in_tar;
     char inside[256]; /**< Escaped tar->name, for reports. */
+    /** Still looking for what the file starts with: `framing` as asked for. */
+    bool opening;
+    const char *path; /**< Borrowed. */
+    int framing;
     /** Pause once so many bytes are accounted for, or between files of a tar once the file has been
      *  read up to there; 0 = never. */
     uint64_t pause_at, pause_source;
 };
 
 /** Start on bytes [start, end) of a file. `codec`, `framing` < 0: by content. What is wrong with the file is
- *  reported, not returned; WM_E_NOMEM. */
+ *  reported, not returned; WM_E_NOMEM. `path` is borrowed. With pause_source it may
+ *  come back before it is known what the file holds (stream->opening). */
 int wm_stream_open(struct wm_stream *stream, const char *path, uint64_t start, uint64_t end,
                    int codec, int framing, const struct wm_source_options *options,
                    struct wm_report *report, struct wm_error *err);
-/** As wm_framer_next, over all files of a tar. */
+/** As wm_framer_next, over all files of a tar. WM_PAUSED, with pause_source, also while damage is being
+ *  searched for what stands behind it. */
 int wm_stream_next(struct wm_stream *stream, struct wm_record *ret, struct wm_error *err);
 /** Where the record is; the tar member is borrowed. */
 struct wm_location wm_stream_place(struct wm_stream *stream, const struct wm_record *record);
@@ -54,9 +60,12 @@ struct wm_entry {
     enum wm_codec codec;
     struct wm_mark mark;
     uint64_t at, wasted;     /**< Of the record, and of the decoder. */
+    struct wm_search search; /**< On: the next segment has not been found yet. */
     struct wm_framer framer; /**< Its framing and what it has learnt. */
 };
 
+/** Is it within what is passed over? */
+bool wm_stream_is_lost(const struct wm_stream *stream);
 /** Where the record given last can be reached without reading what stands before; false for one in
  *  a tar, or with damage in sight. */
 bool wm_stream_entry(struct wm_stream *stream, const struct wm_record *record,

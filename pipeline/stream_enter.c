@@ -5,6 +5,12 @@
 static const struct wm_codec_ops *const codecs[] = {&wm_codec_none, &wm_codec_gzip, &wm_codec_zstd,
                                                     &wm_codec_xz};
 
+bool wm_stream_is_lost(const struct wm_stream *stream)
+{
+    const struct wm_framer *f = &stream->framer;
+    return stream->members && (stream->members->search.on || f->junk || f->passing.on);
+}
+
 /* Damage that the decoder has met, running ahead, was told of already: it must not be met again. */
 bool wm_stream_entry(struct wm_stream *stream, const struct wm_record *record, struct wm_entry *ret)
 {
@@ -14,7 +20,14 @@ bool wm_stream_entry(struct wm_stream *stream, const struct wm_record *record, s
     *ret = (struct wm_entry){.mark = wm_members_mark_of(m, record->at),
                              .at = record->at,
                              .wasted = m->wasted,
+                             .search = m->search,
                              .framer = stream->framer};
+    if (m->search.on)
+        ret->mark = (struct wm_mark){.at = m->at,
+                                     .offset = m->source->at,
+                                     .decoded = m->decoded,
+                                     .ordinal = m->n_members,
+                                     .pieces = m->prefer_pieces};
     while (ret->codec < WM_CODEC_XZ && codecs[ret->codec] != m->ops)
         ret->codec++;
     return true;
@@ -28,7 +41,8 @@ int wm_stream_enter(struct wm_stream *stream, const char *path, uint64_t start, 
     stream->options = options;
     stream->report = report;
     int status = wm_source_open(&stream->source, path, start, end, err);
-    if (!status && (entry->mark.offset < start || entry->mark.at > entry->at))
+    if (!status && (entry->mark.offset < start || entry->mark.at > entry->at ||
+                    (entry->search.on && entry->search.from > entry->mark.offset)))
         status = wm_fail(err, WM_E_MISMATCH, "a record stands before its member");
     if (!status)
         status = wm_stream_pass_stored(&stream->source, entry->mark.offset - start, err);
@@ -37,12 +51,20 @@ int wm_stream_enter(struct wm_stream *stream, const char *path, uint64_t start, 
     if (status)
         return status;
     wm_members_enter(m, &entry->mark, entry->wasted);
+    m->search = entry->search;
     status = wm_stream_pass(m, entry->at - entry->mark.at, err);
     stream->members = m;
     wm_framer_start(&stream->framer, m, entry->framer.framing, options->max_record, report);
-    stream->framer.started = entry->framer.started;
-    stream->framer.lengths_lie = entry->framer.lengths_lie;
-    stream->framer.digests_hold = entry->framer.digests_hold;
-    stream->framer.told = entry->framer.told;
+    struct wm_framer *f = &stream->framer;
+    const struct wm_framer *was = &entry->framer;
+    f->started = was->started;
+    f->lengths_lie = was->lengths_lie;
+    f->digests_hold = was->digests_hold;
+    f->told = was->told;
+    f->lost = was->lost;
+    f->junk = was->junk;
+    f->junk_at = was->junk_at;
+    f->junk_file_at = was->junk_file_at;
+    f->passing = was->passing;
     return status;
 }

@@ -30,14 +30,9 @@ static bool is_blank(struct wm_str line)
     return true;
 }
 
-/* A line beyond the limit, or one the damage cuts: pass it up to its newline or the segment's end. */
-static int reject_line(struct wm_framer *f, enum wm_read_reason reason, struct wm_error *err)
+/* Up to its newline or the segment's end. */
+static int pass_line(struct wm_framer *f, struct wm_error *err)
 {
-    uint64_t at = wm_framer_file_at(f);
-    if (reason == WM_READ_TOO_LONG)
-        wm_report_skip(f->report, at, "a line is longer than max_record");
-    else
-        wm_report_damage(f->report, at, "the damage cuts a line");
     for (;;) {
         int status = wm_members_need(f->members, 1, err);
         if (status)
@@ -45,11 +40,26 @@ static int reject_line(struct wm_framer *f, enum wm_read_reason reason, struct w
         struct wm_str seen = wm_members_seen(f->members);
         const char *end = seen.len ? memchr(seen.ptr, '\n', seen.len) : NULL;
         if (end || seen.len == 0) {
-            wm_framer_reject(f, end ? (size_t)(end - seen.ptr) + 1 : 0, reason);
+            f->passing.on = false;
+            wm_framer_reject(f, end ? (size_t)(end - seen.ptr) + 1 : 0, f->passing.reason);
             return 0;
         }
         wm_framer_take(f, seen.len);
+        if (wm_framer_pauses(f))
+            return WM_PAUSED;
     }
+}
+
+/* A line beyond the limit, or one the damage cuts. */
+static int reject_line(struct wm_framer *f, enum wm_read_reason reason, struct wm_error *err)
+{
+    uint64_t at = wm_framer_file_at(f);
+    if (reason == WM_READ_TOO_LONG)
+        wm_report_skip(f->report, at, "a line is longer than max_record");
+    else
+        wm_report_damage(f->report, at, "the damage cuts a line");
+    f->passing = (struct wm_passing){.on = true, .reason = reason};
+    return pass_line(f, err);
 }
 
 int wm_lines_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err)
@@ -57,6 +67,8 @@ int wm_lines_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *e
     size_t most = line_limit(f), line;
     int status = f->started ? 0 : skip_mark(f, err);
     for (;;) {
+        if (!status && f->passing.on)
+            status = pass_line(f, err);
         if (!status)
             status = wm_framer_line(f, most, &line, err);
         if (status)
@@ -66,7 +78,7 @@ int wm_lines_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *e
             continue;
         if (seen.len == 0)
             return 0;
-        if (wm_framer_pauses(f, ret))
+        if (wm_framer_pauses(f))
             return WM_PAUSED;
         if (line == 0 && seen.len >= most) {
             status = reject_line(f, WM_READ_TOO_LONG, err);

@@ -83,10 +83,14 @@ static int find_record(struct wm_framer *f, size_t from, size_t to, size_t *ret,
 /* Nothing stands here that is a record: skip to what is, or to the end of the segment. */
 static int skip_junk(struct wm_framer *f, struct wm_error *err)
 {
-    uint64_t from = f->members->at, file_at = wm_framer_file_at(f);
-    for (size_t first = 1;;) {
+    if (!f->junk) {
+        f->junk = true;
+        f->junk_at = f->members->at;
+        f->junk_file_at = wm_framer_file_at(f);
+    }
+    for (;;) {
         size_t at;
-        int status = find_record(f, first, SCAN_PIECE, &at, err);
+        int status = find_record(f, 1, SCAN_PIECE, &at, err);
         if (status)
             return status;
         size_t seen = wm_members_seen(f->members).len;
@@ -98,10 +102,12 @@ static int skip_junk(struct wm_framer *f, struct wm_error *err)
         wm_framer_drop(f, n);
         if (found || n == seen || seen == 0)
             break;
-        first = 1;
+        if (wm_framer_pauses(f))
+            return WM_PAUSED;
     }
-    wm_report_damage(f->report, file_at, "%llu bytes hold no WARC record; skipped",
-                     (unsigned long long)(f->members->at - from));
+    f->junk = false;
+    wm_report_damage(f->report, f->junk_file_at, "%llu bytes hold no WARC record; skipped",
+                     (unsigned long long)(f->members->at - f->junk_at));
     return 0;
 }
 
@@ -277,35 +283,51 @@ static bool ends_in_file(struct wm_framer *f, uint64_t size)
     return n > 0 && (i == n || wm_warc_starts((struct wm_str){bytes + i, n - i}));
 }
 
-/* Pass up to `size` bytes, but not beyond a place where a record starts; with `members` only one
- * that a compressed member starts with counts. `*ret_left` bytes were not there. */
-static int pass_long(struct wm_framer *f, uint64_t size, bool look, bool members,
-                     uint64_t *ret_left, struct wm_error *err)
+/* Pass up to `left` bytes, but not beyond a place where a record starts; with `members` only one that
+ * a compressed member starts with counts. What is left then was not there. */
+static int pass_bytes(struct wm_framer *f, struct wm_passing *p, struct wm_error *err)
 {
-    size_t first = 1;
-    for (*ret_left = size; *ret_left > 0;) {
-        size_t want = *ret_left < SCAN_PIECE ? (size_t)*ret_left : SCAN_PIECE, at = NOWHERE;
+    while (p->left > 0) {
+        size_t want = p->left < SCAN_PIECE ? (size_t)p->left : SCAN_PIECE, at = NOWHERE;
         int status = wm_members_need(f->members, want, err);
-        if (!status && look)
-            status = find_record(f, first, want, &at, err);
+        if (!status && p->look)
+            status = find_record(f, 1, want, &at, err);
         if (status)
             return status;
         size_t seen = wm_members_seen(f->members).len;
         bool found = at != NOWHERE;
-        if (found && members) {
+        if (found && p->members) {
             uint64_t ignored[2], offset;
             wm_members_place(f->members, f->members->at + at, &ignored[0], &ignored[1], &offset);
             found = offset == 0;
-            first = 1;
         }
         size_t n = at != NOWHERE ? at : seen < want ? seen : want;
         if (at == NOWHERE && n == SCAN_PIECE && n > 1)
             n--;
         wm_framer_take(f, n);
-        *ret_left -= n;
+        p->left -= n;
         if (found || n == 0)
             return 0;
+        if (p->left > 0 && wm_framer_pauses(f))
+            return WM_PAUSED;
     }
+    return 0;
+}
+
+static int pass_long(struct wm_framer *f, struct wm_error *err)
+{
+    struct wm_passing *p = &f->passing;
+    struct wm_members *m = f->members;
+    int status = pass_bytes(f, p, err);
+    if (status)
+        return status;
+    p->on = false;
+    if (p->left > 0 && wm_members_seen(m).len == 0) {
+        wm_report_damage(f->report, p->file_at, "the %s ends inside a record",
+                         m->broken ? "readable part" : "file");
+        p->reason = WM_READ_TRUNCATED;
+    }
+    wm_framer_reject(f, 0, p->reason);
     return 0;
 }
 
@@ -315,27 +337,24 @@ static int pass_long(struct wm_framer *f, uint64_t size, bool look, bool members
 static int take_long(struct wm_framer *f, const struct wm_warc_header *h, struct wm_error *err)
 {
     struct wm_members *m = f->members;
-    enum wm_read_reason reason = judge(h);
-    uint64_t member, length, offset, left, size = h->size + h->length;
+    uint64_t member, length, offset, size = h->size + h->length;
     bool plain = m->ops == &wm_codec_none && m->source == m->file;
-    bool honest = plain && ends_in_file(f, size);
     wm_members_place(m, m->at, &member, &length, &offset);
-    uint64_t file_at = wm_framer_file_at(f);
-    if (reason == WM_READ_REASONS) {
-        reason = WM_READ_TOO_LONG;
-        wm_report_skip(f->report, file_at, "a record of %llu bytes is longer than max_record",
+    f->passing = (struct wm_passing){
+        .on = true,
+        .look = !plain || !ends_in_file(f, size),
+        .members = m->ops != &wm_codec_none && offset == 0,
+        .reason = judge(h),
+        .left = size,
+        .file_at = wm_framer_file_at(f),
+    };
+    if (f->passing.reason == WM_READ_REASONS) {
+        f->passing.reason = WM_READ_TOO_LONG;
+        wm_report_skip(f->report, f->passing.file_at,
+                       "a record of %llu bytes is longer than max_record",
                        (unsigned long long)h->length);
     }
-    int status = pass_long(f, size, !honest, m->ops != &wm_codec_none && offset == 0, &left, err);
-    if (status)
-        return status;
-    if (left > 0 && wm_members_seen(m).len == 0) {
-        wm_report_damage(f->report, file_at, "the %s ends inside a record",
-                         m->broken ? "readable part" : "file");
-        reason = WM_READ_TRUNCATED;
-    }
-    wm_framer_reject(f, 0, reason);
-    return 0;
+    return pass_long(f, err);
 }
 
 /* Something starts as a record does. */
@@ -381,7 +400,9 @@ static int pass_line_ends(struct wm_framer *f, struct wm_error *err)
 int wm_warc_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *err)
 {
     for (;;) {
-        int status = pass_line_ends(f, err);
+        int status = f->junk ? skip_junk(f, err) : f->passing.on ? pass_long(f, err) : 0;
+        if (!status)
+            status = pass_line_ends(f, err);
         if (status)
             return status;
         struct wm_str seen = wm_members_seen(f->members);
@@ -389,7 +410,7 @@ int wm_warc_next(struct wm_framer *f, struct wm_record *ret, struct wm_error *er
             continue;
         if (seen.len == 0)
             return 0;
-        if (wm_framer_pauses(f, ret))
+        if (wm_framer_pauses(f))
             return WM_PAUSED;
         status =
             wm_warc_starts(seen) && seen.len > 5 ? take_header(f, ret, err) : skip_junk(f, err);
