@@ -143,6 +143,9 @@ static int try_sample(const struct wm_run *run, const struct outlook *outlooks,
 
 /* ---- words ---- */
 
+/* What grows unlike its input (lines and pieces that are new) is known less well far beyond the sample. */
+static const double small_share = 0.05;
+
 static int put_forecast(const struct outlook *o, const struct wm_forecast *f, struct wm_buf *out,
                         struct wm_error *err)
 {
@@ -156,8 +159,9 @@ static int put_forecast(const struct outlook *o, const struct wm_forecast *f, st
         wm_buf_printf(out, err, "           %s%smemory %s (at least %s, at most %s), disk %s\n",
                       o->p.note, *o->p.note ? "; " : "", memory, least, most, disk);
     if (!status && f->share < 1)
-        status = wm_buf_printf(out, err, "           estimated from a sample, %.3g %% of its input",
-                               100 * f->share);
+        status =
+            wm_buf_printf(out, err, "           estimated%s from a sample, %.3g %% of its input",
+                          f->share < small_share ? " roughly" : "", 100 * f->share);
     else if (!status)
         status = wm_buf_printf(out, err, "           as tried on all of its input");
     return status ? status

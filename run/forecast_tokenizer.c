@@ -38,14 +38,15 @@ static double table_need(double n, double bytes)
     return slots * SLOT * 3 / 2 + 2 * bytes;
 }
 
-/* Bytes of the table of pairs (tokenizer/pair_table.c): never more than half full. */
+/* Bytes of the table of pairs (tokenizer/pair_table.c): never more than half full, and old and new
+ * one are there for a moment. */
 static double pairs_bytes(double n)
 {
     enum { SLOT = 32, FIRST = 4096 };
     double slots = FIRST;
     while (slots / 2 < n)
         slots *= 2;
-    return slots * SLOT;
+    return slots * SLOT * 3 / 2;
 }
 
 static double smaller(double a, double b)
@@ -108,12 +109,12 @@ static double kept_bytes(const struct growth *g, double share, double part_share
 
 /* What was not given back after counting, a share for each piece, of which two points tell how much it
  * is, and the table of pairs. Pieces that were spilled are merged in rounds, each of as many as fit:
- * more of them take more rounds. */
+ * where one round is not enough, more pieces take more rounds, and no more memory. */
 static double merging_bytes(const struct growth *g)
 {
     const struct wm_rehearsed *w = g->w, *p = g->p;
     double peak = (double)w->phases[MERGE], pairs = (double)w->pieces.pairs;
-    if (w->pieces.rounds)
+    if (w->pieces.rounds > 1)
         return peak;
     peak -= pairs_bytes(pairs);
     double each = g->n > 0 ? (peak - (double)w->before) / g->n : 0, e = 1;
@@ -124,7 +125,8 @@ static double merging_bytes(const struct growth *g)
         each = less < 0 ? 0 : smaller(less / fewer, each);
         e = wm_growth((double)p->pieces.pairs, pairs, (double)p->pieces.distinct_pieces, g->n);
     }
-    return peak + each * g->n * (g->grows - 1) + pairs_bytes(pairs * pow(g->grows, e));
+    peak += each * g->n * (g->grows - 1) + pairs_bytes(pairs * pow(g->grows, e));
+    return smaller(peak, (double)(w->before + w->merge_memory));
 }
 
 /* ---- all ---- */

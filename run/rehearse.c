@@ -9,8 +9,8 @@
 #include "run/memory_watch.h"
 
 enum {
-    ROUNDS = 4, /* how often each batch is filled: their memory settles in two or three */
-    TASK_LEAST = 32 << 20, /* bytes of text of a task: all it holds is filled for a while, and … */
+    TASK_LEAST = 32 << 20, /* bytes of text of a task: all it holds is filled for a while */
+    LANE_LEAST = 128 << 20, /* … of those that run after each other: so that it meets the others' */
     SAMPLE_LEAST = 256 << 20, /* … in all: from several tasks, as files differ */
     LAST = WM_STEP_SHARDS,    /* step that is rehearsed */
 };
@@ -62,7 +62,7 @@ int wm_rehearse_job(const struct wm_step_context *ctx, struct wm_job *job, struc
     now->n_tasks = now->n_sampled = job->inputs->n_tasks;
     if (status || r->made[WM_STEP_CORPUS] || !now->n_tasks)
         return status;
-    uint64_t text = (uint64_t)ROUNDS * now->width.n_batches * now->width.batch_text;
+    uint64_t text = (uint64_t)LANE_LEAST * now->width.n_tasks;
     text = text > SAMPLE_LEAST ? text : SAMPLE_LEAST;
     status = choose_tasks(r, job->inputs, count_tasks(now, job->inputs, text), err);
     if (status)

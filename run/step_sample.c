@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sample: the finished model goes on from each prompt. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "run/step.h"
@@ -108,6 +109,36 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
     return status;
 }
 
+/* Of the model that stands, or will: its sizes follow from the options and the shards' vocabulary. */
+static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struct wm_error *err)
+{
+    enum { BYTES_A_TOKEN = 5, BYTES_A_LINE = 64 };
+    const struct wm_sample_options *o = &ctx->run->sample;
+    struct wm_train_data data = {0};
+    char dir[WM_PATH_MAX];
+    bool planned = ctx->run->has[WM_STEP_TRAIN];
+    uint64_t longest = 0;
+    for (size_t i = 0; i < o->prompts.n; i++) {
+        const size_t len = strlen(o->prompts.items[i]);
+        longest = len > longest ? len : longest;
+        ret->disk += 2 * len + o->tokens * BYTES_A_TOKEN + BYTES_A_LINE;
+    }
+    int status = wm_step_dir(ctx->run, planned ? WM_STEP_SHARDS : WM_STEP_TRAIN, dir, err);
+    if (!status && planned)
+        status = wm_train_look(&ctx->run->train, dir, (uint32_t)ctx->run->tokenizer.vocabulary,
+                               &data, err);
+    if (!status)
+        status = wm_generate_estimate(planned ? NULL : dir, &ctx->run->train, data.vocabulary,
+                                      o->prompts.n < AT_ONCE ? (uint32_t)o->prompts.n : AT_ONCE,
+                                      longest / BYTES_A_TOKEN + 1 + o->tokens, ctx->n_workers,
+                                      &ret->memory_full, err);
+    ret->memory_least = ret->memory_full;
+    ret->is_estimate = true;
+    (void)snprintf(ret->note, sizeof ret->note, "%zu prompts, up to %llu tokens each", o->prompts.n,
+                   (unsigned long long)o->tokens);
+    return status;
+}
+
 const struct wm_step wm_step_sample = {
     .id = WM_STEP_SAMPLE,
     .name = "sample",
@@ -118,5 +149,6 @@ const struct wm_step wm_step_sample = {
     .check = check,
     .describe = describe,
     .run = run,
+    .predict = predict,
     .verify = wm_sample_verify,
 };

@@ -145,8 +145,9 @@ int wm_run_execute(struct wm_run *run, enum wm_step_id last, const struct wm_run
 /**
  * Say what would be done, with predicted memory and disk, without touching anything: text for people
  * into `out`. With `rehearse` a sample of the input is worked through in a scratch directory, which
- * takes seconds and tells what will be taken within some 15 %; without, there are bounds alone. Of
- * `hooks`, which may be NULL, `cancel` is asked. WM_E_CANCELLED.
+ * takes seconds to a minute and tells what will be taken, mostly within 15 % (docs/performance.md says
+ * where not); without, there are bounds alone. Of `hooks`, which may be NULL, `cancel` is asked.
+ * WM_E_CANCELLED.
  */
 int wm_run_explain(struct wm_run *run, bool rehearse, const struct wm_run_hooks *hooks,
                    struct wm_buf *out, struct wm_error *err);

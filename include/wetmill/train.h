@@ -264,6 +264,15 @@ int wm_generate(struct wm_generator *generator, struct wm_str prompt,
                 const struct wm_generate_options *options, wm_generate_fn *on_text, void *arg,
                 struct wm_generate_result *ret, struct wm_error *err);
 
+/**
+ * Anonymous bytes that `at_once` texts of up to `n_tokens` tokens, prompts included, take side by side,
+ * the model included: of the model directory `dir`, or, if that is NULL, of the model that `options`
+ * make with shards of `vocabulary` ids. `threads` ≥ 1. Errors of reading a configuration.
+ */
+int wm_generate_estimate(const char *dir, const struct wm_train_options *options,
+                         uint32_t vocabulary, uint32_t at_once, uint64_t n_tokens,
+                         unsigned threads, uint64_t *ret, struct wm_error *err);
+
 enum { WM_GENERATE_TEXT_MAX = 64 << 20 /**< Longest text of wm_generate_all, bytes. */ };
 
 /** Takes a finished text; texts come in the order they are finished. Non-zero ends everything with
