@@ -12,7 +12,7 @@ static const char *const unicodes[] = {
     [WM_UNICODE_14_0] = "14.0", [WM_UNICODE_15_0] = "15.0", NULL};
 
 /* Between two points: what is kept costs one more pass over it. */
-static const double KEEP_SECONDS = 5;
+static const double KEEP_SECONDS = 8;
 
 /* One command a process. */
 static struct options {

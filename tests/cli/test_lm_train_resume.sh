@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# lm train stopped and killed: the same command goes on to the same bytes; what it cannot go on with it
+# says, and starts anew.
+. "${BASH_SOURCE%/*}/lib.sh"
+w=$WETMILL
+awk 'BEGIN { for (i = 1; i <= 40000; i++)
+    print "w" i % 7, "w" i * i % 101, "x" i * 7 % 10009, "w" i % 5, "y" i * i % 40009, "w" i % 3 }' >corpus.txt
+sed 's/.*/{"text":"&"}/' corpus.txt >corpus.jsonl
+
+# stop SIGNAL FILE PATTERN COMMAND…: once PATTERN stands in FILE, or 20 s later.
+stop() {
+    local signal=$1 file=$2 pattern=$3 pid
+    shift 3
+    "$@" >bg.txt 2>&1 </dev/null &
+    pid=$!
+    for _ in $(seq 1000); do
+        grep -qs "$pattern" "$file" && break
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.02
+    done
+    kill "-$signal" "$pid" 2>/dev/null
+    wait "$pid" 2>/dev/null
+    code=$?
+}
+
+counting='^[1-9][0-9]* tokens counting' # the position, which is renewed each second
+estimating='n-grams estimating'
+"$w" lm train -q -o want-model.arpa --discount-fallback corpus.txt
+"$w" lm train -q -o want-model.wmlm --discount-fallback corpus.txt
+for input in corpus.txt corpus.jsonl; do
+    for model in model.arpa model.wmlm; do
+        [ $input-$model = corpus.txt-model.wmlm ] && continue
+        train=("$w" lm train -o "$model" --discount-fallback --memory 64MiB "$input")
+        stop TERM "$model.lock" . "${train[@]}"
+        # a fast machine may be done before it sees the signal
+        if [ "$code" = 143 ] && [ -e "$model.work/point" ]; then
+            holds "$model: it is said how to go on" grep -q 'run the same command again to continue' bg.txt
+            holds "$model: nothing stands there yet" test ! -e "$model"
+        fi
+        holds "$model: no lock stays" test ! -e "$model.lock"
+        stop KILL "$model.work/position" "$counting" "${train[@]}"
+        expect '0' 'sentences' "${train[@]}" -j 3
+        same "$model" "want-$model"
+        holds "$model: nothing is left" bash -c "! compgen -G '$model.*'"
+        stop KILL "$model.work/position" "$estimating" "${train[@]}"
+        expect '0' 'sentences' "${train[@]}" --memory 32MiB
+        same "$model" "want-$model"
+        rm -f "$model"
+    done
+done
+
+# A point is there for certain: one that is made because somebody asks to stop.
+train=("$w" lm train -o m.arpa --discount-fallback)
+begin() {
+    rm -rf m.arpa*
+    for _ in $(seq 20); do
+        stop INT m.arpa.work/identity . "${train[@]}" "$@"
+        [ -e m.arpa.work/point ] && return
+        rm -rf m.arpa*
+    done
+    fail "no point was made: $(cat bg.txt)"
+}
+begin corpus.txt
+checks=$((checks + 1))
+[ "$code" = 130 ] || fail "SIGINT gives $code"
+cp -r m.arpa.work kept
+expect 0 'Went on after a stop: counting: [0-9,]+ tokens had been done, [0-9,]+ tokens of it again' "${train[@]}" corpus.txt
+same m.arpa want-model.arpa
+restore() {
+    rm -rf m.arpa m.arpa.work
+    cp -r kept m.arpa.work
+}
+restore
+expect 0 'is of other options; training starts anew' "${train[@]}" --order 3 corpus.txt
+restore
+expect 0 'of other input, or the input has changed' "${train[@]}" corpus.txt corpus.jsonl
+for file in point words.part runs.part; do
+    restore
+    [ -e m.arpa.work/$file ] || continue
+    printf X | dd of=m.arpa.work/$file bs=1 seek=$(($(wc -c <m.arpa.work/$file) / 2)) conv=notrunc 2>/dev/null
+    expect 0 'does not fit: .*; training starts anew' "${train[@]}" corpus.txt
+    same m.arpa want-model.arpa
+    restore
+    rm m.arpa.work/$file
+    expect 0 'sentences' "${train[@]}" corpus.txt
+    same m.arpa want-model.arpa
+done
+restore
+touch -d '1 hour ago' corpus.txt
+expect 0 'of other input, or the input has changed since; training starts anew' "${train[@]}" corpus.txt
+same m.arpa want-model.arpa
+
+# Two at once.
+restore
+"${train[@]}" corpus.jsonl >bg.txt 2>&1 </dev/null &
+pid=$!
+for _ in $(seq 500); do [ -s m.arpa.lock ] && break || sleep 0.01; done
+kill -STOP "$pid"
+expect 1 "another run is at work here: process $pid" "${train[@]}" corpus.jsonl
+kill -CONT "$pid"
+wait "$pid"
+holds 'the first one is done' test -s m.arpa
+holds 'nothing is left' test ! -e m.arpa.work -a ! -e m.arpa.lock
+
+# Standard input: nothing is kept, and nothing left; a link is followed.
+ln -s behind.arpa link.arpa
+: >behind.arpa
+expect 0 sentences "$w" lm train -o link.arpa --discount-fallback corpus.txt
+holds 'the link is still one' test -L link.arpa
+same behind.arpa want-model.arpa
+"$w" lm train -q -o in.wmlm --discount-fallback - <corpus.txt
+same in.wmlm want-model.wmlm
+holds 'nothing is left' bash -c '! compgen -G "*.work" && ! compgen -G "*.lock"'
+summary
