@@ -303,6 +303,15 @@ static void find_parts(struct wm_str bytes, const struct envelope *e, struct wm_
     ret->directory = (struct wm_str){at, (size_t)(e->n_arrays * WM_CHECKPOINT_ENTRY)};
 }
 
+/* Every version ends with the hash of what stands before. */
+static bool is_sealed(struct wm_str bytes)
+{
+    XXH128_canonical_t canonical;
+    memcpy(&canonical, bytes.ptr + bytes.len - HASH, HASH);
+    return XXH128_isEqual(XXH3_128bits(bytes.ptr, bytes.len - HASH),
+                          XXH128_hashFromCanonical(&canonical));
+}
+
 int wm_checkpoint_parse(struct wm_str bytes, struct wm_checkpoint *ret, struct wm_error *err)
 {
     unsigned char head[HEAD];
@@ -317,6 +326,8 @@ int wm_checkpoint_parse(struct wm_str bytes, struct wm_checkpoint *ret, struct w
     move_head(&c, &e, &found.head);
     if (e.order != ORDER || e.version == 0)
         return wm_fail(err, WM_E_FORMAT, "the checkpoint is damaged: its head makes no sense");
+    if (e.version != WM_CHECKPOINT_VERSION && !is_sealed(bytes))
+        return wm_fail(err, WM_E_FORMAT, "the checkpoint is damaged: its checksum differs");
     if (e.version != WM_CHECKPOINT_VERSION)
         return wm_fail(err, WM_E_MISMATCH,
                        "the checkpoint has format version %" PRIu32
@@ -325,10 +336,7 @@ int wm_checkpoint_parse(struct wm_str bytes, struct wm_checkpoint *ret, struct w
     int status = check_sizes(bytes, &e, &found.head, err);
     if (status)
         return status;
-    XXH128_canonical_t canonical;
-    memcpy(&canonical, bytes.ptr + bytes.len - HASH, HASH);
-    if (!XXH128_isEqual(XXH3_128bits(bytes.ptr, bytes.len - HASH),
-                        XXH128_hashFromCanonical(&canonical)))
+    if (!is_sealed(bytes))
         return wm_fail(err, WM_E_FORMAT, "the checkpoint is damaged: its checksum differs");
     find_parts(bytes, &e, &found);
     if (!wm_checkpoint_directory_sane(&found))

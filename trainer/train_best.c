@@ -31,6 +31,43 @@ static int best_path(const struct wm_training *t, char path[WM_PATH_MAX], struct
     return wm_path_join(path, t->job->work, "best.ckpt", err);
 }
 
+/* A later best than this checkpoint knows of will be found again on the way. */
+static int read_best_step(const struct wm_training *t, const char *path, uint64_t *ret,
+                          struct wm_error *err)
+{
+    struct wm_checkpoint c;
+    *ret = 0;
+    int status = wm_exists(path) ? wm_checkpoint_open(path, &c, err) : WM_E_FORMAT;
+    if (status == WM_E_FORMAT || status == WM_E_MISMATCH)
+        return 0;
+    if (status)
+        return status;
+    if (!t->job->identity || XXH128_isEqual(c.head.identity, t->head.identity))
+        *ret = c.head.step;
+    wm_checkpoint_close(&c);
+    return 0;
+}
+
+int wm_training_check_best(struct wm_training *t, bool *ret_stands, struct wm_error *err)
+{
+    const uint64_t best = wm_training_best(t), n = t->history.n;
+    char path[WM_PATH_MAX];
+    uint64_t step;
+    *ret_stands = true;
+    if (!t->options->best || !best)
+        return 0;
+    int status = best_path(t, path, err);
+    if (!status)
+        status = read_best_step(t, path, &step, err);
+    if (status || step == best || step > n)
+        return status;
+    *ret_stands = best == n;
+    wm_training_say(t, "%s is missing or damaged: %s", path,
+                    best == n ? "it is written again"
+                              : "the training goes back to before the step it was of");
+    return best == n ? wm_training_save_best(t, err) : 0;
+}
+
 int wm_training_save_best(struct wm_training *t, struct wm_error *err)
 {
     char path[WM_PATH_MAX];

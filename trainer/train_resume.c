@@ -64,6 +64,24 @@ static int try_checkpoint(struct wm_training *t, uint64_t step, struct wm_error 
     return status ? status : 1;
 }
 
+/* A checkpoint without the best weights before it cannot lead to the result: 1 or 0, as above. */
+static int check_best(struct wm_training *t, uint64_t step, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    bool stands;
+    int status = wm_training_check_best(t, &stands, err);
+    if (status || stands)
+        return status ? status : 1;
+    t->saved = t->history.n = 0;
+    t->head.sample = 0;
+    wm_history_done(&t->history);
+    wm_text_samples_done(&t->samples);
+    status = wm_training_begin(t, err);
+    if (!status)
+        status = wm_checkpoint_path(path, t->job->work, step, err);
+    return status ? status : wm_remove(path, err);
+}
+
 int wm_training_resume(struct wm_training *t, struct wm_error *err)
 {
     uint64_t *steps = NULL;
@@ -73,8 +91,11 @@ int wm_training_resume(struct wm_training *t, struct wm_error *err)
         status = wm_remove_leftovers(t->job->work, err);
     if (!status)
         status = wm_checkpoint_list(t->job->work, &steps, &n, err);
-    while (!status && n > 0)
+    while (!status && n > 0) {
         status = try_checkpoint(t, steps[--n], err);
+        if (status > 0)
+            status = check_best(t, steps[n], err);
+    }
     free(steps);
     if (status < 0)
         return status;

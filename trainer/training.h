@@ -103,6 +103,9 @@ int wm_training_read(struct wm_training *t, const struct wm_checkpoint *c, struc
 /** Step that validated best so far, 0 if none did; and whether early_stop says it is enough. */
 uint64_t wm_training_best(const struct wm_training *t);
 bool wm_training_stops_early(const struct wm_training *t);
+/** Having gone on from a checkpoint: are the best weights before it kept? If they are those of this
+ *  very step they are written again. What is wrong is said. */
+int wm_training_check_best(struct wm_training *t, bool *ret_stands, struct wm_error *err);
 /** With options->best: keep the newest step's weights if it is the best; and bring them back at the
  *  end. `*ret_step` is theirs, 0 without the option. */
 int wm_training_save_best(struct wm_training *t, struct wm_error *err);

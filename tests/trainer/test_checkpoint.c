@@ -140,6 +140,10 @@ static void check_damage(void)
     CHECK_U64(passed, 0);
     CHECK_OK(wm_checkpoint_parse(wm_buf_str(&file), &c, &err), err);
     file.ptr[8] = 4;
+    CHECK_FAILS(wm_checkpoint_parse(wm_buf_str(&file), &c, &err), WM_E_FORMAT, err, "checksum");
+    XXH128_canonical_t hash;
+    XXH128_canonicalFromHash(&hash, XXH3_128bits(file.ptr, file.len - sizeof hash));
+    memcpy(file.ptr + file.len - sizeof hash, &hash, sizeof hash);
     CHECK_FAILS(wm_checkpoint_parse(wm_buf_str(&file), &c, &err), WM_E_MISMATCH, err, "version 4");
     file.ptr[0] = 'w';
     CHECK_FAILS(wm_checkpoint_parse(wm_buf_str(&file), &c, &err), WM_E_FORMAT, err,
