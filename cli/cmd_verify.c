@@ -133,7 +133,8 @@ const struct cli_command cli_command_verify = {
         "tally; the tokenizer against its identity; shards' indices, tokens and sidecars; the\n"
         "model's tensors against its configuration; documents, lines and tokens from step to "
         "step;\n"
-        "and that each step was made from what stands there. Changes nothing. Exit code 1 if\n"
+        "that each step was made from what stands there; and what a stopped step has kept.\n"
+        "Changes nothing. Exit code 1 if\n"
         "something is damaged, and then the command that repairs it.",
     .min_operands = 1,
     .max_operands = 1,

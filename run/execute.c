@@ -256,6 +256,27 @@ static int check_memory(struct wm_step_context *ctx, const struct wm_step *step,
                                                    : "");
 }
 
+/* Known from the first step on: a stopped run can be told to be damaged too. */
+static int write_command(const struct wm_run *run, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    struct wm_buf buf;
+    wm_buf_init(&buf, COMMAND_MAX);
+    char *rejects = run->options.rejects ? realpath(run->options.rejects, NULL) : NULL;
+    int status = wm_buf_printf(&buf, err, "%s", run->command);
+    if (!status && run->options.limit)
+        status = wm_buf_printf(&buf, err, " --limit %llu", (unsigned long long)run->options.limit);
+    if (!status && rejects)
+        status = wm_buf_printf(&buf, err, " --rejects '%s'", rejects);
+    if (!status)
+        status = wm_path_join(path, run->options.output, "log/command", err);
+    if (!status)
+        status = wm_store(path, wm_buf_str(&buf), err);
+    free(rejects);
+    wm_buf_done(&buf);
+    return status;
+}
+
 static int do_step(struct wm_run *run, const struct wm_step *step, const struct wm_run_hooks *hooks,
                    struct wm_run_result *result, struct wm_error *err)
 {
@@ -285,6 +306,8 @@ static int do_step(struct wm_run *run, const struct wm_step *step, const struct 
     status = check_place(&ctx, step, err);
     if (!status)
         status = check_memory(&ctx, step, err);
+    if (!status && run->command && run->options.output)
+        status = write_command(run, err);
     if (status)
         return status;
     tell_state(hooks, step, "runs");
@@ -361,26 +384,6 @@ static int write_root(const struct wm_run *run, struct wm_error *err)
     if (!status)
         status = wm_store(path, wm_str_of(root), err);
     free(root);
-    return status;
-}
-
-static int write_command(const struct wm_run *run, struct wm_error *err)
-{
-    char path[WM_PATH_MAX];
-    struct wm_buf buf;
-    wm_buf_init(&buf, COMMAND_MAX);
-    char *rejects = run->options.rejects ? realpath(run->options.rejects, NULL) : NULL;
-    int status = wm_buf_printf(&buf, err, "%s", run->command);
-    if (!status && run->options.limit)
-        status = wm_buf_printf(&buf, err, " --limit %llu", (unsigned long long)run->options.limit);
-    if (!status && rejects)
-        status = wm_buf_printf(&buf, err, " --rejects '%s'", rejects);
-    if (!status)
-        status = wm_path_join(path, run->options.output, "log/command", err);
-    if (!status)
-        status = wm_store(path, wm_buf_str(&buf), err);
-    free(rejects);
-    wm_buf_done(&buf);
     return status;
 }
 

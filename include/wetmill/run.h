@@ -198,7 +198,8 @@ struct wm_verify_result {
  * of their step's record; records, manifest.json and config.yaml against their checksums; the
  * corpus's documents, lines and bytes against the tally; tokenizer.json against its identity;
  * shards as wm_shards_verify does; the model's tensors against config.json; conservation of
- * documents from step to step; and that every step was made from the results that stand there.
+ * documents from step to step; that every step was made from the results that stand there; and what a
+ * stopped step has kept in OUT/work.
  * Changes nothing. WM_E_CONFIG if `dir` holds no results, WM_E_BUSY if a run is at work in it.
  */
 int wm_run_verify(const struct wm_verify_job *job, struct wm_verify_result *ret,

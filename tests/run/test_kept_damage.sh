@@ -19,7 +19,7 @@ corpus:
   stages: [normalize, length: {min_characters: 10}, paragraph-dedup: {keep: first}, write-jsonl: {compression: none}]
 tokenizer: {vocabulary: 400, split: cl100k}
 shards: {validation_share: 0.2}
-train: {layers: 1, heads: 2, width: 16, context: 16, batch: 2, steps: 6, warmup: 2, validate_every: 2, validation_tokens: 64, checkpoint_every: 2, best: true}
+train: {layers: 1, heads: 2, width: 16, context: 16, batch: 2, steps: 6, warmup: 2, validate_every: 2, validation_tokens: 64, checkpoint_every: 1, best: true}
 YAML
 
 # results DIR: digests of all but logs.
@@ -97,7 +97,7 @@ counted    tokenizer pass0/000000.json    1 have.corpus
 merging    tokenizer work/tokenizer/merges 1 have.corpus
 encoding   shards    pass0/000000.point   1 have.tokenizer
 encoded    shards    pass0/000000.json    1 have.tokenizer
-training   train     checkpoint-00000004.ckpt 1 have.shards
+training   train     checkpoint-00000005.ckpt 1 have.shards
 STATES
 [ "${SHOW-}" ] && { [ "${KEEP-}" ] && cp -r . "$KEEP"; summary; }
 
@@ -137,10 +137,28 @@ encoding   shards out/work/shards/parts/train_00000.prov.zst.part flip,empty  tr
 encoded    shards out/work/shards/parts/train_00000.bin          flip         train_00000.bin is damaged .*: task 0 .* is done again
 encoded    shards out/work/shards/parts/train_00000.idx          flip,cut     train_00000.idx is damaged .*: task 0 .*is done again
 encoded    shards out/work/shards/parts/validation_00000.prov.zst flip,remove validation_00000.prov.zst is (damaged|missing).*: task 0 .*is done again
-training   train  out/work/train/checkpoint-00000004.ckpt        flip,empty   checkpoint-00000004.ckpt is left out and removed
-training   train  out/work/train/best.ckpt                       flip,remove  -
+training   train  out/work/train/checkpoint-00000005.ckpt        flip,empty   checkpoint-00000005.ckpt is left out and removed
+training   train  out/work/train/best.ckpt                       flip,remove  best.ckpt is missing or damaged: the training goes back
 training   train  out/work/train/metrics.jsonl                   flip,remove  -
 training   train  out/work/train/identity                        flip,remove  -
 DAMAGE
+
+# verify names what is damaged before it is needed, and the command; the second damage of one kind of
+# file is told of as well.
+take reducing
+expect 0 "no damage found" "$WETMILL" verify out
+harm flip out/work/corpus/runs/pass0/000000.run
+harm flip out/work/corpus/commits/reduce0/01.json
+expect 1 "out/work/corpus/runs/pass0/000000.run: its bytes .*: task 0 of survey 0 .all.wet. is done again" "$WETMILL" verify out
+grep -q "^out/work/corpus/commits/reduce0/01.json: " err.txt || fail "verify names one alone: $(cat err.txt)"
+tail -n1 err.txt | grep -q "^wetmill run .*job.yaml.* --verify$" || fail "no command: $(tail -n1 err.txt)"
+take merging
+harm cut out/work/tokenizer/merges
+harm flip out/work/tokenizer/parts/000000.pieces
+expect 1 "out/work/tokenizer/merges: " "$WETMILL" verify out
+grep -q "^out/work/tokenizer/parts/000000.pieces: " err.txt || fail "verify names one alone: $(cat err.txt)"
+take training
+harm flip out/work/train/checkpoint-00000004.ckpt
+expect 1 "out/work/train/checkpoint-00000004.ckpt: .*damaged" "$WETMILL" verify out
 [ "${KEEP-}" ] && cp -r . "$KEEP"
 summary
