@@ -237,6 +237,8 @@ bool wm_lm_train_is_due(const struct wm_lm_train *train)
 int wm_lm_train_point(struct wm_lm_train *train, struct wm_str position, struct wm_error *err)
 {
     struct lm_keep *k = &train->keep;
+    if (k->phase != LM_COUNTING) /* gone on with behind the text: its point says so, and holds */
+        return wm_cancel_check(train->cancel, err);
     k->position.len = 0;
     int status = wm_buf_add(&k->position, position.ptr, position.len, err);
     if (status || !lm_keep_due(k, train->cancel))

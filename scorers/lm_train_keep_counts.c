@@ -58,7 +58,7 @@ int lm_keep_order(void *train, unsigned n, struct wm_spool *below, struct wm_err
 {
     struct wm_lm_train *t = train;
     struct lm_keep *k = &t->keep;
-    struct lm_arpa_start start;
+    struct lm_arpa_start start = {0};
     if (k->phase != LM_ESTIMATING || !lm_keep_due(k, t->cancel))
         return wm_spool_rewind(below, err);
     struct lm_file last = k->below;

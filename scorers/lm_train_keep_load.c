@@ -200,6 +200,7 @@ static int load_written(struct wm_lm_train *t, struct wm_state_in *state, struct
     if (wm_file_digest(path, &is, &why) || is.size != want.size ||
         !XXH128_isEqual(is.hash, want.hash))
         return wm_state_mismatch(err, "the model is not there or has changed");
+    t->keep.digest = is;
     return 0;
 }
 

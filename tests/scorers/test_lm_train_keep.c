@@ -13,6 +13,7 @@ enum { STEP = 700, SENTENCES = 500, WORDS = 30, RUNS_MOST = 1000, KILLED = 9 };
 static struct wm_buf text;
 static int commits_left; /* until the process ends; < 0: never */
 static bool end_before;  /* … the point is in its place */
+static bool ends_text;   /* wm_lm_train_point is called once more behind the text */
 
 int __real_wm_state_out_commit(struct wm_state_out *state, struct wm_error *e);
 int __wrap_wm_state_out_commit(struct wm_state_out *state, struct wm_error *e);
@@ -73,6 +74,7 @@ static int train_kept(const struct wm_lm_train_options *options, const char *dir
         status = wm_lm_train_keep(train, dir, seconds, &position, e);
     if (!status && position.ptr)
         CHECK(wm_parse_u64(position, &at));
+    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)at);
     while (!status && at < text.len) {
         size_t n = text.len - at < STEP ? text.len - (size_t)at : STEP;
         status = wm_lm_train_text(train, (struct wm_str){text.ptr + at, n}, e);
@@ -81,6 +83,8 @@ static int train_kept(const struct wm_lm_train_options *options, const char *dir
         if (!status)
             status = wm_lm_train_point(train, wm_str_of(number), e);
     }
+    if (!status && ends_text)
+        status = wm_lm_train_point(train, wm_str_of(number), e);
     if (!status)
         status = wm_path_join(path, dir, "arpa", e);
     if (!status)
@@ -183,6 +187,29 @@ static void check_cancel(void)
     CHECK(same_model(dir, want));
 }
 
+/* Gone on with after each point while somebody has already asked to stop: with the call that ends the
+ * text, as the last of the text does it, and then without. Neither spoils what is there. */
+static void check_cancel_again(void)
+{
+    struct wm_lm_train_options options = options_of(4, 6 << 20);
+    const char *want = made_model(&options, NULL), *dir = made_dir();
+    int n = 0;
+    for (int code = KILLED; n < RUNS_MOST && code == KILLED; n++) {
+        code = run_until(&options, dir, 0, false);
+        for (int ends = 1; ends >= 0; ends--) {
+            struct wm_cancel cancel = {0};
+            wm_cancel_raise(&cancel, 15);
+            ends_text = ends;
+            int status = train_kept(&options, dir, 1e9, &cancel, NULL, &err);
+            CHECK_(status == WM_E_CANCELLED || (!status && !ends), "after run %d: %s", n, err.what);
+        }
+        ends_text = false;
+    }
+    CHECK_(n > 5 && n < RUNS_MOST, "%d points", n);
+    CHECK_OK(train_kept(&options, dir, 1e9, NULL, NULL, &err), err);
+    CHECK(same_model(dir, want));
+}
+
 static void damage(const char *path, bool cut)
 {
     FILE *f = fopen(path, "r+b");
@@ -244,6 +271,7 @@ int main(void)
     make_text();
     check_ends();
     check_cancel();
+    check_cancel_again();
     check_damage();
     check_others();
     wm_buf_done(&text);
