@@ -128,6 +128,8 @@ int bpe_put_token(struct wm_tokenizer *tok, uint64_t id, struct wm_str bytes, en
 /** The same for `len` bytes that stand already behind those of tok->bytes. */
 int bpe_put_last(struct wm_tokenizer *tok, uint64_t id, size_t len, enum bpe_kind kind,
                  struct wm_error *err);
+/** Ids that are not holes. A vocabulary of few tokens may have large ids. */
+size_t bpe_count_tokens(const struct wm_tokenizer *tok);
 /** After the last BPE_TOKEN: make bpe_find and byte_ids work. */
 int bpe_index_tokens(struct wm_tokenizer *tok, struct wm_error *err);
 /** Index the tokens that have no key (direct.h) anew; `more` others may be put. */

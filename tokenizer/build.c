@@ -117,6 +117,14 @@ static uint32_t index_token(struct wm_tokenizer *tok, uint32_t id, const char *e
     return other == id ? BPE_NONE : other;
 }
 
+size_t bpe_count_tokens(const struct wm_tokenizer *tok)
+{
+    size_t n = 0;
+    for (uint32_t id = 0; id < tok->n_ids; id++)
+        n += tok->kinds[id] != BPE_HOLE;
+    return n;
+}
+
 int bpe_index_tokens(struct wm_tokenizer *tok, struct wm_error *err)
 {
     enum { AHEAD = 16 };

@@ -34,6 +34,7 @@ enum { PAIR_ID = BPE_MAX_IDS - 1, PAIR_TAG = 255, PAIR_TAG_SHIFT = 24 };
 
 struct search {
     struct wm_tokenizer *tok;
+    size_t n_tokens;    /* that are there */
     struct node *nodes; /* [n_ids] */
     uint32_t *pairs;    /* open addressing; BPE_NONE: empty */
     size_t pairs_mask;  /* slots − 1 */
@@ -55,7 +56,7 @@ static int make_filter(struct search *s, struct wm_error *err)
     enum { BITS = 8 }; /* at least, of a token: one of 9 that are none gets past it */
     const struct wm_tokenizer *tok = s->tok;
     size_t n = 64;
-    while (n < (size_t)tok->n_ids * BITS)
+    while (n < s->n_tokens * BITS)
         n *= 2;
     s->filter = calloc(n / 64, sizeof *s->filter);
     if (!s->filter)
@@ -213,7 +214,7 @@ static bool stays_apart(const struct search *s, uint32_t left, uint32_t right)
 static int make_pairs(struct search *s, struct wm_error *err)
 {
     size_t n = 16;
-    for (s->pairs_shift = 60; n < (size_t)s->tok->n_ids * 2; n *= 2)
+    for (s->pairs_shift = 60; n < s->n_tokens * 2; n *= 2)
         s->pairs_shift--;
     s->pairs = bpe_table_alloc(n * sizeof *s->pairs);
     if (!s->pairs)
@@ -461,9 +462,9 @@ static int put_origins(struct search *s, struct wm_error *err)
 
 int bpe_merge_ranks(struct wm_tokenizer *tok, struct wm_error *err)
 {
-    struct search s = {.tok = tok};
+    struct search s = {.tok = tok, .n_tokens = bpe_count_tokens(tok)};
     tok->ignore_merges = true;
-    int status = bpe_pairs_reserve(&tok->pairs, tok->n_ids, err);
+    int status = bpe_pairs_reserve(&tok->pairs, s.n_tokens, err);
     if (!status)
         status = make_pairs(&s, err);
     if (!status)

@@ -100,7 +100,7 @@ static int fill(struct wm_tokenizer *tok, const struct bpe_json_parts *parts,
     if (!status)
         status = bpe_index_tokens(tok, err);
     if (!status) /* about as many merges as tokens */
-        status = bpe_pairs_reserve(&tok->pairs, tok->n_ids, err);
+        status = bpe_pairs_reserve(&tok->pairs, bpe_count_tokens(tok), err);
     if (!status)
         status = put_merges(tok, parts->merges, arena, err);
     tok->ignore_merges = parts->ignore_merges;
