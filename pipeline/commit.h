@@ -32,7 +32,7 @@ int wm_commit_write(const struct wm_job *job, unsigned pass, const struct wm_out
 int wm_commit_read(const struct wm_job *job, unsigned pass, uint32_t task, bool is_last,
                    struct wm_outcome *ret, struct wm_error *err);
 
-/* ---- what commit_write.c and commit_read.c share ---- */
+/* ---- what commit_write.c, commit_read.c and kept.c share ---- */
 
 /** A member that holds a count. */
 struct wm_count_field {
@@ -43,6 +43,10 @@ extern const struct wm_count_field
     wm_read_fields[]; /**< Of struct wm_read_tally, but for reasons. */
 extern const struct wm_count_field
     wm_link_fields[]; /**< Of struct wm_link_tally, but for reasons. */
+
+/** Does a file of this name, read from a record, lie inside the job's directory? Whatever a record
+ *  says, nothing outside is read, let alone removed. */
+bool wm_part_stays(const char *name);
 
 /** Hash of the task's rows: paths, ranges, sizes. */
 XXH128_hash_t wm_commit_source(const struct wm_inputs *inputs, uint32_t task);

@@ -142,15 +142,26 @@ static bool is_intact(const struct wm_job *job, uint32_t task, const char *path,
     return false;
 }
 
-/* Parts stay inside the job's directory whatever the record says. */
+bool wm_part_stays(const char *name)
+{
+    for (const char *at = name;; at++) {
+        const size_t len = strcspn(at, "/");
+        if (len == 0 || (len == 1 && at[0] == '.') || (len == 2 && memcmp(at, "..", 2) == 0))
+            return false;
+        at += len;
+        if (!*at)
+            return true;
+    }
+}
+
 static bool get_part(const json_t *object, const struct wm_job *job, struct wm_outcome *ret)
 {
     struct wm_part part = {0};
     struct wm_error ignored;
     const char *note;
     char path[WM_PATH_MAX];
-    if (!get_text(object, "name", &ret->arena, &part.name) || part.name[0] == '/' ||
-        strstr(part.name, "..") || !get_digest(object, &part.digest) ||
+    if (!get_text(object, "name", &ret->arena, &part.name) || !wm_part_stays(part.name) ||
+        !get_digest(object, &part.digest) ||
         !get_count(object, "documents", &part.documents) ||
         !get_count(object, "lines", &part.lines) ||
         !get_count(object, "text_bytes", &part.text_bytes) ||

@@ -178,8 +178,9 @@ static int run_once(const struct wm_job *job, const struct wm_reading *reading,
         status = open_session(s, err);
     if (!status)
         status = run_passes(s, err);
-    /* A verdict over input that the system did not give: what is kept of it would say it for ever. */
-    if (status == WM_E_FORMAT && s->ledger.tally.read.unread)
+    /* A verdict over input that the system did not give: what is kept of it would say it for ever.
+     * Damage of kept files is mended whatever the input is like. */
+    if (status == WM_E_FORMAT && s->ledger.tally.read.unread && !s->of_kept)
         status = err->status = WM_E_CHANGED;
     if (!status)
         status = wm_chain_check_files(job->chain, err);

@@ -27,6 +27,8 @@ void wm_job_say(const struct wm_job *job, const char *fmt, ...)
 
 /* ---- looking ---- */
 
+enum { POINT_NAME = 256 /* of a file a point names, with NUL */ };
+
 struct look {
     const char *dir, *rejects;
     struct wm_cancel *cancel;
@@ -73,6 +75,15 @@ static int look_at_file(const struct look *l, const char *name, const char *path
     return tell(l, name, path, "its bytes are not those that were written", err);
 }
 
+/* The record itself is what is wrong: no part is looked for where it says. */
+static int tell_of_names(const struct look *l, struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    int status = wm_path_join(path, l->dir, l->record, err);
+    return status ? status
+                  : tell(l, l->record, path, "it names a file outside its directory", err);
+}
+
 static int look_below(const struct look *l, const char *name, const json_t *object, const char *key,
                       struct wm_error *err)
 {
@@ -107,6 +118,8 @@ static int look_at_commit(struct look *l, const json_t *record, unsigned pass, u
     json_array_foreach(json_object_get(record, "parts"), i, part)
     {
         const char *part_name = json_string_value(json_object_get(part, "name"));
+        if (part_name && !wm_part_stays(part_name))
+            return tell_of_names(l, err);
         if (!status && part_name)
             status = look_below(l, part_name, part, "xxh3", err);
     }
@@ -141,8 +154,14 @@ static int look_at_point(struct look *l, const char *path, unsigned pass, unsign
         status = tell(l, l->record, path, "its bytes are not those that were written", err);
     while (!status && whole > 0 && point.names.rest.len && !point.names.bad) {
         struct wm_str file = wm_state_get_str(&point.names);
-        char name[256], run[WM_PATH_MAX];
-        (void)snprintf(name, sizeof name, "runs/pass%u/%.*s", pass, (int)file.len, file.ptr);
+        char base[POINT_NAME], name[POINT_NAME + 32], run[WM_PATH_MAX];
+        (void)snprintf(base, sizeof base, "%.*s", file.len < sizeof base ? (int)file.len : 0,
+                       file.ptr);
+        if (strchr(base, '/') || !wm_part_stays(base)) {
+            status = tell_of_names(l, err);
+            break;
+        }
+        (void)snprintf(name, sizeof name, "runs/pass%u/%s", pass, base);
         status = wm_path_join(run, l->dir, name, err);
         if (status || !wm_exists(run))
             continue;

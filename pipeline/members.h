@@ -17,6 +17,13 @@
  * the file ends in is shown as far as it goes. Behind damage, the next place where a member's header
  * stands and its data decode is looked for.
  *
+ * A skippable zstd frame is passed over if a frame, or the end, stands behind its claimed length; else
+ * it is damage, and frames are looked for right behind its header. Where what stands there cannot be
+ * seen (more than WM_SOURCE_BUFFER ahead in a pipe or a tar, and frames of up to 4 GiB cannot be held
+ * back), the length is believed until a frame is met that decodes, which makes it damage too: so a
+ * skippable frame that holds zstd frames of its own, and is that large, is passed over in a file, but
+ * reported, and what it holds read, in a pipe.
+ *
  * Memory: window (largest record + WM_MEMBER_WHOLE), WM_SOURCE_BUFFER, and the codec's own window
  * (zstd at most WM_ZSTD_WINDOW, xz at most WM_XZ_DICTIONARY; what is beyond the usual only as far as
  * `windows` lets it, and only up to wm_members_end). One thread.

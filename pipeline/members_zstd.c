@@ -385,7 +385,8 @@ static int decode_piece(struct wm_members *m, struct wm_error *err)
 }
 
 /* A length that leads beyond the file, or to what is no frame, is not believed: what follows the
- * header may be frames. Where that cannot be seen it is believed until a frame is met on the way. */
+ * header may be frames. Where that cannot be seen it is believed until a frame is met on the way
+ * (members.h). */
 static int skip_frame(struct wm_members *m, const struct wm_frame *frame, struct wm_error *err)
 {
     struct wm_source *s = m->source;

@@ -19,7 +19,7 @@
 #include "wetmill/job.h"
 #include "wetmill/state.h"
 
-enum { WM_POINT_VERSION = 3 };
+enum { WM_POINT_VERSION = 4 };
 /** A point is due after so many bytes of input, or seconds, whichever comes first (wm_job may say
  *  otherwise). What is under way in a ring comes on top of what a stop can cost. */
 static const uint64_t WM_POINT_BYTES = (uint64_t)64 << 20;

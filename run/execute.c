@@ -296,7 +296,7 @@ static int do_step(struct wm_run *run, const struct wm_step *step, const struct 
     if (!status && stands && run->options.verify)
         status = is_whole(&ctx, step, ctx.dir, record, &stands, err);
     if (!status && stands)
-        status = wm_work_remove_rest(&ctx, err);
+        status = wm_work_remove_rest(&ctx, step, err);
     if (status || stands) {
         tell_state(hooks, step, status ? "failed" : "up to date");
         result->steps[step->id] = record;

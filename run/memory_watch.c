@@ -64,12 +64,14 @@ static void look_at_disk(struct wm_memory_watch *w, size_t phase)
     struct wm_error none;
     uint64_t named = 0, nameless;
     double begin = wm_seconds();
-    if (!w->dir || wm_tree_size(w->dir, &named, &none))
+    if (!w->dir)
         return;
-    nameless = nameless_bytes();
-    named += nameless > w->nameless ? nameless - w->nameless : 0;
-    raise_to(&w->disk, named);
-    raise_to(&w->disk_phases[phase], named);
+    if (!wm_tree_size(w->dir, &named, &none)) {
+        nameless = nameless_bytes();
+        named += nameless > w->nameless ? nameless - w->nameless : 0;
+        raise_to(&w->disk, named);
+        raise_to(&w->disk_phases[phase], named);
+    }
     double end = wm_seconds();
     w->disk_next = end + REST * (end - begin);
 }

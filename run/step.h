@@ -72,6 +72,9 @@ struct wm_step {
      *  "" if nothing is worth keeping. May be NULL: it never is. */
     int (*unfinished)(const struct wm_step_context *ctx, const char *dir,
                       char ret[WM_STEP_UNFINISHED], struct wm_error *err);
+    /** Whose the unfinished result in `dir` is by its own word: an identity; "" where it says none. May
+     *  be NULL only if unfinished() is. */
+    int (*whose)(const char *dir, char ret[WM_HEX128], struct wm_error *err);
     /** Append lines for --explain, each ended. May be NULL. */
     int (*explain)(struct wm_step_context *ctx, struct wm_buf *out, struct wm_error *err);
     /** Predict. May be NULL. */

@@ -112,6 +112,7 @@ static int run(struct wm_step_context *ctx, json_t *facts, struct wm_error *err)
 /* Of the model that stands, or will: its sizes follow from the options and the shards' vocabulary. */
 static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struct wm_error *err)
 {
+    /* A prompt can be as many tokens as bytes: no vocabulary is read for a bound. */
     enum { BYTES_A_TOKEN = 5, BYTES_A_LINE = 64 };
     const struct wm_sample_options *o = &ctx->run->sample;
     struct wm_train_data data = {0};
@@ -130,7 +131,7 @@ static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struc
     if (!status)
         status = wm_generate_estimate(planned ? NULL : dir, &ctx->run->train, data.vocabulary,
                                       o->prompts.n < AT_ONCE ? (uint32_t)o->prompts.n : AT_ONCE,
-                                      longest / BYTES_A_TOKEN + 1 + o->tokens, ctx->n_workers,
+                                      longest + 1 + o->tokens, ctx->n_workers,
                                       &ret->memory_full, err);
     ret->memory_least = ret->memory_full;
     ret->is_estimate = true;

@@ -111,6 +111,16 @@ static int unfinished(const struct wm_step_context *ctx, const char *dir,
     return status;
 }
 
+static int whose(const char *dir, char ret[WM_HEX128], struct wm_error *err)
+{
+    XXH128_hash_t identity;
+    int status = wm_train_identity(dir, &identity, err);
+    *ret = '\0';
+    if (!status && (identity.low64 || identity.high64))
+        wm_hex128(identity, ret);
+    return status;
+}
+
 /* The shards say the vocabulary and the tokens, if they are there already. */
 static int look_at_shards(const struct wm_step_context *ctx, struct wm_train_data *ret,
                           struct wm_error *err)
@@ -171,6 +181,7 @@ const struct wm_step wm_step_train = {
     .describe = describe,
     .run = run,
     .unfinished = unfinished,
+    .whose = whose,
     .explain = explain,
     .predict = predict,
     .verify = wm_train_verify,

@@ -59,20 +59,33 @@ static int read_identity(const struct wm_step_context *ctx, const char *dir, enu
     return status;
 }
 
-/* `*ret_whose`: somebody's name is there at all. Where it is damaged it is ours until the pieces that
- * stand beside it, each of which has an identity, say something else. */
-static int is_identity(const struct wm_step_context *ctx, const char *dir, bool *ret,
-                       bool *ret_whose, struct wm_error *err)
+/* A damaged one: an unfinished result says whose it is, and is another's where it does not. Else it is
+ * ours until the pieces that stand beside it, each of which has an identity, say something else. */
+static int find_whose(const struct wm_step_context *ctx, const struct wm_step *step,
+                      const char *dir, bool *ret_ours, struct wm_error *err)
+{
+    char identity[WM_HEX128] = "";
+    int status = step->unfinished ? step->whose(dir, identity, err) : 0;
+    *ret_ours = !status && (!step->unfinished || strcmp(identity, ctx->identity) == 0);
+    return status;
+}
+
+/* `*ret_whose`: somebody's name is there at all. */
+static int is_identity(const struct wm_step_context *ctx, const struct wm_step *step,
+                       const char *dir, bool *ret, bool *ret_whose, struct wm_error *err)
 {
     enum whose whose;
     int status = read_identity(ctx, dir, &whose, err);
-    *ret = !status && (whose == OURS || whose == DAMAGED);
+    *ret = !status && whose == OURS;
     *ret_whose = whose != NOBODYS;
+    if (!status && whose == DAMAGED)
+        status = find_whose(ctx, step, dir, ret, err);
     if (status || whose != DAMAGED)
         return status;
-    wm_step_say(ctx, "%s/identity is damaged: what stands beside it is looked at piece by piece",
-                dir);
-    return store_identity(ctx, dir, err);
+    wm_step_say(ctx, "%s/identity is damaged: %s", dir,
+                *ret ? "what stands beside it is looked at piece by piece"
+                     : "what stands beside it is not known to be of these options");
+    return *ret ? store_identity(ctx, dir, err) : 0;
 }
 
 /* ---- unfinished results of other options ---- */
@@ -110,7 +123,7 @@ static int look(const struct aside *a, const char *dir, char what[WM_STEP_UNFINI
 {
     bool whose;
     what[0] = 0;
-    int status = is_identity(a->ctx, dir, ret_ours, &whose, err);
+    int status = is_identity(a->ctx, a->step, dir, ret_ours, &whose, err);
     return status || !whose ? status : a->step->unfinished(a->ctx, dir, what, err);
 }
 
@@ -194,7 +207,7 @@ int wm_work_prepare(struct wm_step_context *ctx, const struct wm_step *step, str
     if (step->unfinished)
         status = make_way(ctx, step, &same, err);
     else
-        status = is_identity(ctx, ctx->work_dir, &same, &whose, err);
+        status = is_identity(ctx, step, ctx->work_dir, &same, &whose, err);
     same = same && !wm_step_reads_pipe(ctx->run, step);
     if (!status && !same)
         status = wm_remove_tree(ctx->work_dir, err);
@@ -214,14 +227,34 @@ int wm_work_disown(const struct wm_step_context *ctx, struct wm_error *err)
     return err->status;
 }
 
-int wm_work_remove_rest(const struct wm_step_context *ctx, struct wm_error *err)
+/* Under a damaged identity only what says that it is another's, or may be, is kept, and told of. */
+static int is_rest(const struct wm_step_context *ctx, const struct wm_step *step, bool *ret,
+                   struct wm_error *err)
 {
-    bool there = false;
+    char what[WM_STEP_UNFINISHED] = "";
+    int status = find_whose(ctx, step, ctx->work_dir, ret, err);
+    if (!status && !*ret)
+        status = step->unfinished(ctx, ctx->work_dir, what, err);
+    *ret = *ret || !*what;
+    if (!status)
+        wm_step_say(ctx, "%s/identity is damaged: %s%s", ctx->work_dir,
+                    *ret ? "the step is done, and what stands beside it is removed"
+                         : "an unfinished result stands beside it, which stays: ",
+                    what);
+    return status;
+}
+
+int wm_work_remove_rest(const struct wm_step_context *ctx, const struct wm_step *step,
+                        struct wm_error *err)
+{
+    bool there = false, rest;
     enum whose whose;
     int status = ctx->run->lock ? wm_is_there(ctx->work_dir, &there, err) : 0;
     if (status || !there)
         return status; /* nothing may be written, or nothing is there */
     status = read_identity(ctx, ctx->work_dir, &whose, err);
-    return !status && (whose == OURS || whose == NOBODYS) ? wm_remove_tree(ctx->work_dir, err)
-                                                          : status;
+    rest = whose == OURS || whose == NOBODYS;
+    if (!status && whose == DAMAGED)
+        status = is_rest(ctx, step, &rest, err);
+    return !status && rest ? wm_remove_tree(ctx->work_dir, err) : status;
 }

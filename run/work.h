@@ -3,7 +3,8 @@
  * @file work.h
  * The work directory of a step: WORK/identity says whose state it holds. State of another identity is
  * of no use to a step and goes before it starts, unless the step says that it is an unfinished result
- * (struct wm_step): that is moved to WORK.old, and moved back when its identity is wanted again. There
+ * (struct wm_step): that is moved to WORK.old, and moved back when its identity is wanted again. A
+ * damaged identity of such a result is not believed to be ours unless the result itself says so. There
  * is one such place; what would take it from a third identity is refused. Whoever calls holds the
  * run's lock.
  *
@@ -23,8 +24,9 @@ int wm_work_prepare(struct wm_step_context *ctx, const struct wm_step *step, str
 int wm_work_disown(const struct wm_step_context *ctx, struct wm_error *err);
 
 /** Remove what a stop has left in the work directory of a step that is done. Work of another identity
- *  is no remainder. */
-int wm_work_remove_rest(const struct wm_step_context *ctx, struct wm_error *err);
+ *  is no remainder; one that is damaged is told of. */
+int wm_work_remove_rest(const struct wm_step_context *ctx, const struct wm_step *step,
+                        struct wm_error *err);
 
 /** Tell of an unfinished result that still stands aside once the step is done. */
 void wm_work_tell(const struct wm_step_context *ctx, const struct wm_step *step);

@@ -143,6 +143,31 @@ int wm_train_unfinished(const char *work, const struct wm_train_options *options
     return status ? status : differing_option(path, options, ret, err);
 }
 
+int wm_train_identity(const char *work, XXH128_hash_t *ret, struct wm_error *err)
+{
+    uint64_t *steps = NULL;
+    size_t n = 0;
+    bool found = false;
+    *ret = (XXH128_hash_t){0, 0};
+    int status = wm_checkpoint_list(work, &steps, &n, err);
+    while (!status && !found && n > 0) {
+        char path[WM_PATH_MAX];
+        struct wm_checkpoint c;
+        status = wm_checkpoint_path(path, work, steps[--n], err);
+        if (!status)
+            status = wm_checkpoint_open(path, &c, err);
+        if (status == WM_E_FORMAT || status == WM_E_MISMATCH) {
+            status = 0; /* an older one may be whole */
+        } else if (!status) {
+            found = true;
+            *ret = c.head.identity;
+            wm_checkpoint_close(&c);
+        }
+    }
+    free(steps);
+    return status;
+}
+
 int wm_training_write_metrics(const struct wm_training *t, const char *dir, struct wm_error *err)
 {
     int status = wm_text_samples_write(dir, &t->samples, err);

@@ -26,6 +26,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <xxhash.h>
 
 #include "wetmill/buf.h"
 #include "wetmill/error.h"
@@ -207,6 +208,9 @@ struct wm_train_unfinished {
 /** Look into a work directory, which need not be there. */
 int wm_train_unfinished(const char *work, const struct wm_train_options *options,
                         struct wm_train_unfinished *ret, struct wm_error *err);
+
+/** Identity of the job whose newest whole checkpoint stands in a work directory; 0 if none does. */
+int wm_train_identity(const char *work, XXH128_hash_t *ret, struct wm_error *err);
 
 /* ---- generating ---- */
 

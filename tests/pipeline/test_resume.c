@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commit records: what is believed, what is not; and that a repeated job does only what is missing. */
 #include "pipeline/job_fixture.h"
+#include "pipeline/sealed.h"
+#include "wetmill/records.h"
+#include "wetmill/state.h"
 
 static struct wm_error err;
 static XXH128_hash_t want;
-enum { TASKS = 4, DOCS = 60 };
+enum { TASKS = 4, DOCS = 60, IN_HEADER = 13 /* a byte of a record's length in a run */ };
 
 static void run_well(struct fixture *f, unsigned want_opened)
 {
@@ -125,7 +128,6 @@ static void test_mended(struct fixture *f)
         {"tables/1/15.table", "commits/pass2/000003.json", "partition 15 of survey 1", 1},
         {"tables/0/03.table", "commits/pass1/000001.json", "partition 3 of survey 0", 1},
     };
-    enum { IN_HEADER = 13 }; /* of the number of bytes in a record */
     f->job.line = say;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         flip_byte(f, cases[i].damaged, IN_HEADER);
@@ -155,6 +157,102 @@ static void test_mended(struct fixture *f)
     f->job.mended = NULL;
     run_well(f, 1);
     f->job.line = NULL;
+}
+
+/* Input that the system did not give is no reason to give up what else was kept. */
+static void test_mended_unread(void)
+{
+    struct fixture f;
+    struct wm_job_result result;
+    open_job(&f);
+    fake.unread = 1;
+    CHECK_OK(fixture_run(&f, &result, &err), err);
+    CHECK_U64(result.tally.read.unread, TASKS);
+    wm_job_result_done(&result);
+    flip_byte(&f, "runs/pass0/000002.run", IN_HEADER);
+    remove_file(&f, "tables/0/00.table");
+    run_well(&f, 1);
+    fixture_close(&f);
+}
+
+static char victim[WM_PATH_MAX];
+static unsigned n_found;
+
+static int found(void *arg, const struct wm_job_damage *damage, struct wm_error *e)
+{
+    const struct fixture *f = arg;
+    char path[WM_PATH_MAX];
+    (void)e;
+    path_in(f, damage->record, path);
+    CHECK_(strcmp(damage->path, path) == 0 && strstr(damage->what, "outside its directory"),
+           "%s: %s", damage->path, damage->what);
+    n_found++;
+    return 0;
+}
+
+static void check_found(struct fixture *f, unsigned want_found)
+{
+    n_found = 0;
+    CHECK_OK(wm_job_look(f->dir, NULL, NULL, found, f, &err), err);
+    CHECK_U64(n_found, want_found);
+}
+
+/* A record whose first part has that name, with a checksum made right. */
+static void name_part(const struct fixture *f, const char *name)
+{
+    char path[WM_PATH_MAX];
+    json_t *record = NULL;
+    path_in(f, "commits/pass2/000001.json", path);
+    CHECK_OK(wm_sealed_read(path, &record, &err), err);
+    CHECK(record && !json_object_del(record, "xxh3"));
+    json_t *part = json_array_get(json_object_get(record, "parts"), 0);
+    CHECK(part && !json_object_set_new(part, "name", json_string(name)));
+    char *text = json_dumps(record, JSON_COMPACT);
+    CHECK(text && strlen(text) > 2);
+    CHECK_OK(wm_sealed_write(path, (struct wm_str){text + 1, strlen(text) - 2}, &err), err);
+    free(text);
+    json_decref(record);
+}
+
+/* A point that names a run so, with a checksum made right. */
+static void name_run(const struct fixture *f, const char *name)
+{
+    char path[WM_PATH_MAX];
+    struct wm_state_out state;
+    unsigned char len[8];
+    path_in(f, "commits/pass0/000001.point", path);
+    CHECK_OK(wm_state_out_file(&state, path, &err), err);
+    wm_state_put(&state, 0);
+    wm_put_be64(len, strlen(name));
+    CHECK_OK(wm_buf_add(&state.names, len, sizeof len, &err), err);
+    CHECK_OK(wm_buf_add(&state.names, name, strlen(name), &err), err);
+    CHECK_OK(wm_state_out_commit(&state, &err), err);
+}
+
+/* A copied directory's records name files outside: these are neither looked at nor removed. */
+static void test_outside(struct fixture *f)
+{
+    static const char *const names[] = {"../victim", "parts/../../victim", victim,
+                                        "parts/..",  "parts//x",           ""};
+    path_in(f, "../victim", victim);
+    CHECK_OK(wm_file_store(victim, WM_STR("somebody's"), &err), err);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        name_part(f, names[i]);
+        check_found(f, 1);
+        flip_byte(f, "runs/pass0/000002.run", IN_HEADER);
+        remove_file(f, "tables/0/00.table");
+        run_well(f, 2);
+        CHECK(wm_exists(victim));
+        check_found(f, 0);
+    }
+    name_run(f, "../../../victim");
+    check_found(f, 1);
+    name_run(f, victim);
+    check_found(f, 1);
+    run_well(f, 0);
+    check_found(f, 0);
+    CHECK(wm_exists(victim));
+    CHECK_OK(wm_remove(victim, &err), err);
 }
 
 static void test_strays(struct fixture *f)
@@ -240,10 +338,12 @@ int main(void)
     wm_job_result_done(&result);
     test_damage(&f);
     test_mended(&f);
+    test_outside(&f);
     test_strays(&f);
     test_foreign(&f);
     fixture_close(&f);
     test_changed();
+    test_mended_unread();
     test_records_equal();
     return test_summary();
 }

@@ -160,5 +160,53 @@ grep -q "^out/work/tokenizer/parts/000000.pieces: " err.txt || fail "verify name
 take training
 harm flip out/work/train/checkpoint-00000004.ckpt
 expect 1 "out/work/train/checkpoint-00000004.ckpt: .*damaged" "$WETMILL" verify out
+
+# A training whose identity is damaged says itself whose it is: other options leave it as it is, its own
+# go on with it, also where it stands aside.
+sed 's/warmup: 2/warmup: 3/' job.yaml >other.yaml
+sed 's/warmup: 2/warmup: 1/' job.yaml >third.yaml
+check_train() {
+    grep -q "going on from step $1" err.txt || fail "$2: not gone on from $1: $(cat err.txt)"
+    list >got.txt
+    cmp -s want.train got.txt || fail "$2: other results: $(diff want.train got.txt | head -n 3)"
+}
+take training
+harm flip out/work/train/identity
+cp out/work/train/identity damaged
+expect 0 "train holds an unfinished result of other options .* it is now .*train.old" "$WETMILL" run other.yaml -j 1 --rejects rejects --only train
+cmp -s damaged out/work/train.old/identity || fail "the identity of another's training is written to"
+cp -r out keep.out
+expect 0 "what was unfinished with these options is taken up again" run --only train
+check_train 5 "aside, the other one finished"
+
+# beside the finished result of other options, and of its own
+rm -rf out && mv keep.out out && mv out/work/train.old out/work/train
+expect 0 "train/identity is damaged: an unfinished result stands beside it, which stays: step 5" "$WETMILL" run other.yaml -j 1 --rejects rejects --only train
+take have.train
+mkdir -p out/work
+cp -r training/out/work/train out/work/
+harm flip out/work/train/identity
+expect 0 "train/identity is damaged: the step is done, and what stands beside it is removed" run --only train
+[ ! -e out/work/train ] || fail "a remainder stays"
+
+# aside, with another one in its place: a third is refused, the own one changes places
+take training
+harm flip out/work/train/identity
+WM_STOP=checkpoint-00000003.ckpt WM_STOP_AT=1 "$WM_STOPPED" run other.yaml -j 1 --rejects rejects --only train >out.txt 2>err.txt
+[ $? = 137 ] || fail "not stopped: $(cat err.txt)"
+expect 2 "stopped unfinished with two other sets of options" "$WETMILL" run third.yaml -j 1 --rejects rejects --only train
+cmp -s damaged out/work/train.old/identity || fail "the identity of another's training aside is written to"
+expect 0 "the other one stands aside now" run --only train
+[ -d out/work/train.old ] && rm -r out/work/train.old || fail "the other one is gone"
+check_train 5 "aside, another one in its place"
+
+# none of its checkpoints can be read
+take training
+harm flip out/work/train/identity
+for file in out/work/train/checkpoint-*.ckpt; do harm flip "$file"; done
+expect 0 "it is now .*train.old" run --only train
+[ -d out/work/train.old ] && rm -r out/work/train.old || fail "what was put aside is gone"
+list >got.txt
+cmp -s want.train got.txt || fail "no whole checkpoint: other results: $(diff want.train got.txt | head -n 3)"
 [ "${KEEP-}" ] && cp -r . "$KEEP"
 summary
