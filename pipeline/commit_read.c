@@ -161,8 +161,7 @@ static bool get_part(const json_t *object, const struct wm_job *job, struct wm_o
     const char *note;
     char path[WM_PATH_MAX];
     if (!get_text(object, "name", &ret->arena, &part.name) || !wm_part_stays(part.name) ||
-        !get_digest(object, &part.digest) ||
-        !get_count(object, "documents", &part.documents) ||
+        !get_digest(object, &part.digest) || !get_count(object, "documents", &part.documents) ||
         !get_count(object, "lines", &part.lines) ||
         !get_count(object, "text_bytes", &part.text_bytes) ||
         !get_text(object, "note", &ret->arena, &note))

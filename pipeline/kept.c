@@ -80,8 +80,7 @@ static int tell_of_names(const struct look *l, struct wm_error *err)
 {
     char path[WM_PATH_MAX];
     int status = wm_path_join(path, l->dir, l->record, err);
-    return status ? status
-                  : tell(l, l->record, path, "it names a file outside its directory", err);
+    return status ? status : tell(l, l->record, path, "it names a file outside its directory", err);
 }
 
 static int look_below(const struct look *l, const char *name, const json_t *object, const char *key,

@@ -4,13 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "run/manifest.h"
 #include "run/memory_watch.h"
 #include "run/position.h"
 #include "run/work.h"
 #include "wetmill/parallel.h"
-#include "wetmill/version.h"
-
-enum { COMMAND_MAX = 64 << 20 }; /* bytes of the command that is remembered */
 
 void wm_step_say(const struct wm_step_context *ctx, const char *fmt, ...)
 {
@@ -143,24 +141,11 @@ static int check_place(const struct wm_step_context *ctx, const struct wm_step *
     return status;
 }
 
-/* It tells of all of a run: it goes before anything changes that it tells of, and comes back last. */
-static int remove_manifest(const struct wm_run *run, struct wm_error *err)
-{
-    char path[WM_PATH_MAX];
-    if (!run->options.output)
-        return 0;
-    int status = wm_path_join(path, run->options.output, "manifest.json", err);
-    if (status || !wm_exists(path))
-        return status;
-    status = wm_remove(path, err);
-    return status ? status : wm_sync_dir(run->options.output, err);
-}
-
 static int publish(struct wm_step_context *ctx, const struct wm_step *step, struct wm_error *err)
 {
     int status = wm_lock_check(ctx->run->lock, err);
     if (!status)
-        status = remove_manifest(ctx->run, err);
+        status = wm_manifest_remove(ctx->run, err);
     if (!status)
         status = wm_replace_dir(ctx->out_dir, ctx->dir, err);
     if (!status)
@@ -256,27 +241,6 @@ static int check_memory(struct wm_step_context *ctx, const struct wm_step *step,
                                                    : "");
 }
 
-/* Known from the first step on: a stopped run can be told to be damaged too. */
-static int write_command(const struct wm_run *run, struct wm_error *err)
-{
-    char path[WM_PATH_MAX];
-    struct wm_buf buf;
-    wm_buf_init(&buf, COMMAND_MAX);
-    char *rejects = run->options.rejects ? realpath(run->options.rejects, NULL) : NULL;
-    int status = wm_buf_printf(&buf, err, "%s", run->command);
-    if (!status && run->options.limit)
-        status = wm_buf_printf(&buf, err, " --limit %llu", (unsigned long long)run->options.limit);
-    if (!status && rejects)
-        status = wm_buf_printf(&buf, err, " --rejects '%s'", rejects);
-    if (!status)
-        status = wm_path_join(path, run->options.output, "log/command", err);
-    if (!status)
-        status = wm_store(path, wm_buf_str(&buf), err);
-    free(rejects);
-    wm_buf_done(&buf);
-    return status;
-}
-
 static int do_step(struct wm_run *run, const struct wm_step *step, const struct wm_run_hooks *hooks,
                    struct wm_run_result *result, struct wm_error *err)
 {
@@ -307,59 +271,13 @@ static int do_step(struct wm_run *run, const struct wm_step *step, const struct 
     if (!status)
         status = check_memory(&ctx, step, err);
     if (!status && run->command && run->options.output)
-        status = write_command(run, err);
+        status = wm_log_command(run, err);
     if (status)
         return status;
     tell_state(hooks, step, "runs");
     result->ran[step->id] = true;
     status = run_step(&ctx, step, &result->steps[step->id], err);
     tell_state(hooks, step, status ? "stopped" : "done");
-    return status;
-}
-
-/* The manifest of another configuration does not survive it. */
-static int store_config(const struct wm_run *run, struct wm_str config, struct wm_error *err)
-{
-    char path[WM_PATH_MAX];
-    struct wm_error none = {0};
-    struct wm_digest old;
-    int status = wm_path_join(path, run->options.output, "config.yaml", err);
-    bool same = !status && wm_exists(path) && !wm_file_digest(path, &old, &none) &&
-                XXH128_isEqual(old.hash, XXH3_128bits(config.ptr, config.len));
-    if (status || same)
-        return status;
-    status = remove_manifest(run, err);
-    return status ? status : wm_file_store(path, config, err);
-}
-
-/* The whole run in one file: what was made, from what, by which versions. */
-static int write_manifest(const struct wm_run *run, const struct wm_run_result *result,
-                          struct wm_error *err)
-{
-    char path[WM_PATH_MAX], hex[WM_HEX128];
-    struct wm_buf config;
-    wm_buf_init(&config, 16 << 20);
-    int status = wm_run_print(run, true, &config, err);
-    wm_hex128(XXH3_128bits(config.ptr ? config.ptr : "", config.len), hex);
-    json_t *steps = json_array();
-    json_t *manifest = json_pack("{s:i, s:s, s:s, s:O}", "format", 1, "wetmill", WM_VERSION,
-                                 "config_xxh3", hex, "steps", steps);
-    if (!status)
-        status = wm_json_ok(manifest, err);
-    for (int id = 0; !status && id < WM_STEPS; id++)
-        if (result->steps[id] && json_array_append(steps, result->steps[id]))
-            status = wm_fail_nomem(err, 0, "JSON");
-    if (!status)
-        status = wm_json_seal(manifest, err);
-    if (!status)
-        status = store_config(run, wm_buf_str(&config), err);
-    if (!status)
-        status = wm_path_join(path, run->options.output, "manifest.json", err);
-    if (!status)
-        status = wm_json_store(path, manifest, err);
-    wm_buf_done(&config);
-    json_decref(steps);
-    json_decref(manifest);
     return status;
 }
 
@@ -371,20 +289,6 @@ static uint64_t count_skipped(const struct wm_run_result *result)
         n += json_array_size(json_object_get(facts, "damage"));
     }
     return n;
-}
-
-/* Where relative input paths start, for shards trace, and what to say again to repair the run:
- * facts of this machine, so they are logs. */
-static int write_root(const struct wm_run *run, struct wm_error *err)
-{
-    char path[WM_PATH_MAX];
-    char *root = realpath(run->input.root, NULL);
-    int status = root ? wm_path_join(path, run->options.output, "log/root", err)
-                      : wm_fail_errno(err, "resolve", run->input.root);
-    if (!status)
-        status = wm_store(path, wm_str_of(root), err);
-    free(root);
-    return status;
 }
 
 /* Half-written files that a stop has left go, with the lock held. */
@@ -435,11 +339,11 @@ static int do_steps(struct wm_run *run, enum wm_step_id last, const struct wm_ru
     /* A whole run looks again even where nothing was done: the last one may have been stopped
      * between its last step and here. */
     if (!status && (changed || whole) && run->options.output) {
-        status = write_manifest(run, ret, err);
+        status = wm_manifest_write(run, ret, err);
         if (!status && run->input.root)
-            status = write_root(run, err);
+            status = wm_log_root(run, err);
         if (!status && run->command)
-            status = write_command(run, err);
+            status = wm_log_command(run, err);
         if (!status)
             status = remove_leftovers(run, err);
         if (!status)

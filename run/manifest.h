@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file manifest.h
+ * What OUT holds of a run as a whole: manifest.json and config.yaml, results; log/command and log/root,
+ * facts of this machine. Whoever calls holds the run's lock.
+ */
+#ifndef WETMILL_RUN_MANIFEST_H
+#define WETMILL_RUN_MANIFEST_H
+
+#include "run/step.h"
+
+/** The manifest tells of all of a run: it goes before anything changes that it tells of, and comes back
+ *  last. Without OUT there is none. */
+int wm_manifest_remove(const struct wm_run *run, struct wm_error *err);
+/** The whole run in one file: what was made, from what, by which versions; and its configuration. */
+int wm_manifest_write(const struct wm_run *run, const struct wm_run_result *result,
+                      struct wm_error *err);
+
+/** What to say again to go on with the run, or to repair it. */
+int wm_log_command(const struct wm_run *run, struct wm_error *err);
+/** Where relative input paths start, for shards trace. */
+int wm_log_root(const struct wm_run *run, struct wm_error *err);
+
+#endif /* WETMILL_RUN_MANIFEST_H */
