@@ -46,6 +46,13 @@ static void store(const char *work, uint64_t step, struct wm_buf *file)
     wm_buf_done(file);
 }
 
+static void seal(struct wm_buf *file)
+{
+    XXH128_canonical_t hash;
+    XXH128_canonicalFromHash(&hash, XXH3_128bits(file->ptr, file->len - sizeof hash));
+    memcpy(file->ptr + file->len - sizeof hash, &hash, sizeof hash);
+}
+
 static void check_damage(void)
 {
     struct wm_buf file;
@@ -63,6 +70,7 @@ static void check_damage(void)
 
     load("work", 12, &file);
     file.ptr[8] = 99;
+    seal(&file);
     store("work", 12, &file);
     CHECK_FAILS(train("shards", "newer", "work", NULL), WM_E_MISMATCH, err, "format version 99");
     load("work", 8, &file); /* an older program goes no further; ours must */
@@ -75,15 +83,13 @@ static void check_divergence(void)
 {
     struct wm_buf file;
     struct wm_checkpoint c;
-    XXH128_canonical_t hash;
     load("work", 8, &file);
     CHECK_OK(wm_checkpoint_parse(wm_buf_str(&file), &c, &err), err);
     float poison = NAN;
     uint64_t first; /* the first array: the token embedding */
     memcpy(&first, c.directory.ptr + WM_CHECKPOINT_ENTRY - sizeof first, sizeof first);
     memcpy(file.ptr + first, &poison, sizeof poison);
-    XXH128_canonicalFromHash(&hash, XXH3_128bits(file.ptr, file.len - sizeof hash));
-    memcpy(file.ptr + file.len - sizeof hash, &hash, sizeof hash);
+    seal(&file);
     CHECK_OK(wm_mkdirs(in_top("work-nan"), &err), err);
     store("work-nan", 8, &file);
     CHECK_FAILS(train("shards", "nan", "work-nan", NULL), WM_E_FORMAT, err, "diverged at step 9");
@@ -96,7 +102,6 @@ static void check_bad_validation(void)
 {
     struct wm_buf file;
     struct wm_checkpoint c;
-    XXH128_canonical_t hash;
     const double poison = NAN;
     const float poison_weight = NAN;
     uint64_t first;
@@ -108,8 +113,7 @@ static void check_bad_validation(void)
     double norm;
     memcpy(&norm, file.ptr + last - 2 * sizeof norm, sizeof norm);
     memcpy(file.ptr + last - sizeof poison, &poison, sizeof poison);
-    XXH128_canonicalFromHash(&hash, XXH3_128bits(file.ptr, file.len - sizeof hash));
-    memcpy(file.ptr + file.len - sizeof hash, &hash, sizeof hash);
+    seal(&file);
     CHECK_OK(wm_mkdirs(in_top("work-bad"), &err), err);
     store("work-bad", 12, &file);
     load("work", 8, &file);
