@@ -158,6 +158,9 @@ extern const struct wm_option cli_plan_table[];
 int cli_need(const char *dir, const char *file, const char *what, struct wm_error *err);
 /** The file `out` is none of the first `n` operands, which are read. WM_E_CONFIG. */
 int cli_apart(const struct cli *cli, const char *out, size_t n, struct wm_error *err);
+/** `out`, and what stands beside it while it is made, lies in none of those that are directories: it
+ *  would be read, now or the next time. WM_E_CONFIG. */
+int cli_outside(const struct cli *cli, const char *out, size_t n, struct wm_error *err);
 /** What -t takes. */
 #define CLI_TOKENIZER_HELP                                                                         \
     "tokenizer.json, a SentencePiece .model, .tiktoken, GGUF, or a directory that holds one"

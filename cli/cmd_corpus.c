@@ -136,8 +136,11 @@ static int print_corpus(struct cli *cli, const char *dir, struct wm_error *err)
 static int run_build(struct cli *cli)
 {
     struct wm_error err = {0}, none = {0};
-    char spool[WM_PATH_MAX] = "", scratch[WM_PATH_MAX];
-    int status = to_stdout(cli, scratch, &err);
+    char spool[WM_PATH_MAX] = "", scratch[WM_PATH_MAX] = "";
+    const char *output = cli->run.options.output;
+    int status = output ? cli_outside(cli, output, cli->n_operands, &err) : 0;
+    if (!status)
+        status = to_stdout(cli, scratch, &err);
     if (!status)
         status = cli_take_paths(cli, 0, &err);
     if (!status)

@@ -65,6 +65,8 @@ static int run_build(struct cli *cli)
     int status = check_output(cli, &err);
     if (!status)
         status = cli_apart(cli, cli->run.options.output, cli->n_operands, &err);
+    if (!status)
+        status = cli_outside(cli, cli->run.options.output, cli->n_operands, &err);
     if (!status && cli_was_given(cli, "rejects"))
         status = wm_fail(&err, WM_E_CONFIG, "--rejects is of a corpus: here nothing is kept");
     if (!status)

@@ -3,8 +3,10 @@
 #include "cli/lm_text.h"
 #include "cli/lm_work.h"
 #include "run/step.h"
+#include "wetmill/lock.h"
 #include "wetmill/ngram.h"
 #include "wetmill/ucd.h"
+#include "wetmill/version.h"
 
 static const char *const normalizations[] = {"strict", "ccnet", "none", NULL};
 
@@ -89,13 +91,17 @@ static int train_once(struct cli *cli, const char *dir, const char *arpa,
     return status;
 }
 
-/* What options and input are, as far as bytes depend on them. */
+/* What options and input are, as far as bytes depend on them; and the program, whose next version may
+ * do otherwise. */
 static int identify(struct cli *cli, XXH128_hash_t *ret_options, XXH128_hash_t *ret_input,
                     bool *ret_pipe, struct wm_error *err)
 {
     struct wm_buf text;
     wm_buf_init(&text, 1 << 20);
-    int status = wm_options_describe(option_table, &options, &text, err);
+    int status = wm_buf_printf(&text, err, "lm train %s icu %s ", wm_version_text(),
+                               wm_library_version("icu"));
+    if (!status)
+        status = wm_options_describe(option_table, &options, &text, err);
     if (!status)
         status = wm_options_describe(wm_lm_train_option_table, &options.train, &text, err);
     if (!status)
@@ -146,6 +152,8 @@ static int train_beside(struct cli *cli, struct lm_work *work, struct wm_lm_trai
     if (!status && !pipe)
         status = is_unchanged(cli, input, err);
     if (!status)
+        status = wm_lock_check(work->lock, err);
+    if (!status)
         status = is_own() ? wm_ngram_convert(work->arpa, work->target, options.train.memory, err)
                           : wm_move(work->arpa, work->target, err);
     return lm_work_close(work, status, err);
@@ -192,7 +200,8 @@ static int run(struct cli *cli)
         (void)wm_error_hint(&err, "add -o MODEL.arpa");
         return cli_fail(cli, &err);
     }
-    if (cli_apart(cli, options.output, cli->n_operands, &err))
+    if (cli_apart(cli, options.output, cli->n_operands, &err) ||
+        cli_outside(cli, options.output, cli->n_operands, &err))
         return cli_fail(cli, &err);
     if (!options.train.memory)
         options.train.memory = wm_default_memory();
@@ -218,7 +227,10 @@ const struct cli_command cli_command_lm_train = {
              "-j.\n"
              "\n"
              "A training that was stopped goes on with the same command: MODEL.work holds what is "
-             "done, beside the model, until that is there. Other options or a changed input start "
+             "done, beside the model, until that is there. Counted n-grams go there, too, and not "
+             "to --scratch. An n-gram takes 4 bytes a word and 8 for its count: have room for those "
+             "of full order, counted anew in each --memory's worth of text, twice; then for the "
+             "different ones of all orders, and the model. Other options or a changed input start "
              "anew; standard input cannot be gone on with.",
     .min_operands = 1,
     .max_operands = SIZE_MAX,

@@ -97,6 +97,8 @@ static int read_position(struct reading *r, struct wm_str position, struct wm_er
     r->kind = (int)wm_state_get(&state);
     uint64_t at = wm_state_get(&state);
     r->reader = wm_state_get_str(&state);
+    if (r->operand > r->cli->n_operands || (unsigned)r->kind > IN_TASK)
+        return wm_state_mismatch(err, "there is no such input");
     r->offset = r->kind == IN_FILE ? at : 0;
     r->task = r->kind == IN_FILE ? 0 : at;
     return wm_state_in_status(&state, err);
@@ -307,11 +309,16 @@ static void add_number(XXH3_state_t *hash, uint64_t number)
     (void)XXH3_128bits_update(hash, &number, sizeof number);
 }
 
+/* A position says which operand and what of it: the same files in other operands are other input. */
 static int add_operand(struct cli *cli, const char *path, bool cut, XXH3_state_t *hash,
                        bool *ret_pipe, struct wm_error *err)
 {
     struct wm_inputs inputs = {0};
     int status = open_inputs(cli, path, cut, &inputs, err);
+    add_number(hash, strlen(path));
+    (void)XXH3_128bits_update(hash, path, strlen(path));
+    add_number(hash, !cut && is_plain(cli, path));
+    add_number(hash, inputs.n_rows);
     for (uint32_t i = 0; !status && i < inputs.n_rows; i++) {
         const struct wm_input *row = &inputs.rows[i];
         (void)XXH3_128bits_update(hash, row->path, strlen(row->path) + 1);
@@ -324,15 +331,15 @@ static int add_operand(struct cli *cli, const char *path, bool cut, XXH3_state_t
     return status;
 }
 
-/* What is not there is somebody else's error. */
+/* By what it holds. What is not there is somebody else's error. */
 static void add_file(const char *path, XXH3_state_t *hash)
 {
     struct wm_error ignored;
-    struct wm_stat st = {0};
-    if (path && wm_stat(path, &st, &ignored) == 0) {
-        add_number(hash, st.size);
-        add_number(hash, (uint64_t)st.mtime_ns);
-    }
+    struct wm_digest digest = {0};
+    add_number(hash, path && wm_file_digest(path, &digest, &ignored) == 0);
+    add_number(hash, digest.size);
+    add_number(hash, digest.hash.high64);
+    add_number(hash, digest.hash.low64);
 }
 
 int lm_text_fingerprint(struct cli *cli, const struct lm_text_options *options,
@@ -347,6 +354,7 @@ int lm_text_fingerprint(struct cli *cli, const struct lm_text_options *options,
     *ret_pipe = false;
     add_file(options->sentencepiece, hash);
     add_file(vocabulary, hash);
+    add_number(hash, cli->n_operands);
     for (size_t i = 0; !status && i < cli->n_operands; i++)
         status =
             add_operand(cli, cli->operands[i], options->sentencepiece != NULL, hash, ret_pipe, err);

@@ -21,8 +21,8 @@ struct lm_text_options {
 int lm_text_read(struct cli *cli, const struct lm_text_options *options, struct wm_str position,
                  struct wm_lm_train *train, bool *ret_skipped, struct wm_error *err);
 
-/* Names, sizes and times of what is read, models and the list of words included. *ret_pipe: some of it
- * can be read only once. */
+/* Operands, names, sizes and times of what is read; what the model and the list of words hold.
+ * *ret_pipe: some of it can be read only once. */
 int lm_text_fingerprint(struct cli *cli, const struct lm_text_options *options,
                         const char *vocabulary, XXH128_hash_t *ret, bool *ret_pipe,
                         struct wm_error *err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "wetmill/lock.h"
+#include "wetmill/state.h"
 
 enum { IDENTITY = 2 * WM_HEX128 /* bytes: two hashes, a line each */ };
 
@@ -46,7 +47,83 @@ static int store_identity(const struct lm_work *work, const char *identity, stru
     return status ? status : wm_file_store(path, wm_str_of(identity), err);
 }
 
-/* Is it there, and ours? Else it makes way; people are told if it was somebody's. */
+static const char *skip(const char *text, const char *what)
+{
+    const size_t n = strlen(what);
+    return strncmp(text, what, n) == 0 ? text + n : text;
+}
+
+static const char *skip_number(const char *text)
+{
+    const size_t n = *text == '.' ? strspn(text + 1, "0123456789") : 0;
+    return n ? text + n + 1 : text;
+}
+
+/* Nothing, or what a file's name ends with while it is written: .part, .tmp.PID.N. */
+static bool is_end(const char *end, bool written)
+{
+    if (!*end)
+        return written;
+    if (strncmp(end, ".tmp.", 5) != 0)
+        return strcmp(end, WM_OUT_PART) == 0;
+    const char *process = skip_number(end + 4), *number = skip_number(process);
+    return process != end + 4 && number != process && !*number;
+}
+
+/* Is it one of the trainer's files (scorers/lm_train_keep.h), or of those here? */
+static bool is_our_name(const char *name)
+{
+    static const struct {
+        const char *name;
+        bool written, numbered; /* it is there under its own name; there is one of each order */
+    } ours[] = {{"identity", true, false}, {"point", true, false},  {"position", true, false},
+                {"arpa", true, false},     {"words", false, false}, {"runs", false, false},
+                {"counts", false, true},   {"below", false, true}};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        const char *end = skip(name, ours[i].name);
+        if (end != name && is_end(ours[i].numbered ? skip_number(end) : end, ours[i].written))
+            return true;
+    }
+    return false;
+}
+
+static int refuse(const struct lm_work *work, const char *name, struct wm_error *err)
+{
+    if (name)
+        wm_fail(err, WM_E_CONFIG, "lm train would keep its work here, but %s is not of it", name);
+    else
+        wm_fail(err, WM_E_CONFIG, "lm train would keep its work here, but it is not a directory");
+    (void)wm_error_where(err, "%s", work->dir);
+    return wm_error_hint(err, "move it away, or choose another output");
+}
+
+/* What stands there makes way for a new directory if it is lm train's. */
+static int make_way(const struct lm_work *work, struct wm_error *err)
+{
+    struct wm_arena arena;
+    struct wm_stat st;
+    const char **names;
+    size_t n = 0;
+    bool there = false;
+    int status = wm_is_there(work->dir, &there, err);
+    if (!status && there)
+        status = wm_stat(work->dir, &st, err);
+    if (!status && there && !st.is_dir)
+        status = refuse(work, NULL, err);
+    wm_arena_init(&arena, 64 << 20);
+    if (!status && there)
+        status = wm_list_dir(work->dir, &arena, &names, &n, err);
+    for (size_t i = 0; !status && i < n; i++)
+        if (!is_our_name(names[i]))
+            status = refuse(work, names[i], err);
+    wm_arena_done(&arena);
+    if (!status)
+        status = wm_remove_tree(work->dir, err);
+    return status ? status : wm_mkdirs(work->dir, err);
+}
+
+/* Is it there, and ours? Else it makes way; people are told if it was somebody's. `identity` NULL:
+ * there is nothing to go on with. */
 static int take_over(struct lm_work *work, struct cli *cli, const char *identity,
                      struct wm_error *err)
 {
@@ -59,18 +136,18 @@ static int take_over(struct lm_work *work, struct cli *cli, const char *identity
         status = wm_is_there(path, &there, err);
     if (!status && there)
         status = wm_file_load(path, &was, err);
-    bool ours = there && wm_str_eq(wm_buf_str(&was), wm_str_of(identity));
-    bool options = was.len >= WM_HEX128 && memcmp(was.ptr, identity, WM_HEX128) == 0;
+    bool ours = there && identity && wm_str_eq(wm_buf_str(&was), wm_str_of(identity));
+    bool options = identity && was.len >= WM_HEX128 && memcmp(was.ptr, identity, WM_HEX128) == 0;
     wm_buf_done(&was);
     if (status || ours)
         return status;
-    if (there)
+    status = make_way(work, err);
+    if (!status && there && identity)
         cli_say(cli, "%s: what was unfinished is of other %s; training starts anew", work->dir,
                 options ? "input, or the input has changed since" : "options");
-    status = wm_remove_tree(work->dir, err);
-    if (!status)
-        status = wm_mkdirs(work->dir, err);
-    return status ? status : store_identity(work, identity, err);
+    else if (!status && there)
+        cli_say(cli, "%s: what was unfinished is of other input, and is removed", work->dir);
+    return status || !identity ? status : store_identity(work, identity, err);
 }
 
 static bool has_point(const struct lm_work *work)
@@ -93,15 +170,9 @@ int lm_work_open(struct lm_work *work, struct cli *cli, const char *output, bool
         status = take_lock(work, cli, lock, err);
     if (status)
         return status;
-    if (keeps) {
-        status = take_over(work, cli, identity, err);
-        if (!status)
-            status = wm_remove_leftovers(work->dir, err);
-    } else {
-        status = wm_remove_tree(work->dir, err);
-        if (!status)
-            status = wm_mkdirs(work->dir, err);
-    }
+    status = take_over(work, cli, keeps ? identity : NULL, err);
+    if (!status && keeps)
+        status = wm_remove_leftovers(work->dir, err);
     if (status)
         return status;
     work->had_point = has_point(work);

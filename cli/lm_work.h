@@ -19,7 +19,7 @@ struct lm_work {
 };
 
 /* Make it, with the lock held. What stands there stays if `keeps`, and it is of the same options and
- * input. WM_E_BUSY. */
+ * input. WM_E_BUSY; WM_E_CONFIG if something of somebody else's stands there. */
 int lm_work_open(struct lm_work *work, struct cli *cli, const char *output, bool keeps,
                  XXH128_hash_t options, XXH128_hash_t input, struct wm_error *err);
 /* Remove what stands there, and begin anew. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operands and options that several commands give to the run. */
+#include <stdlib.h>
+
 #include "cli/cli.h"
 
 const struct wm_option cli_jobs_table[] = {
@@ -44,6 +46,57 @@ int cli_apart(const struct cli *cli, const char *out, size_t n, struct wm_error 
         (void)wm_fail(err, WM_E_CONFIG, "it is read, and would be written over");
         (void)wm_error_where(err, "%s", out);
         return wm_error_hint(err, "name another file to write");
+    }
+    return 0;
+}
+
+/* Where `path` is or would be: really, as far as it is there. */
+static bool resolve(const char *path, char ret[WM_PATH_MAX])
+{
+    char there[WM_PATH_MAX];
+    size_t len = strlen(path), rest = len;
+    if (len >= sizeof there)
+        return false;
+    memcpy(there, path, len + 1);
+    char *real;
+    while (!(real = realpath(len ? there : ".", NULL)) && len) {
+        while (len && there[len - 1] == '/')
+            len--;
+        while (len && there[len - 1] != '/')
+            len--;
+        rest = len;
+        while (len > 1 && there[len - 1] == '/')
+            len--;
+        there[len] = '\0';
+    }
+    int n = real ? snprintf(ret, WM_PATH_MAX, "%s/%s", real, path + rest) : -1;
+    free(real);
+    return n >= 0 && n < WM_PATH_MAX;
+}
+
+/* Below a directory that is read; names that begin with a dot are passed over. Both end with '/'. */
+static bool is_read(const char *dir, const char *path)
+{
+    dir = strcmp(dir, "//") == 0 ? "/" : dir;
+    const size_t n = strlen(dir);
+    return strncmp(path, dir, n) == 0 && path[n] != '.' && !strstr(path + n, "/.");
+}
+
+int cli_outside(const struct cli *cli, const char *out, size_t n, struct wm_error *err)
+{
+    char path[WM_PATH_MAX], dir[WM_PATH_MAX];
+    if (strcmp(out, "-") == 0 || !resolve(out, path))
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *operand = cli->operands[i];
+        struct wm_error none = {0};
+        struct wm_stat st;
+        if (strcmp(operand, "-") == 0 || wm_stat(operand, &st, &none) || !st.is_dir ||
+            !resolve(operand, dir) || !is_read(dir, path))
+            continue;
+        (void)wm_fail(err, WM_E_CONFIG, "it lies in %s, all of which is read", operand);
+        (void)wm_error_where(err, "%s", out);
+        return wm_error_hint(err, "choose an output outside of the input");
     }
     return 0;
 }

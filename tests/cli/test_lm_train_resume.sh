@@ -91,6 +91,66 @@ touch -d '1 hour ago' corpus.txt
 expect 0 'of other input, or the input has changed since; training starts anew' "${train[@]}" corpus.txt
 same m.arpa want-model.arpa
 
+# The same files in other operands are other input: a position says which operand.
+mkdir two
+head -n 20000 corpus.txt >two/a.txt
+tail -n +20001 corpus.txt >two/b.txt
+begin two/a.txt two/b.txt
+cp -r m.arpa.work kept-two
+expect 0 'of other input, or the input has changed since; training starts anew' "${train[@]}" two
+same m.arpa want-model.arpa
+rm -rf m.arpa
+cp -r kept-two m.arpa.work
+expect 0 'Went on after a stop' "${train[@]}" two/a.txt two/b.txt
+same m.arpa want-model.arpa
+# A list of words counts by what it holds.
+echo w1 w2 >words.txt
+begin --limit-vocabulary words.txt corpus.txt
+touch -r words.txt when
+echo w3 w4 >words.txt
+touch -r when words.txt
+expect 0 'of other input, or the input has changed since; training starts anew' \
+    "${train[@]}" --limit-vocabulary words.txt corpus.txt
+
+# What is somebody else's stays, and is named.
+foreign() {
+    local name=$1
+    shift
+    rm -rf f.arpa*
+    mkdir f.arpa.work
+    echo mine >f.arpa.work/"$name"
+    expect 2 "f.arpa.work: .*$name is not of it" "$@"
+    holds "$name stays" grep -q mine f.arpa.work/"$name"
+    holds 'no model, no lock' bash -c 'test ! -e f.arpa -a ! -e f.arpa.lock'
+}
+for name in notes.txt runs.csv counts.x arpa.tmp wordsmith words point.tmp.1 below.1.2; do
+    foreign "$name" "$w" lm train -o f.arpa --discount-fallback corpus.txt
+    foreign "$name" "$w" lm train -o f.arpa --discount-fallback -
+done
+rm -rf f.arpa*
+echo mine >f.arpa.work
+expect 2 'it is not a directory' "$w" lm train -o f.arpa --discount-fallback corpus.txt
+holds 'it stays' grep -q mine f.arpa.work
+rm f.arpa.work
+mkdir f.arpa.work
+touch f.arpa.work/{arpa.tmp.12.0,position,runs.part,counts.3.part,below.2.tmp.9.1}
+expect 0 sentences "$w" lm train -o f.arpa --discount-fallback corpus.txt
+same f.arpa want-model.arpa
+
+# An output that would be read.
+mkdir in in/sub
+cp corpus.txt in/
+for out in in/m.arpa in/sub/m.arpa in/new/m.wmlm two/../in/m.arpa "$PWD/in/m.arpa"; do
+    expect 2 'it lies in in, all of which is read' "$w" lm train -o "$out" corpus.txt in
+done
+expect 2 'it lies in \.' env -C in "$w" lm train -o m.arpa .
+expect 2 'it lies in in' "$w" corpus build -o in/out in
+expect 2 'it lies in in' "$w" corpus hashes build -o in/h in
+holds 'nothing is left' test "$(find in | sort | tr '\n' ' ')" = 'in in/corpus.txt in/sub '
+expect 0 sentences "$w" lm train -o in/.m/m.arpa --discount-fallback in
+same in/.m/m.arpa want-model.arpa
+expect 0 sentences "$w" lm train -o in.arpa --discount-fallback in
+
 # Two at once.
 restore
 "${train[@]}" corpus.jsonl >bg.txt 2>&1 </dev/null &
