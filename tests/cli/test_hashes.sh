@@ -54,6 +54,14 @@ expect 0 '^hash +sha1-8' "$w" corpus hashes info a.hashes
 expect 2 'a.hashes: its hashes are sha1-8 of ccnet-dedup in profile ccnet, Unicode 14.0; wanted are xxh3-64' \
     "$w" corpus build -o no -s paragraph-dedup:known=a.hashes b.wet.gz
 "$w" corpus hashes build -q -o strict.hashes a.wet.gz
+mkdir mine.work
+echo mine >mine.work/notes
+expect 2 'mine.work: .*notes is not of it' "$w" corpus hashes build -o mine a.wet.gz
+holds "somebody else's stays" grep -q mine mine.work/notes
+rm mine.work/notes
+mkdir -p mine.work/{commits,parts,rejects,runs,scratch,tables}
+expect 0 hashes "$w" corpus hashes build -o mine a.wet.gz
+same mine strict.hashes
 expect 0 '^unicode +15.0' "$w" corpus hashes info strict.hashes
 expect 2 'profile strict.*wanted.*profile ccnet' "$w" corpus hashes merge -o no a.hashes strict.hashes
 expect 2 'strict.hashes' "$w" corpus hashes build -o no -s paragraph-dedup:profile=ccnet:known=strict.hashes a.wet.gz
