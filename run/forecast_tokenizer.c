@@ -54,10 +54,12 @@ static double smaller(double a, double b)
     return a < b ? a : b;
 }
 
-/* Of the trainer's table, and of each of several tasks', with `grows` times the pieces. */
+/* Of the trainer's table, and of each of several tasks', with `grows` times the pieces. A guess that is
+ * a tenth too low must not miss that the table doubles. */
 static double table_of(const struct growth *g, double grows, double limit)
 {
-    return smaller(table_bytes(g->n * grows, g->bytes * grows), limit);
+    double doubt = grows > 1 ? 1.1 : 1;
+    return smaller(table_bytes(g->n * grows * doubt, g->bytes * grows), limit);
 }
 
 /* ---- counting ---- */
@@ -69,8 +71,6 @@ static double stretch(const struct growth *g, double share, double *ret_n)
 {
     const struct wm_rehearsed *w = g->w;
     double n_tasks = w->n_tasks ? w->n_tasks : 1, at_once = w->width.n_tasks;
-    if (share < WM_ALL_OF_IT && w->n_sampled == w->n_tasks && w->share >= WM_ALL_OF_IT)
-        n_tasks /= share;              /* the sample is a corpus of its own, and has fewer tasks */
     double task = 1 / share / n_tasks; /* in units of the sample */
     double until =
         w->first_seconds > 0 && at_once > 0 ? w->keeps / w->first_seconds / at_once : task;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/rehearse.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -60,8 +61,14 @@ int wm_rehearse_job(const struct wm_step_context *ctx, struct wm_job *job, struc
     struct wm_rehearsed *now = r->now;
     int status = wm_job_width(job, &now->width, err);
     now->n_tasks = now->n_sampled = job->inputs->n_tasks;
-    if (status || r->made[WM_STEP_CORPUS] || !now->n_tasks)
+    if (status || !now->n_tasks)
         return status;
+    if (r->made[WM_STEP_CORPUS]) {
+        double range = WM_RANGE * r->steps[WM_STEP_CORPUS].share;
+        double finer = range > 0 ? (double)wm_rehearse_range(ctx->run) / range : 1;
+        now->n_tasks = (uint32_t)ceil(now->n_tasks * finer);
+        return 0;
+    }
     uint64_t text = (uint64_t)LANE_LEAST * now->width.n_tasks;
     text = text > SAMPLE_LEAST ? text : SAMPLE_LEAST;
     status = choose_tasks(r, job->inputs, count_tasks(now, job->inputs, text), err);
