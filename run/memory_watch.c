@@ -37,14 +37,15 @@ void wm_memory_give_back(void)
 #endif
 }
 
-/* Scratch files have no name: they are seen by their descriptors alone. */
+/* Scratch files have no name: they are seen by their descriptors alone, which others open and close
+ * meanwhile. */
 static uint64_t nameless_bytes(void)
 {
     uint64_t bytes = 0;
     DIR *dir = opendir("/proc/self/fd");
     struct stat st;
     for (struct dirent *entry; dir && (entry = readdir(dir));)
-        if (fstat((int)strtol(entry->d_name, NULL, 10), &st) == 0 && S_ISREG(st.st_mode) &&
+        if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) &&
             st.st_nlink == 0)
             bytes += (uint64_t)st.st_size;
     if (dir)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* covers: run/record.c */
-/* step.json, as it is and with its checksum set right. What is taken is written anew for the files
- * that are there, and then stands. */
+/* step.json, as it is and with its checksum set right; files beside it are held against it. What is
+ * taken is written anew for the files that are there, and then stands. */
 #include "file_fuzz.h"
 #include "run/step.h"
 
@@ -23,6 +23,9 @@ static void write_again(const char *dir, const json_t *record, const char *ident
     fuzz_check(read && json_equal(read, made) && wm_record_stands(read, dir, ctx.identity));
     fuzz_check(wm_record_outputs(read, &of_read, &err) == 0 &&
                wm_record_outputs(made, &of_made, &err) == 0 && XXH128_isEqual(of_read, of_made));
+    fuzz_check(wm_run_check_copy(dir, "a.txt", WM_STR("a"), &err) == 0);
+    fuzz_check(wm_run_check_copy(dir, "a.txt", WM_STR("b"), &err) == WM_E_FORMAT);
+    fuzz_check(wm_run_check_copy(dir, "a.txt", (struct wm_str){0}, &err) == WM_E_FORMAT);
     json_decref(read);
     json_decref(made);
     json_decref(none);
@@ -34,6 +37,8 @@ static void read_record(const char *dir)
     XXH128_hash_t outputs;
     json_t *record = NULL;
     fuzz_check(wm_record_read(dir, &record, &err) == 0);
+    const int status = wm_run_check_copy(dir, "a.txt", WM_STR("a"), &err);
+    fuzz_check(status == 0 || status == WM_E_FORMAT);
     if (!record)
         return;
     const char *identity = json_string_value(json_object_get(record, "identity"));
