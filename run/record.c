@@ -105,7 +105,9 @@ int wm_record_look(const char *dir, json_t **ret, bool *ret_damaged, struct wm_e
     bool sealed = json_object_get(record, "reads") || json_object_get(record, "check");
     if (!status && sealed)
         status = wm_json_sealed(record, &good, err);
-    good = good && json_integer_value(json_object_get(record, "format")) == RECORD_FORMAT;
+    const json_t *outputs = json_object_get(record, "outputs");
+    good = good && (!outputs || json_is_array(outputs)) &&
+           json_integer_value(json_object_get(record, "format")) == RECORD_FORMAT;
     *ret_damaged = !status && there && !good;
     if (status || !good)
         json_decref(record);
