@@ -4,7 +4,7 @@
 #
 #   tests/fault/run.sh                     300 faults, and the whole-run ones below
 #   tests/fault/run.sh --sample N --seed S other ones
-#   tests/fault/run.sh --all               all of them: 17,000, each 60 ms of a processor or so
+#   tests/fault/run.sh --all               all of them: 21,000, each 70 ms of a processor or so
 #   tests/fault/run.sh --all --job lm      all of one command of the list `jobs`
 #   tests/fault/run.sh --job run --case malloc:0123456789abcdef:1:12    one, with its files kept
 set -euo pipefail
