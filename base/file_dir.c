@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -243,6 +244,43 @@ int wm_remove_leftovers(const char *dir, struct wm_error *err)
         if (is_leftover(e->d_name) && unlinkat(dirfd(d), e->d_name, 0) != 0 && errno != ENOENT)
             status = wm_fail_errno(err, "remove leftovers in", dir);
     (void)closedir(d);
+    return status;
+}
+
+static bool is_like(const char *name, const char *const *patterns)
+{
+    while (*patterns && fnmatch(*patterns, name, 0) != 0)
+        patterns++;
+    return *patterns != NULL;
+}
+
+static int refuse_work_dir(const char *dir, const char *name, struct wm_error *err)
+{
+    wm_fail(err, WM_E_CONFIG, "half-done work would be kept here, but %s%s",
+            name ? name : "it is not a directory", name ? " is not of it" : "");
+    (void)wm_error_where(err, "%s", dir);
+    return wm_error_hint(err, "move it away, or choose another output");
+}
+
+int wm_check_work_dir(const char *dir, const char *const *ours, struct wm_error *err)
+{
+    struct wm_arena arena;
+    struct wm_stat st;
+    const char **names = NULL;
+    size_t n = 0;
+    bool there;
+    int status = wm_is_there(dir, &there, err);
+    if (status || !there)
+        return status;
+    status = wm_stat(dir, &st, err);
+    if (status || !st.is_dir)
+        return status ? status : refuse_work_dir(dir, NULL, err);
+    wm_arena_init(&arena, (size_t)1 << 36);
+    status = wm_list_dir(dir, &arena, &names, &n, err);
+    for (size_t i = 0; !status && i < n; i++)
+        if (!is_like(names[i], ours) && !is_leftover(names[i]))
+            status = refuse_work_dir(dir, names[i], err);
+    wm_arena_done(&arena);
     return status;
 }
 

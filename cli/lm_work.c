@@ -47,76 +47,22 @@ static int store_identity(const struct lm_work *work, const char *identity, stru
     return status ? status : wm_file_store(path, wm_str_of(identity), err);
 }
 
-static const char *skip(const char *text, const char *what)
-{
-    const size_t n = strlen(what);
-    return strncmp(text, what, n) == 0 ? text + n : text;
-}
-
-static const char *skip_number(const char *text)
-{
-    const size_t n = *text == '.' ? strspn(text + 1, "0123456789") : 0;
-    return n ? text + n + 1 : text;
-}
-
-/* Nothing, or what a file's name ends with while it is written: .part, .tmp.PID.N. */
-static bool is_end(const char *end, bool written)
-{
-    if (!*end)
-        return written;
-    if (strncmp(end, ".tmp.", 5) != 0)
-        return strcmp(end, WM_OUT_PART) == 0;
-    const char *process = skip_number(end + 4), *number = skip_number(process);
-    return process != end + 4 && number != process && !*number;
-}
-
-/* Is it one of the trainer's files (scorers/lm_train_keep.h), or of those here? */
-static bool is_our_name(const char *name)
-{
-    static const struct {
-        const char *name;
-        bool written, numbered; /* it is there under its own name; there is one of each order */
-    } ours[] = {{"identity", true, false}, {"point", true, false},  {"position", true, false},
-                {"arpa", true, false},     {"words", false, false}, {"runs", false, false},
-                {"counts", false, true},   {"below", false, true}};
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        const char *end = skip(name, ours[i].name);
-        if (end != name && is_end(ours[i].numbered ? skip_number(end) : end, ours[i].written))
-            return true;
-    }
-    return false;
-}
-
-static int refuse(const struct lm_work *work, const char *name, struct wm_error *err)
-{
-    if (name)
-        wm_fail(err, WM_E_CONFIG, "lm train would keep its work here, but %s is not of it", name);
-    else
-        wm_fail(err, WM_E_CONFIG, "lm train would keep its work here, but it is not a directory");
-    (void)wm_error_where(err, "%s", work->dir);
-    return wm_error_hint(err, "move it away, or choose another output");
-}
+/* Of the trainer (scorers/lm_train_keep.h), and of here. */
+static const char *const names[] = {"identity",
+                                    "position",
+                                    "point",
+                                    "arpa",
+                                    "arpa" WM_OUT_PART,
+                                    "words" WM_OUT_PART,
+                                    "runs" WM_OUT_PART,
+                                    "counts.[1-9]" WM_OUT_PART,
+                                    "below.[1-9]" WM_OUT_PART,
+                                    NULL};
 
 /* What stands there makes way for a new directory if it is lm train's. */
 static int make_way(const struct lm_work *work, struct wm_error *err)
 {
-    struct wm_arena arena;
-    struct wm_stat st;
-    const char **names;
-    size_t n = 0;
-    bool there = false;
-    int status = wm_is_there(work->dir, &there, err);
-    if (!status && there)
-        status = wm_stat(work->dir, &st, err);
-    if (!status && there && !st.is_dir)
-        status = refuse(work, NULL, err);
-    wm_arena_init(&arena, 64 << 20);
-    if (!status && there)
-        status = wm_list_dir(work->dir, &arena, &names, &n, err);
-    for (size_t i = 0; !status && i < n; i++)
-        if (!is_our_name(names[i]))
-            status = refuse(work, names[i], err);
-    wm_arena_done(&arena);
+    int status = wm_check_work_dir(work->dir, names, err);
     if (!status)
         status = wm_remove_tree(work->dir, err);
     return status ? status : wm_mkdirs(work->dir, err);

@@ -95,48 +95,9 @@ static int build(struct wm_run *run, struct wm_job *job, const char *path,
     return status;
 }
 
-static int refuse(const char *dir, const char *what, struct wm_error *err)
-{
-    wm_fail(err, WM_E_CONFIG, "half-done work would stand here, but %s", what);
-    (void)wm_error_where(err, "%s", dir);
-    return wm_error_hint(err, "move it away, or choose another output");
-}
-
-static bool is_job_name(const char *name)
-{
-    static const char *const ours[] = {"commits", "parts", "rejects", "runs", "scratch", "tables"};
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-        if (strcmp(name, ours[i]) == 0)
-            return true;
-    return false;
-}
-
-/* PATH.work is removed in the end: nothing of somebody else's may stand there. */
-static int check_work(const char *dir, struct wm_error *err)
-{
-    struct wm_arena arena;
-    struct wm_stat st;
-    const char **names = NULL;
-    size_t n = 0;
-    bool there = false;
-    int status = wm_is_there(dir, &there, err);
-    if (!status && there)
-        status = wm_stat(dir, &st, err);
-    if (status || !there)
-        return status;
-    if (!st.is_dir)
-        return refuse(dir, "it is not a directory", err);
-    wm_arena_init(&arena, 64 << 20);
-    status = wm_list_dir(dir, &arena, &names, &n, err);
-    for (size_t i = 0; !status && i < n; i++)
-        if (!is_job_name(names[i])) {
-            char what[WM_PATH_MAX];
-            (void)snprintf(what, sizeof what, "%s is not of it", names[i]);
-            status = refuse(dir, what, err);
-        }
-    wm_arena_done(&arena);
-    return status;
-}
+/* What a job keeps in PATH.work, which is removed in the end. */
+static const char *const job_names[] = {"commits", "parts",  "rejects", "runs",
+                                        "scratch", "tables", NULL};
 
 /* Others stay out of PATH.work. */
 static int lock_out(const char *path, const struct wm_run_hooks *hooks, struct wm_lock **ret,
@@ -186,7 +147,7 @@ int wm_hashes_build(struct wm_run *run, const char *path, const struct wm_run_ho
     *ret = (struct wm_hashes_result){0};
     int status = lock_out(path, hooks, &lock, err);
     if (!status)
-        status = check_work(dir, err);
+        status = wm_check_work_dir(dir, job_names, err);
     if (!status)
         status = wm_inputs_open(&run->input, &inputs, err);
     if (!status)

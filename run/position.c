@@ -9,6 +9,8 @@
 
 enum { TEXT_MAX = 16 << 10 /* bytes of a position: phases have short labels */ };
 
+static const char end_line[] = "end"; /* without it a power cut has left a part */
+
 /* "DONE UNIT LABEL"; false for anything else. */
 static bool parse(struct wm_str line, struct wm_phase *ret)
 {
@@ -19,7 +21,7 @@ static bool parse(struct wm_str line, struct wm_phase *ret)
     text[line.len] = '\0';
     *ret = (struct wm_phase){.done = strtoull(text, &end, 10)};
     char *unit = end + 1, *label = *end == ' ' ? strchr(unit, ' ') : NULL;
-    if (!label || label == unit || (size_t)(label - unit) >= sizeof ret->unit ||
+    if (!label || label == unit || !label[1] || (size_t)(label - unit) >= sizeof ret->unit ||
         strlen(label + 1) >= sizeof ret->label)
         return false;
     memcpy(ret->unit, unit, (size_t)(label - unit));
@@ -33,10 +35,14 @@ static void load(struct wm_position *p)
     struct wm_buf buf;
     wm_buf_init(&buf, TEXT_MAX);
     p->resumed = wm_exists(p->path) && !wm_file_load(p->path, &buf, &none);
-    struct wm_str rest = wm_buf_str(&buf);
-    while (p->resumed && rest.len && p->n_before < WM_PROGRESS_PHASES)
-        if (parse(wm_str_line(&rest), &p->before[p->n_before]))
+    struct wm_str rest = wm_buf_str(&buf), line = {0};
+    while (p->resumed && rest.len) {
+        line = wm_str_line(&rest);
+        if (p->n_before < WM_PROGRESS_PHASES && parse(line, &p->before[p->n_before]))
             p->n_before++;
+    }
+    if (!wm_str_eq(line, wm_str_of(end_line)))
+        p->n_before = 0;
     wm_buf_done(&buf);
 }
 
@@ -53,6 +59,8 @@ static void store(struct wm_position *p)
     for (size_t i = 0; !status && i < n; i++)
         status = wm_buf_printf(&buf, &none, "%llu %s %s\n", (unsigned long long)phases[i].done,
                                phases[i].unit, phases[i].label);
+    if (!status)
+        status = wm_buf_printf(&buf, &none, "%s\n", end_line);
     if (!status)
         status = wm_out_open(p->path, &out, &none);
     if (!status) {

@@ -2,7 +2,7 @@
 /**
  * @file position.h
  * How far a step had come when it was stopped, however that happened: WORK/position, a line for
- * each phase that was begun, "DONE UNIT LABEL", renewed every second. Who goes on compares what he
+ * each phase that was begun, "DONE UNIT LABEL", and "end", renewed every second. Who goes on compares what he
  * finds kept with what had been done: the rest is done a second time, and is reported.
  */
 #ifndef WETMILL_RUN_POSITION_H

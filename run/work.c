@@ -4,6 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "trainer/metrics.h"
+#include "trainer/tensorboard.h"
+#include "trainer/text_samples.h"
+
 enum { CHECK = 16 /* hex digits behind the identity: XXH3-64 of it */ };
 
 static void put_check(const char *identity, char ret[2 * WM_HEX128])
@@ -88,6 +92,32 @@ static int is_identity(const struct wm_step_context *ctx, const struct wm_step *
     return *ret ? store_identity(ctx, dir, err) : 0;
 }
 
+/* What steps and their jobs keep. */
+static const char *const names[] = {"*.ckpt",
+                                    "commits",
+                                    "identity",
+                                    "merges",
+                                    "out",
+                                    "out.old",
+                                    "parts",
+                                    "position",
+                                    "rejects",
+                                    "runs",
+                                    "scratch",
+                                    "tables",
+                                    "time.json",
+                                    WM_METRICS_NAME,
+                                    WM_TENSORBOARD_NAME,
+                                    WM_TEXT_SAMPLES_NAME,
+                                    NULL};
+
+/* The directory of a step that works alone stands where users put theirs, too. */
+static int remove_work(const char *dir, struct wm_error *err)
+{
+    int status = wm_check_work_dir(dir, names, err);
+    return status ? status : wm_remove_tree(dir, err);
+}
+
 /* ---- unfinished results of other options ---- */
 
 struct aside {
@@ -130,7 +160,7 @@ static int look(const struct aside *a, const char *dir, char what[WM_STEP_UNFINI
 static int take_back(const struct aside *a, bool exchange, struct wm_error *err)
 {
     const char *work = a->ctx->work_dir;
-    int status = exchange ? wm_move(work, a->swap, err) : wm_remove_tree(work, err);
+    int status = exchange ? wm_move(work, a->swap, err) : remove_work(work, err);
     if (!status)
         status = wm_move(a->old, work, err);
     if (!status && exchange)
@@ -153,7 +183,7 @@ static int refuse(const struct aside *a, const char *what, struct wm_error *err)
 
 static int put_aside(const struct aside *a, const char *what, struct wm_error *err)
 {
-    int status = wm_remove_tree(a->old, err); /* nothing worth keeping */
+    int status = remove_work(a->old, err); /* nothing worth keeping */
     if (!status)
         status = wm_move(a->ctx->work_dir, a->old, err);
     if (!status)
@@ -186,7 +216,7 @@ static int make_way(struct wm_step_context *ctx, const struct wm_step *step, boo
         return take_back(&a, *here, err);
     }
     if (!*here)
-        return wm_remove_tree(ctx->work_dir, err);
+        return remove_work(ctx->work_dir, err);
     return *there ? refuse(&a, here, err) : put_aside(&a, here, err);
 }
 
@@ -210,7 +240,7 @@ int wm_work_prepare(struct wm_step_context *ctx, const struct wm_step *step, str
         status = is_identity(ctx, step, ctx->work_dir, &same, &whose, err);
     same = same && !wm_step_reads_pipe(ctx->run, step);
     if (!status && !same)
-        status = wm_remove_tree(ctx->work_dir, err);
+        status = remove_work(ctx->work_dir, err);
     if (!status)
         status = wm_remove_tree(ctx->out_dir, err);
     if (!status)
@@ -249,11 +279,13 @@ int wm_work_remove_rest(const struct wm_step_context *ctx, const struct wm_step 
 {
     bool there = false, rest;
     enum whose whose;
+    struct wm_error other;
     int status = ctx->run->lock ? wm_is_there(ctx->work_dir, &there, err) : 0;
     if (status || !there)
         return status; /* nothing may be written, or nothing is there */
     status = read_identity(ctx, ctx->work_dir, &whose, err);
-    rest = whose == OURS || whose == NOBODYS;
+    /* of what has no name it is not certain that it is ours: the next step that needs the place says so */
+    rest = whose == OURS || (whose == NOBODYS && !wm_check_work_dir(ctx->work_dir, names, &other));
     if (!status && whose == DAMAGED)
         status = is_rest(ctx, step, &rest, err);
     return !status && rest ? wm_remove_tree(ctx->work_dir, err) : status;

@@ -181,6 +181,10 @@ int wm_move(const char *from, const char *to, struct wm_error *err);
 /** Remove a directory and all in it; symbolic links are removed, not followed; absent is fine.
  *  WM_E_LIMIT deeper than WM_TREE_DEPTH. */
 int wm_remove_tree(const char *path, struct wm_error *err);
+/** Before a directory in which half-done work is kept is removed: WM_E_CONFIG if `dir` is none, or holds
+ *  a name that is neither like one of `ours` (patterns as of fnmatch, NULL behind the last) nor a
+ *  leftover's; absent is fine. */
+int wm_check_work_dir(const char *dir, const char *const *ours, struct wm_error *err);
 /** Put the directory `from` in the place of `to`, fsync what holds it, and remove what was at `to`
  *  before (until then it is FROM.old). An interruption leaves `from` whole, or the result in place. */
 int wm_replace_dir(const char *from, const char *to, struct wm_error *err);

@@ -70,6 +70,11 @@ for file in model.safetensors config.json metrics.jsonl; do same "whole/$file" "
 same <(sha256sum stopped.work.old/*.ckpt | cut -d ' ' -f 1) <(echo "$second")
 expect 0 'going on from step [0-9]+ of 400' "${small[@]}" -o stopped --seed 2
 holds 'the working state is gone' test ! -e stopped.work -a ! -e stopped.work.old
+# what would stand aside where somebody has his own
+cp -r saved.work aside.work && mkdir aside.work.old && echo mine >aside.work.old/notes
+expect 2 'aside.work.old: .*notes is not of it' "${small[@]}" -o aside
+same aside.work.old/notes <(echo mine)
+same <(sha256sum aside.work/*.ckpt | cut -d ' ' -f 1) <(echo "$second")
 
 # shards that somebody cuts meanwhile: an error, and the checkpoints from before stand
 ls shards/*.bin >/dev/null && cp shards/train_00000.bin kept.bin

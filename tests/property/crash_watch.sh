@@ -13,7 +13,7 @@ hit() {
     read -r step state < <(sed -nE 's/^([a-z]+) +(runs|done|up to date|stopped)$/\1 \2/p' "$1" | tail -n1)
     case $state in
     runs | stopped)
-        [ ! -s "out/work/$step/position" ] || label=$(tail -n1 "out/work/$step/position" 2>/dev/null | cut -d ' ' -f 3-)
+        [ ! -s "out/work/$step/position" ] || label=$(grep ' ' "out/work/$step/position" 2>/dev/null | tail -n1 | cut -d ' ' -f 3-)
         where=${label:-$step begins}
         [ ! -e "out/work/$step/out/step.json" ] || where="$step, done but for its name"
         ;;
@@ -71,10 +71,7 @@ look_again() {
         [[ $line =~ $form ]] || { problem "$1: not understood: $line"; continue; }
         label=${BASH_REMATCH[1]} done=$(number "${BASH_REMATCH[2]}" "${BASH_REMATCH[3]}")
         again=$(number "${BASH_REMATCH[4]}" "${BASH_REMATCH[5]}") most=${most_again[$label]-}
-        if [ -z "$most" ]; then
-            [ -z "$position_known" ] || problem "$1: nothing is known of the phase $label"
-            continue
-        fi
+        [ "$most" ] || { problem "$1: nothing is known of the phase $label"; continue; }
         [ "$again" -le "$most" ] || problem "$1: $label: $again of $done again, over $most"
         [ "$again" -le "$done" ] || problem "$1: $label: $again again of $done"
         n_resumed[$label]=$((${n_resumed[$label]-0} + 1))

@@ -27,7 +27,7 @@ stop_at KILL "out.work/commits/pass0/00000[23].json" "${build[@]}"
 if [ -e out.work/position ]; then # it is written each second; this machine may be faster
     holds "the position is of the corpus" grep -qE "^[0-9]+ bytes corpus$" out.work/position
 fi
-echo "$total bytes corpus" >out.work/position # as if all had been read, two or more tasks kept
+printf '%d bytes corpus\nend\n' "$total" >out.work/position # as if all had been read, two or more tasks kept
 expect 0 "Went on after a stop: corpus: .* had been done, .* of it again" "${build[@]}"
 grep -qE "corpus: ([0-9.]+ MB) had been done, (\1|0 B) of it again" err.txt && fail "nothing was kept, or all: $(grep Went err.txt)"
 expect 0 "up to date" "${build[@]}"
@@ -37,11 +37,18 @@ grep -q "Went on" err.txt && fail "an up-to-date run went on: $(cat err.txt)"
 rm -rf out
 stop_at KILL "out.work/commits/pass0/000000.json" "${build[@]}"
 rm -rf out.work/commits out.work/parts
-printf '1000 bytes corpus\n99 bytes no such phase\nnonsense\n-1 bytes corpus\n' >out.work/position
+printf '1000 bytes corpus\n99 bytes no such phase\nnonsense\n-1 bytes corpus\n7 bytes \nend\n' >out.work/position
 expect 0 "Went on after a stop: corpus: 1.00 kB had been done, 1.00 kB of it again" "${build[@]}"
 grep -q "no such phase: 99 B had been done, 0 B of it again" err.txt || fail "a phase that is no more: $(cat err.txt)"
 holds "two phases are told of" test "$(grep -c 'Went on' err.txt)" = 2
 holds "the position goes with the working state" test ! -e out.work
+
+# A power cut left part of a position: nothing of it is believed.
+rm -rf out
+stop_at KILL "out.work/commits/pass0/000000.json" "${build[@]}"
+printf '1000 bytes corpus\n2000 bytes co' >out.work/position
+expect 0 "documents" "${build[@]}"
+grep -q "Went on" err.txt && fail "part of a position was believed: $(cat err.txt)"
 
 # Training that is asked to stop saves its last step: nothing is done again.
 for i in $(seq 40); do record "http://a.example/$i" "page $i with some words to read, number $((i * 7919))"; done >all.wet

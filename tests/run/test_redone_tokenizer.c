@@ -68,7 +68,7 @@ static void say_all(const char *dir, const char *out, const char *unit, const ch
 {
     char path[512], text[128];
     (void)snprintf(path, sizeof path, "%s/%s/work/tokenizer/position", dir, out);
-    (void)snprintf(text, sizeof text, "1000000000 %s %s\n", unit, label);
+    (void)snprintf(text, sizeof text, "1000000000 %s %s\nend\n", unit, label);
     CHECK_OK(wm_file_store(path, wm_str_of(text), &err), err);
 }
 
