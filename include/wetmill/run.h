@@ -128,7 +128,8 @@ struct wm_run_result {
     bool ran[WM_STEPS];      /**< False: was up to date. */
     struct wm_redone redone[WM_STEPS];
     uint64_t memory[WM_STEPS]; /**< Most anonymous bytes while it ran, as looked at 50 times a second; 0: unknown. */
-    uint64_t disk[WM_STEPS];   /**< Most bytes of its results, working state and scratch files, looked at as often. */
+    uint64_t disk[WM_STEPS];   /**< Most bytes of its results, working state and scratch files; looked at as often,
+                                    or, of many files, as a twentieth of the time allows. */
     uint64_t n_skipped;      /**< Damaged stretches and files of the input. */
 };
 void wm_run_result_done(struct wm_run_result *result);

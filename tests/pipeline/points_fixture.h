@@ -75,14 +75,19 @@ static const struct wm_stage sort_stage = {
     .apply = sort_apply,
 };
 
-/** Before all else. */
-static inline void points_open(void)
+/** A program of `n` tests: with a number only that one, since they take their time. */
+static inline int points_main(int argc, char **argv, void (*const *tests)(void), size_t n)
 {
     control =
         mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (control == MAP_FAILED)
         abort();
     help_open();
+    for (size_t i = 0; i < n; i++)
+        if (argc < 2 || strtoul(argv[1], NULL, 10) == i)
+            tests[i]();
+    help_close();
+    return test_summary();
 }
 
 /* ---- one job ---- */

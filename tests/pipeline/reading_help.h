@@ -113,6 +113,23 @@ static inline void help_zstd(struct wm_buf *out, struct wm_str bytes, int level)
     (void)ZSTD_freeCCtx(c);
 }
 
+/** One frame that does not tell the size of its content, with a window of 2^log bytes. */
+static inline void help_zstd_window(struct wm_buf *out, struct wm_str bytes, int log)
+{
+    ZSTD_CCtx *c = ZSTD_createCCtx();
+    (void)ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, 1);
+    (void)ZSTD_CCtx_setParameter(c, ZSTD_c_windowLog, log);
+    if (wm_buf_reserve(out, ZSTD_compressBound(bytes.len), &help_err))
+        abort();
+    ZSTD_inBuffer in = {bytes.ptr, bytes.len, 0};
+    ZSTD_outBuffer packed = {out->ptr, out->cap, out->len};
+    if (ZSTD_isError(ZSTD_compressStream2(c, &packed, &in, ZSTD_e_continue)) ||
+        ZSTD_compressStream2(c, &packed, &in, ZSTD_e_end) != 0)
+        abort();
+    out->len = packed.pos;
+    (void)ZSTD_freeCCtx(c);
+}
+
 static inline la_ssize_t help_archive_write(struct archive *a, void *out, const void *bytes,
                                             size_t len)
 {
@@ -135,6 +152,21 @@ static inline void help_xz(struct wm_buf *out, struct wm_str bytes)
         abort();
     (void)archive_write_free(a);
     archive_entry_free(entry);
+}
+
+/** With another dictionary: `code` stands for its size in the LZMA2 filter. */
+static inline void help_xz_dictionary(struct wm_buf *out, struct wm_str bytes, unsigned char code)
+{
+    const size_t at = out->len + 12; /* behind the stream's header */
+    help_xz(out, bytes);
+    unsigned char *header = (unsigned char *)out->ptr + at, *filter = memchr(header, 0x21, 16);
+    if (!filter || filter[1] != 1)
+        abort();
+    filter[2] = code;
+    const unsigned size = header[0] * 4u;
+    const uint32_t crc = (uint32_t)crc32(0, header, size);
+    for (unsigned i = 0; i < 4; i++)
+        header[size + i] = (unsigned char)(crc >> 8 * i);
 }
 
 /** "", ".gz", ".zst" or ".xz": append `bytes` in that form. */

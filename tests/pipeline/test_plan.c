@@ -9,35 +9,11 @@ static struct wm_error err;
 
 enum { FILES = 4, BYTES = 2 << 20, USUAL_MIB = 8 };
 
-/* Bytes that do not compress, in one frame whose window is 2^log bytes, behind a skippable one. */
-static void put_zstd(struct wm_buf *out, struct wm_str bytes, int log)
-{
-    ZSTD_CCtx *c = ZSTD_createCCtx();
-    (void)ZSTD_CCtx_setParameter(c, ZSTD_c_windowLog, log);
-    help_add(out, "\x5A\x2A\x4D\x18\x03\0\0\0abc", 11);
-    CHECK_OK(wm_buf_reserve(out, ZSTD_compressBound(bytes.len), &err), err);
-    ZSTD_inBuffer in = {bytes.ptr, bytes.len, 0};
-    ZSTD_outBuffer packed = {out->ptr, out->cap, out->len};
-    CHECK(!ZSTD_isError(ZSTD_compressStream2(c, &packed, &in, ZSTD_e_continue)));
-    CHECK(ZSTD_compressStream2(c, &packed, &in, ZSTD_e_end) == 0);
-    out->len = packed.pos;
-    (void)ZSTD_freeCCtx(c);
-}
-
-static void put_xz(struct wm_buf *out, struct wm_str bytes, char code)
-{
-    size_t at = out->len;
-    help_xz(out, bytes);
-    char *props = memchr(out->ptr + at + 12, 0x21, 16); /* the LZMA2 filter */
-    CHECK(props && props[1] == 1);
-    props[2] = code;
-}
-
 /** A window: its zstd log, or the code of its xz dictionary; and what it comes to. */
 struct kind {
     const char *name;
     int log;
-    char code;
+    unsigned char code;
     uint64_t mib;
 };
 
@@ -45,7 +21,7 @@ static const char *make(const struct kind *kind)
 {
     struct wm_buf plain = help_buf(), bytes = help_buf();
     uint64_t x = 1;
-    while (plain.len < BYTES) {
+    while (plain.len < BYTES) { /* they do not compress */
         x = x * 6364136223846793005u + 1442695040888963407u;
         help_add(&plain, &x, sizeof x);
     }
@@ -53,10 +29,12 @@ static const char *make(const struct kind *kind)
     for (int i = 0; i < FILES; i++) {
         char name[64];
         (void)snprintf(name, sizeof name, "%s/%d", kind->name, i);
-        if (kind->log)
-            put_zstd(&bytes, wm_buf_str(&plain), i ? 20 : kind->log); /* one is enough */
-        else
-            put_xz(&bytes, wm_buf_str(&plain), i ? 16 : kind->code);
+        if (kind->log) { /* one such window is enough, behind a skippable frame */
+            help_add(&bytes, "\x5A\x2A\x4D\x18\x03\0\0\0abc", 11);
+            help_zstd_window(&bytes, wm_buf_str(&plain), i ? 20 : kind->log);
+        } else {
+            help_xz_dictionary(&bytes, wm_buf_str(&plain), i ? 16 : kind->code);
+        }
         (void)help_store(name, &bytes);
     }
     wm_buf_done(&plain);

@@ -95,16 +95,10 @@ static void test_pages(void)
     batch_text = 0;
 }
 
-/* With a number only that one: they take their time. */
 int main(int argc, char **argv)
 {
     static void (*const tests[])(void) = {
         test_members, test_large_member, test_damaged, test_damaged_plain, test_frames,
         test_lines,   test_xz,           test_tar,     test_many,          test_pages};
-    points_open();
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
-        if (argc < 2 || strtoul(argv[1], NULL, 10) == i)
-            tests[i]();
-    help_close();
-    return test_summary();
+    return points_main(argc, argv, tests, sizeof tests / sizeof *tests);
 }

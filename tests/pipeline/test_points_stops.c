@@ -99,14 +99,8 @@ static void test_behind_points(void)
     test_behind(true, "groups written behind points");
 }
 
-/* With a number only that one: they take their time. */
 int main(int argc, char **argv)
 {
     static void (*const tests[])(void) = {test_cancel, test_unfit, test_behind_points};
-    points_open();
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
-        if (argc < 2 || strtoul(argv[1], NULL, 10) == i)
-            tests[i]();
-    help_close();
-    return test_summary();
+    return points_main(argc, argv, tests, sizeof tests / sizeof *tests);
 }

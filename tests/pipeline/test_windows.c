@@ -4,8 +4,6 @@
 #include "pipeline/reader.h"
 #include "reading_help.h"
 
-static struct wm_error err;
-
 enum { LINES = 300, BLANK = 30000, PAGE = 3000, MIB = 1 << 20, NO_LIMIT = 1 << 30 };
 
 static struct wm_buf lines; /* JSON lines and blank ones, more than is held back of a frame */
@@ -14,26 +12,11 @@ static void put_lines(void)
 {
     lines = help_buf();
     for (unsigned i = 0; i < LINES; i++) {
-        CHECK_OK(wm_buf_printf(&lines, &err, "{\"text\":\"line %u\"}\n", i), err);
+        CHECK_OK(wm_buf_printf(&lines, &help_err, "{\"text\":\"line %u\"}\n", i), help_err);
         help_fill(&lines, ' ', BLANK);
         help_text(&lines, "\n");
     }
     CHECK(lines.len > WM_MEMBER_WHOLE);
-}
-
-/* One frame without the size of its content. */
-static void put_frame(struct wm_buf *out, struct wm_str bytes, int log)
-{
-    ZSTD_CCtx *c = ZSTD_createCCtx();
-    (void)ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, 1);
-    (void)ZSTD_CCtx_setParameter(c, ZSTD_c_windowLog, log);
-    CHECK_OK(wm_buf_reserve(out, ZSTD_compressBound(bytes.len), &err), err);
-    ZSTD_inBuffer in = {bytes.ptr, bytes.len, 0};
-    ZSTD_outBuffer packed = {out->ptr, out->cap, out->len};
-    CHECK(!ZSTD_isError(ZSTD_compressStream2(c, &packed, &in, ZSTD_e_continue)));
-    CHECK(ZSTD_compressStream2(c, &packed, &in, ZSTD_e_end) == 0);
-    out->len = packed.pos;
-    (void)ZSTD_freeCCtx(c);
 }
 
 static void put_tar(struct wm_buf *buf, const char *name)
@@ -45,30 +28,26 @@ static void put_tar(struct wm_buf *buf, const char *name)
     wm_buf_done(&tar);
 }
 
-/* What reading ends with, under a limit for windows; `*ret` counts it all. */
-static int read_all(const char *path, uint64_t most, struct wm_read_tally *ret, char words[4096])
+/* What reading ends with, under a limit for windows; if well, tally and damage are set. */
+static int read_all(const char *path, uint64_t most, struct help_docs *ret)
 {
     struct wm_source_options options = help_options();
     struct wm_inputs inputs;
     struct wm_reader *reader;
     struct wm_batch batch = {0};
     options.paths = (struct wm_list){&path, 1};
+    memset(ret, 0, sizeof *ret);
     wm_arena_init(&batch.arena, (size_t)1 << 31);
-    CHECK_OK(wm_inputs_open(&options, &inputs, &err), err);
-    CHECK_OK(wm_reader_open(&inputs, &inputs.tasks[0], &reader, &err), err);
+    CHECK_OK(wm_inputs_open(&options, &inputs, &help_err), help_err);
+    CHECK_OK(wm_reader_open(&inputs, &inputs.tasks[0], &reader, &help_err), help_err);
     if (most < NO_LIMIT)
         wm_reader_allow(reader, &(struct wm_window_limit){most, (uint64_t)1000 * MIB, 3});
     int more;
-    while ((more = wm_reader_fill(reader, &batch, 0, WM_BATCH_TEXT, WM_BATCH_DOCS, &err)) > 0)
+    while ((more = wm_reader_fill(reader, &batch, 0, WM_BATCH_TEXT, WM_BATCH_DOCS, &help_err)) > 0)
         wm_arena_reset(&batch.arena);
-    *ret = *wm_reader_tally(reader);
-    CHECK(more < 0 || reader->stream.windows.taken == 0);
-    words[0] = '\0';
-    for (uint64_t i = 0; i < ret->n_damage && i < WM_DAMAGE_MAX; i++) {
-        const struct wm_damage *d = &wm_reader_damage(reader)[i];
-        size_t used = strlen(words);
-        (void)snprintf(words + used, 4096 - used, "@%" PRIu64 " #%" PRIu64 " %s\n", d->at,
-                       d->record, d->what);
+    if (!more) {
+        CHECK(reader->stream.windows.taken == 0);
+        help_sum(ret, wm_reader_tally(reader), wm_reader_damage(reader));
     }
     wm_reader_close(reader);
     wm_inputs_close(&inputs);
@@ -80,27 +59,26 @@ static int read_all(const char *path, uint64_t most, struct wm_read_tally *ret, 
 static void check(const char *name, struct wm_buf *bytes, uint64_t mib, uint64_t documents)
 {
     const char *path = help_store(name, bytes);
-    struct wm_read_tally tally;
-    char words[4096], hint[64];
-    CHECK_(read_all(path, mib * MIB, &tally, words) == 0, "%s: %s", name, err.what);
-    CHECK_U64(tally.documents, documents);
-    CHECK_U64(tally.n_damage, 0);
-    CHECK_(read_all(path, mib * MIB - 1, &tally, words) == WM_E_NOMEM, "%s", name);
-    CHECK_(strstr(err.what, "needs a window of ") && strstr(err.where, name), "%s: %s", name,
-           err.what);
+    struct help_docs got;
+    char hint[64];
+    CHECK_(read_all(path, mib * MIB, &got) == 0, "%s: %s", name, help_err.what);
+    CHECK_U64(got.tally.documents, documents);
+    CHECK_U64(got.tally.n_damage, 0);
+    CHECK_(read_all(path, mib * MIB - 1, &got) == WM_E_NOMEM, "%s", name);
+    CHECK_(strstr(help_err.what, "needs a window of ") && strstr(help_err.where, name), "%s: %s",
+           name, help_err.what);
     (void)snprintf(hint, sizeof hint, "--memory %dMiB would do", 1001);
-    CHECK_(strcmp(err.hint, hint) == 0, "%s: %s", name, err.hint);
+    CHECK_(strcmp(help_err.hint, hint) == 0, "%s: %s", name, help_err.hint);
 }
 
 /* What is usual needs nothing. */
 static void test_usual(void)
 {
     struct wm_buf bytes = help_buf();
-    struct wm_read_tally tally;
-    char words[4096];
-    put_frame(&bytes, wm_buf_str(&lines), 23);
-    CHECK(read_all(help_store("usual.jsonl.zst", &bytes), 0, &tally, words) == 0);
-    CHECK_U64(tally.documents, LINES);
+    struct help_docs got;
+    help_zstd_window(&bytes, wm_buf_str(&lines), 23);
+    CHECK(read_all(help_store("usual.jsonl.zst", &bytes), 0, &got) == 0);
+    CHECK_U64(got.tally.documents, LINES);
     wm_buf_done(&bytes);
 }
 
@@ -108,19 +86,19 @@ static void test_refused(void)
 {
     struct wm_buf bytes = help_buf();
     const struct wm_str text = wm_buf_str(&lines);
-    put_frame(&bytes, text, 27);
+    help_zstd_window(&bytes, text, 27);
     check("first.jsonl.zst", &bytes, 120, LINES);
-    put_frame(&bytes, text, 20);
-    put_frame(&bytes, text, 25);
+    help_zstd_window(&bytes, text, 20);
+    help_zstd_window(&bytes, text, 25);
     check("second.jsonl.zst", &bytes, 24, 2 * LINES);
-    put_frame(&bytes, text, 26);
+    help_zstd_window(&bytes, text, 26);
     put_tar(&bytes, "a.jsonl.zst");
     check("in.tar", &bytes, 56, LINES);
     struct wm_buf tar = help_buf();
-    put_frame(&bytes, text, 26);
+    help_zstd_window(&bytes, text, 26);
     help_tar(&tar, (struct help_file[]){{"a.jsonl", text}, {"b.jsonl.zst", wm_buf_str(&bytes)}}, 2);
     bytes.len = 0;
-    put_frame(&bytes, wm_buf_str(&tar), 24);
+    help_zstd_window(&bytes, wm_buf_str(&tar), 24);
     check("both.tar.zst", &bytes, 56 + 8, 2 * LINES);
     wm_buf_done(&tar);
     wm_buf_done(&bytes);
@@ -129,14 +107,7 @@ static void test_refused(void)
 static void test_dictionary(void)
 {
     struct wm_buf bytes = help_buf();
-    help_xz(&bytes, wm_buf_str(&lines));
-    char *props = memchr(bytes.ptr + 12, 0x21, 16); /* the LZMA2 filter */
-    CHECK(props && props[1] == 1);
-    const size_t header = ((size_t)(unsigned char)bytes.ptr[12] + 1) * 4;
-    props[2] = 28; /* 64 MiB */
-    uint32_t crc = (uint32_t)crc32(0, (const Bytef *)bytes.ptr + 12, (uInt)(header - 4));
-    for (int i = 0; i < 4; i++)
-        bytes.ptr[12 + header - 4 + (size_t)i] = (char)(crc >> 8 * i);
+    help_xz_dictionary(&bytes, wm_buf_str(&lines), 28); /* 64 MiB */
     struct wm_buf twice = help_buf();
     help_add(&twice, bytes.ptr, bytes.len);
     check("large.jsonl.xz", &twice, 56, LINES);
@@ -154,8 +125,8 @@ static void test_dictionary(void)
 static void test_given_back(void)
 {
     struct wm_buf a = help_buf(), b = help_buf(), tar = help_buf();
-    put_frame(&a, wm_buf_str(&lines), 25);
-    put_frame(&b, wm_buf_str(&lines), 24);
+    help_zstd_window(&a, wm_buf_str(&lines), 25);
+    help_zstd_window(&b, wm_buf_str(&lines), 24);
     const struct help_file files[] = {{"a.jsonl.zst", wm_buf_str(&a)},
                                       {"b.jsonl.zst", wm_buf_str(&b)},
                                       {"c.jsonl.zst", wm_buf_str(&a)}};
@@ -185,14 +156,13 @@ static void test_junk(void)
     }
     help_zstd(&bytes, wm_buf_str(&page), 3);
     const char *path = help_store("junk.warc.wet.zst", &bytes);
-    struct wm_read_tally free_tally, tally;
-    char free_words[4096], words[4096];
-    CHECK(read_all(path, NO_LIMIT, &free_tally, free_words) == 0);
-    CHECK(read_all(path, 0, &tally, words) == 0);
-    CHECK_U64(tally.documents, 7);
-    CHECK_U64(tally.n_damage, 6);
-    CHECK(memcmp(&tally, &free_tally, sizeof tally) == 0);
-    CHECK_(strcmp(words, free_words) == 0, "%s\n%s", words, free_words);
+    struct help_docs want, got;
+    CHECK(read_all(path, NO_LIMIT, &want) == 0);
+    CHECK(read_all(path, 0, &got) == 0);
+    CHECK_U64(got.tally.documents, 7);
+    CHECK_U64(got.tally.n_damage, 6);
+    CHECK(memcmp(&got.tally, &want.tally, sizeof got.tally) == 0);
+    CHECK_(strcmp(got.damage, want.damage) == 0, "%s\n%s", got.damage, want.damage);
     wm_buf_done(&bytes);
     wm_buf_done(&page);
 }
@@ -207,29 +177,28 @@ static void test_behind_damage(void)
     page.len = 0;
     while (page.len < lines.len)
         help_page(&page, 2, 5 * PAGE);
-    put_frame(&bytes, wm_buf_str(&page), 27);
+    help_zstd_window(&bytes, wm_buf_str(&page), 27);
     const char *path = help_store("behind.warc.wet.zst", &bytes);
-    struct wm_read_tally tally;
-    char words[4096];
-    CHECK(read_all(path, (uint64_t)120 * MIB, &tally, words) == 0);
-    CHECK(tally.documents > 2);
-    CHECK(read_all(path, (uint64_t)119 * MIB, &tally, words) == WM_E_NOMEM);
-    CHECK(strstr(err.what, "a window of 128 MiB, --memory leaves 127 MiB") != NULL);
+    struct help_docs got;
+    CHECK(read_all(path, (uint64_t)120 * MIB, &got) == 0);
+    CHECK(got.tally.documents > 2);
+    CHECK(read_all(path, (uint64_t)119 * MIB, &got) == WM_E_NOMEM);
+    CHECK(strstr(help_err.what, "a window of 128 MiB, --memory leaves 127 MiB") != NULL);
     /* what the content fits into is enough */
     for (int log = 24; log <= 27; log += 3) {
         bytes.len = 0;
         help_text(&bytes, "\x28\xB5junk");
         ZSTD_CCtx *c = ZSTD_createCCtx();
         (void)ZSTD_CCtx_setParameter(c, ZSTD_c_windowLog, log);
-        CHECK_OK(wm_buf_reserve(&bytes, ZSTD_compressBound(page.len), &err), err);
+        CHECK_OK(wm_buf_reserve(&bytes, ZSTD_compressBound(page.len), &help_err), help_err);
         bytes.len +=
             ZSTD_compress2(c, bytes.ptr + bytes.len, bytes.cap - bytes.len, page.ptr, page.len);
         (void)ZSTD_freeCCtx(c);
         path = help_store("sized.warc.wet.zst", &bytes);
-        CHECK(read_all(path, page.len - WM_USUAL_WINDOW, &tally, words) == 0);
-        CHECK(tally.documents > 2);
-        CHECK_U64(tally.n_damage, 1);
-        CHECK(read_all(path, page.len - WM_USUAL_WINDOW - 1, &tally, words) == WM_E_NOMEM);
+        CHECK(read_all(path, page.len - WM_USUAL_WINDOW, &got) == 0);
+        CHECK(got.tally.documents > 2);
+        CHECK_U64(got.tally.n_damage, 1);
+        CHECK(read_all(path, page.len - WM_USUAL_WINDOW - 1, &got) == WM_E_NOMEM);
     }
     wm_buf_done(&bytes);
     wm_buf_done(&page);

@@ -4,24 +4,13 @@
 #include <sys/stat.h>
 
 #include "run_fixture.h"
-
-static struct wm_error err;
-static char dir[64] = "/tmp/wetmill-unread.XXXXXX";
+#include "scratch.h"
 
 static const char yaml[] = "version: 1\n"
                            "input: {paths: [%s]}\n"
                            "tokenizer: {vocabulary: 280, split: cl100k}\n"
                            "shards: {}\n"
                            "%s";
-
-static const char *in_dir(const char *name)
-{
-    static char paths[8][256];
-    static unsigned turn;
-    char *path = paths[turn++ % 8];
-    (void)snprintf(path, sizeof paths[0], "%s/%s", dir, name);
-    return path;
-}
 
 static void write_documents(const char *name, unsigned first)
 {
@@ -31,7 +20,7 @@ static void write_documents(const char *name, unsigned first)
         CHECK_OK(
             wm_buf_printf(&buf, &err, "{\"text\":\"page %u has words, number %u\"}\n", i, i * 7919),
             err);
-    CHECK_OK(wm_file_store(in_dir(name), wm_buf_str(&buf), &err), err);
+    CHECK_OK(wm_file_store(in_top(name), wm_buf_str(&buf), &err), err);
     wm_buf_done(&buf);
 }
 
@@ -39,8 +28,8 @@ static void write_config(const char *input, const char *corpus)
 {
     struct wm_buf buf;
     wm_buf_init(&buf, 1 << 16);
-    CHECK_OK(wm_buf_printf(&buf, &err, yaml, in_dir(input), corpus), err);
-    CHECK_OK(wm_file_store(in_dir("config.yaml"), wm_buf_str(&buf), &err), err);
+    CHECK_OK(wm_buf_printf(&buf, &err, yaml, in_top(input), corpus), err);
+    CHECK_OK(wm_file_store(in_top("config.yaml"), wm_buf_str(&buf), &err), err);
     wm_buf_done(&buf);
 }
 
@@ -48,7 +37,7 @@ static int run(const char *out, struct wm_run_result *ret)
 {
     const struct fixture_how how = {.out = out, .jobs = 2};
     *ret = (struct wm_run_result){0};
-    return fixture_run(dir, &how, ret, &err);
+    return fixture_run(top, &how, ret, &err);
 }
 
 /* Both steps ran, or none did; `skipped` places of the input. */
@@ -67,20 +56,20 @@ static void check_same(const char *a, const char *b)
     struct wm_digest x = {0}, y = {0};
     char name[64];
     (void)snprintf(name, sizeof name, "%s/manifest.json", a);
-    CHECK_OK(wm_file_digest(in_dir(name), &x, &err), err);
+    CHECK_OK(wm_file_digest(in_top(name), &x, &err), err);
     (void)snprintf(name, sizeof name, "%s/manifest.json", b);
-    CHECK_OK(wm_file_digest(in_dir(name), &y, &err), err);
+    CHECK_OK(wm_file_digest(in_top(name), &y, &err), err);
     CHECK_(XXH128_isEqual(x.hash, y.hash), "%s is not %s", a, b);
 }
 
 static void forbid(const char *name)
 {
-    CHECK(chmod(in_dir(name), 0) == 0);
+    CHECK(chmod(in_top(name), 0) == 0);
 }
 
 static void permit(const char *name)
 {
-    CHECK(chmod(in_dir(name), 0644) == 0);
+    CHECK(chmod(in_top(name), 0644) == 0);
 }
 
 static void test_some(void)
@@ -122,17 +111,17 @@ static void test_own_corpus(void)
     check_run("want-corpus", true, false);
     check_run("corpus", true, false);
     for (int all = 0; all < 2; all++) { /* with a second file, and alone */
-        CHECK_OK(wm_remove_tree(in_dir("corpus/shards"), &err), err);
+        CHECK_OK(wm_remove_tree(in_top("corpus/shards"), &err), err);
         if (!all)
-            CHECK(link(in_dir("in/a.jsonl"), in_dir("corpus/corpus/corpus_0001.jsonl")) == 0);
+            CHECK(link(in_top("in/a.jsonl"), in_top("corpus/corpus/corpus_0001.jsonl")) == 0);
         forbid("corpus/corpus/corpus_0000.jsonl.zst");
         CHECK_FAILS(run("corpus", &result), WM_E_CHANGED, err,
                     all ? "no document" : "not read whole");
         wm_run_result_done(&result);
         CHECK_(strstr(all ? err.hint : err.where, "corpus_0000"), "%s: %s", err.where, err.what);
-        CHECK(!wm_exists(in_dir("corpus/shards")));
+        CHECK(!wm_exists(in_top("corpus/shards")));
         permit("corpus/corpus/corpus_0000.jsonl.zst");
-        CHECK_OK(wm_remove(in_dir("corpus/corpus/corpus_0001.jsonl"), &err), err);
+        CHECK_OK(wm_remove(in_top("corpus/corpus/corpus_0001.jsonl"), &err), err);
     }
     CHECK_OK(run("corpus", &result), err);
     CHECK(result.ran[WM_STEP_SHARDS] && !result.ran[WM_STEP_TOKENIZER]);
@@ -144,14 +133,15 @@ int main(void)
 {
     enum { NOBODY = 65534 };
     const bool is_root = geteuid() == 0; /* who may read everything */
-    if (!mkdtemp(dir) || (is_root && (chown(dir, NOBODY, NOBODY) || seteuid(NOBODY))))
+    make_top("/tmp/wetmill-unread");
+    if (is_root && (chown(top, NOBODY, NOBODY) || seteuid(NOBODY)))
         SKIP("no place of one's own");
-    CHECK_OK(wm_mkdirs(in_dir("in"), &err), err);
-    CHECK_OK(wm_mkdirs(in_dir("alone"), &err), err);
+    CHECK_OK(wm_mkdirs(in_top("in"), &err), err);
+    CHECK_OK(wm_mkdirs(in_top("alone"), &err), err);
     test_some();
     test_all();
     test_own_corpus();
-    CHECK_OK(wm_remove_tree(dir, &err), err);
+    CHECK_OK(wm_remove_tree(top, &err), err);
     if (is_root)
         (void)!seteuid(0);
     return test_summary();
