@@ -10,6 +10,7 @@
 #include "pipeline/point.h"
 #include "pipeline/reading.h"
 #include "pipeline/reading_help.h"
+#include "pipeline/sort_stage.h"
 #include "wetmill/records.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -125,29 +126,6 @@ static int counted_fill(struct wm_reader *reader, struct wm_batch *batch, size_t
         wm_cancel_raise(&cancel, SIGTERM);
     return status;
 }
-
-static int sort_apply(const void *shared, void *local, struct wm_batch *batch, struct wm_error *e)
-{
-    static const char *const groups[] = {"even", "odd"};
-    (void)shared, (void)local, (void)e;
-    for (size_t i = 0; i < batch->n_docs; i++) {
-        struct wm_doc *doc = &batch->docs[i];
-        doc->values[0].text = wm_str_of(groups[doc->text.len % 2]);
-        doc->has |= 1;
-        if (doc->text.len % 5 == 0)
-            wm_drop(batch, doc, 0);
-    }
-    return 0;
-}
-
-static const struct wm_stage sort_stage = {
-    .name = "sort",
-    .summary = "test",
-    .version = 1,
-    .reasons = (const char *const[]){"fifth", NULL},
-    .writes = (const struct wm_column[]){{"group", WM_COLUMN_TEXT, 0}, {0}},
-    .apply = sort_apply,
-};
 
 static XXH128_hash_t hash_of(const struct wm_parts *parts)
 {

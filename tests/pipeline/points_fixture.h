@@ -15,6 +15,7 @@
 
 #include "pipeline/reading.h"
 #include "reading_help.h"
+#include "sort_stage.h"
 
 static struct wm_error err;
 
@@ -47,33 +48,6 @@ static inline int counted_fill(struct wm_reader *reader, struct wm_batch *batch,
     }
     return status;
 }
-
-/* ---- a stage that drops some and names the group of the rest ---- */
-
-static inline int sort_apply(const void *shared, void *local, struct wm_batch *batch,
-                             struct wm_error *e)
-{
-    static const char *const groups[] = {"even", "odd", "prime"};
-    (void)shared, (void)local, (void)e;
-    for (size_t i = 0; i < batch->n_docs; i++) {
-        struct wm_doc *doc = &batch->docs[i];
-        uint64_t hash = XXH3_64bits(doc->text.ptr, doc->text.len);
-        doc->values[0].text = wm_str_of(groups[hash % 3]);
-        doc->has |= 1;
-        if (hash % 5 == 0)
-            wm_drop(batch, doc, 0);
-    }
-    return 0;
-}
-
-static const struct wm_stage sort_stage = {
-    .name = "sort",
-    .summary = "test",
-    .version = 1,
-    .reasons = (const char *const[]){"fifth", NULL},
-    .writes = (const struct wm_column[]){{"group", WM_COLUMN_TEXT, 0}, {0}},
-    .apply = sort_apply,
-};
 
 /** A program of `n` tests: with a number only that one, since they take their time. */
 static inline int points_main(int argc, char **argv, void (*const *tests)(void), size_t n)
