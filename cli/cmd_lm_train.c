@@ -124,7 +124,7 @@ static int train_kept(struct cli *cli, struct lm_work *work, struct wm_lm_train_
         return status;
     cli_say(cli, "%s: %s; training starts anew", dir, err->what);
     *err = (struct wm_error){0};
-    status = lm_work_clear(work, cli, err);
+    status = lm_work_clear(work, err);
     return status ? status : train_once(cli, dir, work->arpa, summary, ret_skipped, err);
 }
 

@@ -126,7 +126,7 @@ int lm_work_open(struct lm_work *work, struct cli *cli, const char *output, bool
     return 0;
 }
 
-int lm_work_clear(struct lm_work *work, struct cli *cli, struct wm_error *err)
+int lm_work_clear(struct lm_work *work, struct wm_error *err)
 {
     char path[WM_PATH_MAX];
     struct wm_buf identity;
@@ -142,7 +142,7 @@ int lm_work_clear(struct lm_work *work, struct cli *cli, struct wm_error *err)
     if (!status)
         status = wm_file_store(path, wm_buf_str(&identity), err);
     wm_buf_done(&identity);
-    wm_position_begin(&work->position, work->dir, 0, cli->progress);
+    wm_position_again(&work->position);
     return status;
 }
 

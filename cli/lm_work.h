@@ -23,7 +23,7 @@ struct lm_work {
 int lm_work_open(struct lm_work *work, struct cli *cli, const char *output, bool keeps,
                  XXH128_hash_t options, XXH128_hash_t input, struct wm_error *err);
 /* Remove what stands there, and begin anew. */
-int lm_work_clear(struct lm_work *work, struct cli *cli, struct wm_error *err);
+int lm_work_clear(struct lm_work *work, struct wm_error *err);
 /* Let go, after `status`: what can be gone on with stays if it is not 0. Returns `status`, or why the
  * directory cannot be removed. Safe on a zeroed one. */
 int lm_work_close(struct lm_work *work, int status, struct wm_error *err);

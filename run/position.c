@@ -94,16 +94,12 @@ static void *store_thread(void *arg)
     return NULL;
 }
 
-void wm_position_begin(struct wm_position *p, const char *work_dir, unsigned milliseconds,
-                       struct wm_progress *progress)
+void wm_position_again(struct wm_position *p)
 {
-    struct wm_error none = {0};
-    *p = (struct wm_position){.progress = progress,
-                              .milliseconds = milliseconds ? milliseconds : 1000};
-    wm_progress_forget(progress);
-    if (wm_path_join(p->path, work_dir, "position", &none))
+    wm_progress_forget(p->progress);
+    if (!p->path[0])
         return;
-    load(p);
+    p->stop = false;
     (void)pthread_mutex_init(&p->lock, NULL);
     (void)pthread_cond_init(&p->wake, NULL);
     p->running = pthread_create(&p->thread, NULL, store_thread, p) == 0;
@@ -111,6 +107,17 @@ void wm_position_begin(struct wm_position *p, const char *work_dir, unsigned mil
         (void)pthread_cond_destroy(&p->wake);
         (void)pthread_mutex_destroy(&p->lock);
     }
+}
+
+void wm_position_begin(struct wm_position *p, const char *work_dir, unsigned milliseconds,
+                       struct wm_progress *progress)
+{
+    struct wm_error none = {0};
+    *p = (struct wm_position){.progress = progress,
+                              .milliseconds = milliseconds ? milliseconds : 1000};
+    if (!wm_path_join(p->path, work_dir, "position", &none))
+        load(p);
+    wm_position_again(p);
 }
 
 /* Of what had been done, what this run did not find kept but came to do. */

@@ -30,6 +30,9 @@ struct wm_position {
  *  people. */
 void wm_position_begin(struct wm_position *p, const char *work_dir, unsigned milliseconds,
                        struct wm_progress *progress);
+/** Behind the end: the step is done anew, in the same place. What the one who was stopped had done stays
+ *  what is compared with. */
+void wm_position_again(struct wm_position *p);
 /** The step is done, or stopped: the last word. `ret` says what was done again; untouched if the
  *  step was not resumed. */
 void wm_position_end(struct wm_position *p, struct wm_redone *ret);

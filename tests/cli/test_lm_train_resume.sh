@@ -75,11 +75,21 @@ restore
 expect 0 'is of other options; training starts anew' "${train[@]}" --order 3 corpus.txt
 restore
 expect 0 'of other input, or the input has changed' "${train[@]}" corpus.txt corpus.jsonl
+
+# flip FILE: a bit in the middle of it
+flip() {
+    local at=$(($(stat -c %s "$1") / 2)) byte
+    byte=$(od -An -tu1 -j "$at" -N1 "$1")
+    printf "$(printf '\\%03o' $((byte ^ 1)))" | dd of="$1" bs=1 seek="$at" conv=notrunc status=none
+}
+
 for file in point words.part runs.part; do
     restore
     [ -e m.arpa.work/$file ] || continue
-    printf X | dd of=m.arpa.work/$file bs=1 seek=$(($(wc -c <m.arpa.work/$file) / 2)) conv=notrunc 2>/dev/null
+    flip m.arpa.work/$file
     expect 0 'does not fit: .*; training starts anew' "${train[@]}" corpus.txt
+    grep -q 'counting: [1-9].* had been done, 0 tokens of it again' err.txt &&
+        fail "$file: all was done again: $(cat err.txt)"
     same m.arpa want-model.arpa
     restore
     rm m.arpa.work/$file
