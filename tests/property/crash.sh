@@ -179,9 +179,9 @@ until_moment() {
 time_steps() {
     local step
     for step in "${steps[@]}"; do
-        until says "$1" "$step" runs; do kill -0 "$2" 2>/dev/null || return; done
+        until says "$1" "$step" runs; do kill -0 "$2" 2>/dev/null || break; done
         takes[$step]=$(now)
-        until says "$1" "$step" "done"; do kill -0 "$2" 2>/dev/null || return; done
+        until says "$1" "$step" "done"; do kill -0 "$2" 2>/dev/null || break; done
         takes[$step]=$(($(now) - takes[$step]))
     done
 }
