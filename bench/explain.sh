@@ -90,7 +90,7 @@ compare() {
 lid=$here/samples/lid.176.ftz
 
 models() {
-    [ -e de.lm ] && return
+    [ -e en.arpa ] && return
     local pieces=$here/tests/vectors/sentencepiece/unigram.model
     "$w" corpus build -q -o text --compression none "$here/samples/crawl"
     "$w" lm train -q --order 3 --discount-fallback --sentencepiece "$pieces" -o en.arpa text
@@ -103,7 +103,7 @@ prepared() {
 }
 
 whole() {
-    local step
+    local step seen
     cat >job.yaml <<YAML
 version: 1
 output: whole
@@ -115,7 +115,6 @@ YAML
     rm -rf whole
     "$w" run job.yaml -j "$1" --memory "$2" --explain >explained.txt 2>err.txt || return
     for step in corpus tokenizer shards; do
-        local was=0 told
         "$w" run job.yaml -j "$1" --memory "$2" --only "$step" >out.txt 2>err.txt &
         seen=$(watch $! "whole/work")
         wait $! || { head -c 300 err.txt; return; }
