@@ -134,8 +134,8 @@ const struct cli_command cli_command_verify = {
         "model's tensors against its configuration; documents, lines and tokens from step to "
         "step;\n"
         "that each step was made from what stands there; and what a stopped step has kept.\n"
-        "Changes nothing. Exit code 1 if\n"
-        "something is damaged, and then the command that repairs it.",
+        "Changes nothing. Exit code 1 if something is damaged, and then the command that\n"
+        "repairs it.",
     .min_operands = 1,
     .max_operands = 1,
     .bind = bind,

@@ -135,8 +135,9 @@ static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struc
                                       &ret->memory_full, err);
     ret->memory_least = ret->memory_full;
     ret->is_estimate = true;
-    (void)snprintf(ret->note, sizeof ret->note, "%zu prompts, up to %llu tokens each", o->prompts.n,
-                   (unsigned long long)o->tokens);
+    (void)snprintf(ret->note, sizeof ret->note, "%zu prompt%s, up to %llu token%s each",
+                   o->prompts.n, wm_plural(o->prompts.n), (unsigned long long)o->tokens,
+                   wm_plural(o->tokens));
     return status;
 }
 
