@@ -89,5 +89,5 @@ expect 2 'nowhere: no shards here' "$w" shards text nowhere
 expect 0 . "$w" tokenizer train -o other --vocabulary 280 docs.jsonl
 cp -r shards strange && cp other/tokenizer.json strange/
 expect 2 'strange: the tokenizer here is not what the shards were made with' "$w" shards text strange
-expect 1 'No space left|standard output' bash -c '"$0" shards text shards >/dev/full' "$w"
+[ -e /dev/full ] && expect 1 'No space left|standard output' bash -c '"$0" shards text shards >/dev/full' "$w"
 summary
