@@ -19,6 +19,7 @@ struct session {
     struct wm_packer rejects;
     struct wm_tables *tables; /* [ledger.n_surveys] */
     bool of_kept;             /* what failed was made of kept files */
+    bool none_left;           /* no document came through the last pass */
 };
 
 static int check(const struct wm_job *job, struct wm_error *err)
@@ -161,7 +162,21 @@ static int run_passes(struct session *s, struct wm_error *err)
     if (status || s->job->surveys_only)
         return status;
     status = run_pass(s, s->ledger.n_surveys, err);
-    return status ? status : wm_verdict_left(s->job, &s->ledger, err);
+    if (!status && (status = wm_verdict_left(s->job, &s->ledger, err)))
+        s->none_left = true;
+    return status;
+}
+
+/* A verdict over input that the system did not give: what is kept of it would say it for ever. */
+static int forget_unread(const struct session *s, struct wm_error *err)
+{
+    struct wm_error more = {0};
+    if (!s->ledger.tally.read.unread ||
+        (!s->none_left && !wm_verdict_files(s->job, &s->ledger, &more)))
+        return err->status;
+    if (s->ledger.survey > 0) /* tables are made of it */
+        return err->status = WM_E_CHANGED;
+    return wm_resume_forget(s->job, &s->ledger, &more) ? (*err = more).status : err->status;
 }
 
 /* `*ret_of_kept`: it failed at what was made of kept files. */
@@ -178,10 +193,8 @@ static int run_once(const struct wm_job *job, const struct wm_reading *reading,
         status = open_session(s, err);
     if (!status)
         status = run_passes(s, err);
-    /* A verdict over input that the system did not give: what is kept of it would say it for ever.
-     * Damage of kept files is mended whatever the input is like. */
-    if (status == WM_E_FORMAT && s->ledger.tally.read.unread && !s->of_kept)
-        status = err->status = WM_E_CHANGED;
+    if (status == WM_E_FORMAT && !s->of_kept) /* which is mended whatever the input is like */
+        status = forget_unread(s, err);
     if (!status)
         status = wm_chain_check_files(job->chain, err);
     if (!status)

@@ -33,6 +33,8 @@ int wm_ledger_open(struct wm_ledger *ledger, const struct wm_job *job, pthread_m
     if (!status)
         status = place(ledger, &ledger->rows_known, n_tasks, sizeof(bool), err);
     if (!status)
+        status = place(ledger, &ledger->unread, n_tasks, sizeof(bool), err);
+    if (!status)
         status = place(ledger, &ledger->done, n_tasks, sizeof(bool), err);
     if (!status)
         status = place(ledger, &ledger->documents, n_tasks, sizeof(uint64_t), err);
@@ -69,9 +71,10 @@ void wm_ledger_begin(struct wm_ledger *ledger, size_t survey)
     ledger->n_damage = 0;
 }
 
-/* A file that could be read in one pass and cannot in another: no change, but a failure. Which it is
- * cannot be said of one whose damage is not listed any more. */
-static int fail_differs(const struct wm_outcome *outcome, const char *path, struct wm_error *err)
+/* A file that could be read in one pass and cannot in another: no change, but a failure, after which
+ * all that is kept stands. Which it is cannot be said of one whose damage is not listed any more. */
+static int fail_differs(const struct wm_ledger *ledger, const struct wm_outcome *outcome,
+                        const char *path, struct wm_error *err)
 {
     const struct wm_damage *last = NULL; /* of this file: reading failed where it ended */
     const bool all_listed = outcome->read.n_damage == outcome->n_damage;
@@ -79,7 +82,8 @@ static int fail_differs(const struct wm_outcome *outcome, const char *path, stru
         if (outcome->damage[i].unread && strcmp(outcome->damage[i].path, path) == 0)
             last = &outcome->damage[i];
     if (last)
-        (void)wm_fail(err, WM_E_CHANGED, "%s, which went well before", last->what);
+        (void)wm_fail(err, ledger->unread[outcome->task] ? WM_E_CHANGED : WM_E_IO,
+                      "%s, which went well before", last->what);
     else
         (void)wm_fail(err, WM_E_CHANGED, "the file changed between two passes over it%s",
                       all_listed || !outcome->read.unread ? "" : ", or could not be read again");
@@ -101,8 +105,10 @@ static int compare_passes(struct wm_ledger *ledger, const struct wm_outcome *out
             *known = outcome->hashes[i];
         if (XXH128_isEqual(*known, outcome->hashes[i]))
             continue;
-        return fail_differs(outcome, inputs->rows[task->first + i].path, err);
+        return fail_differs(ledger, outcome, inputs->rows[task->first + i].path, err);
     }
+    if (!ledger->rows_known[outcome->task])
+        ledger->unread[outcome->task] = outcome->read.unread > 0;
     ledger->rows_known[outcome->task] = true;
     for (size_t s = 0; s < ledger->n_surveys && s <= ledger->survey; s++) {
         uint64_t *seen = &ledger->surveyed[s * inputs->n_tasks + outcome->task];
@@ -185,6 +191,15 @@ static int enter(struct wm_ledger *ledger, const struct wm_outcome *outcome, boo
     ledger->documents[outcome->task] = outcome->read.documents;
     ledger->runs[outcome->task] = outcome->run.digest;
     return 0;
+}
+
+int wm_ledger_compare(struct wm_ledger *ledger, const struct wm_outcome *outcome,
+                      struct wm_error *err)
+{
+    pthread_mutex_lock(ledger->lock);
+    int status = compare_passes(ledger, outcome, err);
+    pthread_mutex_unlock(ledger->lock);
+    return status;
 }
 
 int wm_ledger_add(struct wm_ledger *ledger, const struct wm_outcome *outcome, bool reused,

@@ -24,6 +24,7 @@ struct wm_ledger {
     uint64_t *surveyed;  /**< [n_surveys × n_tasks] documents it saw */
     XXH128_hash_t *rows; /**< [n_rows], of the first pass that read them */
     bool *rows_known;    /**< [n_tasks] */
+    bool *unread;        /**< [n_tasks] that pass was not given all there may be */
     /* of the present pass: */
     bool is_last, any_cut;
     size_t n_links, survey; /**< Links applied; which survey, if it is not the last. */
@@ -41,7 +42,11 @@ int wm_ledger_open(struct wm_ledger *ledger, const struct wm_job *job, pthread_m
 void wm_ledger_close(struct wm_ledger *ledger); /**< Safe on a zeroed one. */
 /** Start a pass: the survey-th, or the last if survey = n_surveys. */
 void wm_ledger_begin(struct wm_ledger *ledger, size_t survey);
-/** Enter one task. WM_E_CHANGED if an earlier pass read other bytes. Takes the lock. */
+/** Before anything of a task is kept: WM_E_CHANGED if an earlier pass read other bytes, WM_E_IO if only
+ *  the system does not give them now. Takes the lock. */
+int wm_ledger_compare(struct wm_ledger *ledger, const struct wm_outcome *outcome,
+                      struct wm_error *err);
+/** Enter one task, compared like that. Takes the lock. */
 int wm_ledger_add(struct wm_ledger *ledger, const struct wm_outcome *outcome, bool reused,
                   struct wm_error *err);
 /** End a pass: do the sums add up? */

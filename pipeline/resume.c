@@ -254,3 +254,22 @@ int wm_resume(const struct wm_job *job, struct wm_ledger *ledger, struct wm_erro
     kept_done(&kept);
     return status;
 }
+
+static int forget_task(const struct wm_job *job, unsigned pass, uint32_t task, bool done,
+                       struct wm_error *err)
+{
+    char path[WM_PATH_MAX];
+    if (!done)
+        return wm_point_remove(job, pass, task, err);
+    int status = wm_commit_path(path, job->dir, pass, task, err);
+    return status ? status : wm_remove(path, err);
+}
+
+int wm_resume_forget(const struct wm_job *job, const struct wm_ledger *ledger, struct wm_error *err)
+{
+    int status = 0;
+    for (uint32_t t = 0; !status && job->dir && t < job->inputs->n_tasks; t++)
+        if (!ledger->done[t] || ledger->unread[t])
+            status = forget_task(job, (unsigned)ledger->survey, t, ledger->done[t], err);
+    return status;
+}

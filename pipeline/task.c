@@ -316,6 +316,8 @@ static int commit_task(struct wm_running *task, struct wm_error *err)
     const struct wm_pass *pass = task->pass;
     const struct wm_job *job = pass->job;
     int status = note_reading(task, err);
+    if (!status)
+        status = wm_ledger_compare(pass->ledger, &task->outcome, err);
     if (!status && pass->surveyed)
         status = commit_survey(task, err);
     if (!status && task->sink_task && job->sink->commit_task)

@@ -14,6 +14,8 @@ double wm_growth(double part, double whole, double part_share, double share)
 
 uint64_t wm_grown(double whole, double share, double e)
 {
+    if (share <= 0) /* nothing of it could be read */
+        return (uint64_t)whole;
     return share >= WM_ALL_OF_IT ? (uint64_t)whole : (uint64_t)(whole * pow(share, -e));
 }
 

@@ -249,6 +249,9 @@ int wm_step_note_unread(const struct wm_step_context *ctx, const struct wm_job_r
     char hex[WM_HEX128];
     if (ctx->run->has[WM_STEP_CORPUS] && read->bad_files) {
         const struct wm_damage *first = result->n_damage ? result->damage : NULL;
+        for (size_t i = result->n_damage; read->unread && i > 0; i--)
+            if (result->damage[i - 1].unread)
+                first = &result->damage[i - 1];
         (void)wm_fail(err, WM_E_CHANGED, "the corpus was not read whole: %s",
                       first ? first->what : "a file of it is damaged");
         (void)wm_error_where(err, "%s", first ? first->path : "");
@@ -257,9 +260,8 @@ int wm_step_note_unread(const struct wm_step_context *ctx, const struct wm_job_r
     if (!read->unread)
         return 0;
     wm_hex128(result->inputs, hex);
-    return json_object_set_new(facts, unread_fact, json_string(hex))
-               ? wm_fail_nomem(err, 0, "JSON")
-               : 0;
+    return json_object_set_new(facts, unread_fact, json_string(hex)) ? wm_fail_nomem(err, 0, "JSON")
+                                                                     : 0;
 }
 
 int wm_step_fresh_unread(struct wm_step_context *ctx, const json_t *record, bool *ret,

@@ -123,7 +123,8 @@ struct wm_job {
     double max_bad_files, max_bad_records; /**< Shares beyond which the run stops (WM_E_FORMAT). */
     struct wm_progress *progress;        /**< May be NULL. */
     struct wm_cancel *cancel;            /**< May be NULL. */
-    void (*line)(void *arg, const char *text); /**< A line for people, escaped; may be NULL. */
+    void (*line)(void *arg, const char *text); /**< A line for people, escaped; may be NULL. From any
+                                              worker, several at once. */
     void *line_arg;
     unsigned *mended;                    /**< Times that kept files were mended in this run: once is
                                               allowed. NULL: each wm_job_run counts for itself. */

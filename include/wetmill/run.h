@@ -106,7 +106,7 @@ int wm_run_print(const struct wm_run *run, bool stored, struct wm_buf *out, stru
 /** What the caller hears and says while it runs. All may be NULL. */
 struct wm_run_hooks {
     void (*step)(void *arg, const char *name, const char *state); /**< "up to date", "runs", "done" */
-    void (*line)(void *arg, const char *text);                    /**< A line for people. */
+    void (*line)(void *arg, const char *text); /**< A line for people; any thread, several at once. */
     void *arg;
     struct wm_progress *progress;
     struct wm_cancel *cancel;

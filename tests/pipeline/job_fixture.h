@@ -26,7 +26,7 @@ static struct {
     uint32_t cancel_task, cancel_doc;
     struct wm_cancel *cancel;
     uint32_t bad_tasks; /**< The first n tasks' files are damaged. */
-    uint64_t unread;    /**< Bytes of each task that the system did not give, counted. */
+    uint64_t unread;    /**< Times that the system did not give what there is of these. */
     uint64_t malformed; /**< Malformed records in each task. */
     uint64_t records;   /**< Records counted too many: breaks conservation. */
     atomic_uint opened; /**< Tasks opened. */
@@ -80,11 +80,11 @@ static inline int fake_open(const struct wm_inputs *inputs, const struct wm_task
     r->task = task;
     r->number = (uint32_t)(task - inputs->tasks);
     r->tally.files = 1;
-    r->tally.unread = fake.unread;
     r->tally.reasons[WM_READ_BAD_HEADER] = fake.malformed;
     r->tally.records = fake.malformed + fake.records;
     if (r->number < fake.bad_tasks) {
         r->tally.bad_files = r->tally.n_damage = 1;
+        r->tally.unread = fake.unread;
         r->tally.bytes = r->tally.bytes_skipped = 17;
         r->damage = (struct wm_damage){
             .path = inputs->rows[task->first].path, .at = 5, .record = 1, .what = "made-up damage"};

@@ -167,11 +167,40 @@ static void test_mended_unread(void)
     open_job(&f);
     fake.unread = 1;
     CHECK_OK(fixture_run(&f, &result, &err), err);
-    CHECK_U64(result.tally.read.unread, TASKS);
+    CHECK_U64(result.tally.read.unread, 1);
     wm_job_result_done(&result);
     flip_byte(&f, "runs/pass0/000002.run", IN_HEADER);
     remove_file(&f, "tables/0/00.table");
     run_well(&f, 1);
+    fixture_close(&f);
+}
+
+/* Too many files that the system did not give: these are asked for again, and nothing else. Records
+ * that are malformed stay so. */
+static void test_verdict_unread(void)
+{
+    struct fixture f;
+    struct wm_job_result result;
+    fixture_open(&f, TASKS, DOCS);
+    fixture_add(&f, &lucky_stage);
+    fake.bad_tasks = 2;
+    fake.unread = 1;
+    fake.malformed = 1;
+    CHECK_OK(fixture_run(&f, &result, &err), err);
+    wm_job_result_done(&result);
+    f.job.max_bad_records = 0;
+    CHECK_FAILS(fixture_run(&f, &result, &err), WM_E_FORMAT, err, "malformed");
+    f.job.max_bad_records = 1;
+    f.job.max_bad_files = 0;
+    for (unsigned again = 0; again < 3; again++) {
+        atomic_store(&fake.opened, 0);
+        if (again == 2)
+            fake.bad_tasks = 0;
+        int status = fixture_run(&f, &result, &err);
+        CHECK_(status == (again == 2 ? 0 : WM_E_FORMAT), "%u: %d %s", again, status, err.what);
+        CHECK_U64(atomic_load(&fake.opened), again);
+    }
+    wm_job_result_done(&result);
     fixture_close(&f);
 }
 
@@ -344,6 +373,7 @@ int main(void)
     fixture_close(&f);
     test_changed();
     test_mended_unread();
+    test_verdict_unread();
     test_records_equal();
     return test_summary();
 }

@@ -19,7 +19,7 @@ rm out.work/metrics.jsonl.txt
 
 # What steps leave behind without a name is theirs.
 mkdir -p out.work/{commits,parts,out}
-touch out.work/{position,identity.tmp.12.0,checkpoint-00000010.ckpt}
+touch out.work/{position,identity.tmp.12.0,checkpoint-00000010.ckpt,wetmill-pieces.aB3xY9,wetmill-spool.000000}
 expect 0 . "${build[@]}"
 holds "it is gone" test ! -e out.work
 expect 0 'up to date' "${build[@]}"
