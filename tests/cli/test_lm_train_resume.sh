@@ -187,5 +187,16 @@ holds 'the link is still one' test -L link.arpa
 same behind.arpa want-model.arpa
 "$w" lm train -q -o in.wmlm --discount-fallback - <corpus.txt
 same in.wmlm want-model.wmlm
+mkfifo fifo
+"$w" lm train -o in.arpa --discount-fallback - <fifo >bg.txt 2>&1 &
+pid=$!
+exec 9>fifo
+until [ -d in.arpa.work ] || ! kill -0 "$pid" 2>/dev/null; do :; done
+kill -INT "$pid"
+cat corpus.txt >&9
+exec 9>&-
+wait "$pid"
+code=$?
+holds "it is said that it starts anew: $code, $(cat bg.txt)" test "$code" = 130 -a "$(grep -c 'starts anew' bg.txt)" = 1
 holds 'nothing is left' bash -c '! compgen -G "*.work" && ! compgen -G "*.lock"'
 summary
