@@ -256,7 +256,7 @@ static int put_word(struct wm_buf *out, const char *word, struct wm_error *err)
     return status ? status : wm_buf_add(out, "'", 1, err);
 }
 
-/* What to give `wetmill run` to get this run again, from any directory. */
+/* Where it was read, and what to give `wetmill run` to get this run again, from any directory. */
 static int note_command(struct wm_run *run, const char *path, const char *const *overrides,
                         size_t n_overrides, struct wm_error *err)
 {
@@ -271,7 +271,8 @@ static int note_command(struct wm_run *run, const char *path, const char *const 
         if (!status)
             status = put_word(&buf, overrides[i], err);
     }
-    if (!status && !(run->command = wm_arena_cstr(&run->arena, wm_buf_str(&buf))))
+    if (!status && (!(run->command = wm_arena_cstr(&run->arena, wm_buf_str(&buf))) ||
+                    !(run->file = wm_arena_cstr(&run->arena, wm_str_of(whole)))))
         status = wm_fail_nomem(err, buf.len, "command");
     free(whole);
     wm_buf_done(&buf);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "run/manifest.h"
 #include "run/rehearse.h"
 
 /* Standard input can be read once; without a corpus step two steps would read it. */
@@ -56,8 +57,10 @@ int wm_run_check(const struct wm_run *run, struct wm_error *err)
         if (status)
             return status;
     }
-    if (any)
-        return check_stdin(run, err);
+    if (any) {
+        int status = wm_manifest_check_place(run, err);
+        return status ? status : check_stdin(run, err);
+    }
     wm_fail(err, WM_E_CONFIG, "the configuration has no step");
     return wm_error_hint(err, "add a section: corpus, tokenizer, shards, train or sample");
 }

@@ -3,7 +3,7 @@
  * directory, so the text is the same wherever the tree stands. */
 #include <stdio.h>
 
-#include "run/step.h"
+#include "run/manifest.h"
 
 static const char *below(const struct wm_run *run, const char *path)
 {
@@ -97,9 +97,7 @@ int wm_run_print(const struct wm_run *run, bool stored, struct wm_buf *out, stru
         {WM_STEP_TRAIN, wm_train_option_table, &run->train},
         {WM_STEP_SAMPLE, wm_sample_option_table, &run->sample},
     };
-    int status = wm_buf_printf(out, err,
-                               "# Paths start where the original configuration is.\n"
-                               "version: 1\n");
+    int status = wm_buf_printf(out, err, WM_CONFIG_HEAD);
     if (!status) /* where results stand is no part of what they are: output is the first option */
         status = put_table(run, wm_run_option_table + stored, &run->options, "", stored, out, err);
     if (!status)

@@ -77,6 +77,7 @@ struct wm_run {
     struct wm_train_options train;
     struct wm_sample_options sample;
     bool has[WM_STEPS];                          /**< The configuration has this step. */
+    const char *file;                            /**< The configuration's absolute path, or NULL. */
     const char *command;                         /**< Its file and overrides as arguments of `run`, or NULL. */
     const char *given[WM_STEPS];                 /**< An existing result to use instead of the step, or NULL. */
     const char *directory[WM_STEPS];             /**< Where the result goes instead of OUT/NAME, or NULL. */
