@@ -81,9 +81,9 @@ static int say_result(struct cli *cli, const struct wm_verify_result *result)
         return CLI_OK;
     }
     struct wm_error err = {0};
-    wm_fail(&err, WM_E_FORMAT, "%llu problem%s found in %llu file%s",
+    wm_fail(&err, WM_E_FORMAT, "%llu problem%s found: %llu file%s, %s read",
             (unsigned long long)result->n_findings, wm_plural(result->n_findings),
-            (unsigned long long)result->n_files, wm_plural(result->n_files));
+            (unsigned long long)result->n_files, wm_plural(result->n_files), bytes);
     (void)wm_error_where(&err, "%s", cli->operands[0]);
     (void)wm_error_hint(&err,
                         "what is damaged, and that alone, is done again by the command below");

@@ -213,8 +213,9 @@ int wm_found_error(struct wm_verifier *v, const char *file, const struct wm_erro
 /** Check one step's directory by reading all of it. */
 int wm_step_check(struct wm_verifier *v, const struct wm_step *step, const char *dir,
                   const json_t *record, struct wm_error *err);
-/** Check what the step has kept in OUT/work, if it was stopped. (verify_work.c) */
-int wm_work_verify(struct wm_verifier *v, int id, struct wm_error *err);
+/** Check what the step has kept in OUT/work, if it was stopped; `record` is of the results that stand, or
+ *  NULL. (verify_work.c) */
+int wm_work_verify(struct wm_verifier *v, int id, const json_t *record, struct wm_error *err);
 /** Documents, text bytes and lines of the corpus a record tells of. */
 struct wm_corpus_counts {
     uint64_t documents, bytes, lines;

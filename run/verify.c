@@ -322,7 +322,7 @@ int wm_run_verify(const struct wm_verify_job *job, struct wm_verify_result *ret,
     for (int id = 0; !status && id < WM_STEPS; id++)
         status = check_step(&v, &w, id, err);
     for (int id = 0; !status && !w.results.alone && id < WM_STEPS; id++)
-        status = wm_work_verify(&v, id, err);
+        status = wm_work_verify(&v, id, w.results.records[id], err);
     if (!status)
         status = check_documents(&v, &w, err);
     if (!status && ret->n_findings)

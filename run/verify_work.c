@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "run/step.h"
+#include "run/work.h"
 #include "trainer/checkpoint.h"
 #include "wetmill/state.h"
 
@@ -59,7 +59,24 @@ static int check_training(struct wm_verifier *v, const char *work, struct wm_err
     return status || !wm_exists(path) ? status : check_checkpoint(v, path, err);
 }
 
-int wm_work_verify(struct wm_verifier *v, int id, struct wm_error *err)
+/* Nothing of what a stop left half removed is looked for. */
+static int is_kept(struct wm_verifier *v, const char *work, const json_t *record, bool *ret,
+                   struct wm_error *err)
+{
+    const char *published = json_string_value(json_object_get(record, "identity"));
+    struct wm_error problem = {0};
+    bool over;
+    *ret = false;
+    int status = wm_is_there(work, ret, err);
+    if (status || !*ret)
+        return status;
+    if (wm_work_is_over(work, published ? published : "", &over, &problem))
+        return wm_found_error(v, "identity", &problem, err);
+    *ret = !over;
+    return 0;
+}
+
+int wm_work_verify(struct wm_verifier *v, int id, const json_t *record, struct wm_error *err)
 {
     char directory[64], work[WM_PATH_MAX];
     bool there = false;
@@ -68,7 +85,7 @@ int wm_work_verify(struct wm_verifier *v, int id, struct wm_error *err)
     (void)snprintf(directory, sizeof directory, "work/%s", v->step);
     int status = wm_path_join(work, v->job->dir, directory, err);
     if (!status)
-        status = wm_is_there(work, &there, err);
+        status = is_kept(v, work, record, &there, err);
     if (!status && there)
         status = wm_job_look(work, NULL, v->job->cancel, on_damage, v, err);
     if (!status && there && id == WM_STEP_TOKENIZER)

@@ -41,7 +41,7 @@ static int store_identity(const struct wm_step_context *ctx, const char *dir, st
 enum whose { NOBODYS, OURS, OTHERS, DAMAGED };
 
 /* What cannot be read may be worth keeping: that is an error, not another identity. */
-static int read_identity(const struct wm_step_context *ctx, const char *dir, enum whose *ret,
+static int read_identity(const char *identity, const char *dir, enum whose *ret,
                          struct wm_error *err)
 {
     char path[WM_PATH_MAX];
@@ -58,7 +58,7 @@ static int read_identity(const struct wm_step_context *ctx, const char *dir, enu
     if (!status && !is_sound(wm_buf_str(&buf)))
         *ret = DAMAGED;
     else if (!status)
-        *ret = strncmp(buf.ptr, ctx->identity, WM_HEX128 - 1) == 0 ? OURS : OTHERS;
+        *ret = strncmp(buf.ptr, identity, WM_HEX128 - 1) == 0 ? OURS : OTHERS;
     wm_buf_done(&buf);
     return status;
 }
@@ -79,7 +79,7 @@ static int is_identity(const struct wm_step_context *ctx, const struct wm_step *
                        const char *dir, bool *ret, bool *ret_whose, struct wm_error *err)
 {
     enum whose whose;
-    int status = read_identity(ctx, dir, &whose, err);
+    int status = read_identity(ctx->identity, dir, &whose, err);
     *ret = !status && whose == OURS;
     *ret_whose = whose != NOBODYS;
     if (!status && whose == DAMAGED)
@@ -113,10 +113,16 @@ static const char *const names[] = {"*.ckpt",
                                     WM_TEXT_SAMPLES_NAME,
                                     NULL};
 
-/* The directory of a step that works alone stands where users put theirs, too. */
+/* The directory of a step that works alone stands where users put theirs, too. The name goes first: what
+ * a stop leaves of it is nobody's. */
 static int remove_work(const char *dir, struct wm_error *err)
 {
+    char path[WM_PATH_MAX];
     int status = wm_check_work_dir(dir, names, err);
+    if (!status)
+        status = wm_path_join(path, dir, "identity", err);
+    if (!status)
+        status = wm_remove(path, err);
     return status ? status : wm_remove_tree(dir, err);
 }
 
@@ -285,10 +291,18 @@ int wm_work_remove_rest(const struct wm_step_context *ctx, const struct wm_step 
     int status = ctx->run->lock ? wm_is_there(ctx->work_dir, &there, err) : 0;
     if (status || !there)
         return status; /* nothing may be written, or nothing is there */
-    status = read_identity(ctx, ctx->work_dir, &whose, err);
+    status = read_identity(ctx->identity, ctx->work_dir, &whose, err);
     /* of what has no name it is not certain that it is ours: the next step that needs the place says so */
     rest = whose == OURS || (whose == NOBODYS && !wm_check_work_dir(ctx->work_dir, names, &other));
     if (!status && whose == DAMAGED)
         status = is_rest(ctx, step, &rest, err);
     return !status && rest ? wm_remove_tree(ctx->work_dir, err) : status;
+}
+
+int wm_work_is_over(const char *dir, const char *published, bool *ret, struct wm_error *err)
+{
+    enum whose whose;
+    int status = read_identity(published, dir, &whose, err);
+    *ret = !status && (whose == OURS || whose == NOBODYS);
+    return status;
 }

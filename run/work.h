@@ -28,6 +28,10 @@ int wm_work_disown(const struct wm_step_context *ctx, struct wm_error *err);
 int wm_work_remove_rest(const struct wm_step_context *ctx, const struct wm_step *step,
                         struct wm_error *err);
 
+/** Is what stands in the work directory `dir` of no use any more: of the identity of the results that
+ *  are `published` ("": there are none), or of nobody's? A stop while it is removed leaves any part. */
+int wm_work_is_over(const char *dir, const char *published, bool *ret, struct wm_error *err);
+
 /** Tell of an unfinished result that still stands aside once the step is done. */
 void wm_work_tell(const struct wm_step_context *ctx, const struct wm_step *step);
 

@@ -161,6 +161,28 @@ take training
 harm flip out/work/train/checkpoint-00000004.ckpt
 expect 1 "out/work/train/checkpoint-00000004.ckpt: .*damaged" "$WETMILL" verify out
 
+# A stop while the work of published results is removed leaves any part of it, with its name or without:
+# that is no damage. Of others' work it is.
+while read -r state step how file; do
+    take "have.$step"
+    mkdir -p out/work
+    cp -r "$state/out/work/$step" out/work
+    expect 0 "no damage found" "$WETMILL" verify out
+    harm "$how" "out/work/$step/$file"
+    expect 0 "no damage found" "$WETMILL" verify out
+    printf '%032d' 0 >"out/work/$step/identity"
+    expect 1 "^out/work/$step/.*: " "$WETMILL" verify out
+    rm "out/work/$step/identity"
+    expect 0 "no damage found" "$WETMILL" verify out
+    run --only "$step" >out.txt 2>err.txt || fail "$state, half removed: $(tail -n4 err.txt)"
+    holds "what is left of $state goes" test ! -e "out/work/$step"
+done <<'REST'
+reducing  corpus    remove runs/pass0/000000.run
+reducing  corpus    flip   commits/reduce0/01.json
+merging   tokenizer cut    merges
+training  train     flip   checkpoint-00000004.ckpt
+REST
+
 # A training whose identity is damaged says itself whose it is: other options leave it as it is, its own
 # go on with it, also where it stands aside.
 sed 's/warmup: 2/warmup: 3/' job.yaml >other.yaml
