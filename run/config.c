@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "run/step.h"
+#include "run/command.h"
 
 enum {
     RUN_ARENA = 256 << 20,  /* bytes of strings and option values of one configuration */
@@ -247,15 +247,6 @@ static int check_version(const struct wm_yaml_node *root, struct wm_error *err)
     return 0;
 }
 
-/* For a shell: 'it'\''s' */
-static int put_word(struct wm_buf *out, const char *word, struct wm_error *err)
-{
-    int status = wm_buf_add(out, " '", 2, err);
-    for (const char *c = word; !status && *c; c++)
-        status = *c == '\'' ? wm_buf_add(out, "'\\''", 4, err) : wm_buf_add(out, c, 1, err);
-    return status ? status : wm_buf_add(out, "'", 1, err);
-}
-
 /* Where it was read, and what to give `wetmill run` to get this run again, from any directory. */
 static int note_command(struct wm_run *run, const char *path, const char *const *overrides,
                         size_t n_overrides, struct wm_error *err)
@@ -265,11 +256,11 @@ static int note_command(struct wm_run *run, const char *path, const char *const 
     if (!whole)
         return 0; /* a pipe that is gone by now */
     wm_buf_init(&buf, COMMAND_MAX);
-    int status = put_word(&buf, whole, err);
+    int status = wm_command_word(&buf, whole, err);
     for (size_t i = 0; !status && i < n_overrides; i++) {
         status = wm_buf_add(&buf, " --set", 6, err);
         if (!status)
-            status = put_word(&buf, overrides[i], err);
+            status = wm_command_word(&buf, overrides[i], err);
     }
     if (!status && (!(run->command = wm_arena_cstr(&run->arena, wm_buf_str(&buf))) ||
                     !(run->file = wm_arena_cstr(&run->arena, wm_str_of(whole)))))

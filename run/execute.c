@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "run/command.h"
 #include "run/manifest.h"
 #include "run/memory_watch.h"
 #include "run/position.h"

@@ -7,10 +7,7 @@
 #include "wetmill/json.h"
 #include "wetmill/version.h"
 
-enum {
-    COMMAND_MAX = 64 << 20, /* bytes of the command that is remembered */
-    CONFIG_MAX = 16 << 20   /* bytes of a configuration with every default */
-};
+enum { CONFIG_MAX = 16 << 20 }; /* bytes of a configuration with every default */
 
 int wm_manifest_remove(const struct wm_run *run, struct wm_error *err)
 {
@@ -186,28 +183,6 @@ int wm_manifest_check_place(const struct wm_run *run, struct wm_error *err)
     if (!status && s.there && !ours)
         status = refuse(run, &s, is_read, err);
     json_decref(manifest);
-    return status;
-}
-
-/* ---- log ---- */
-
-int wm_log_command(const struct wm_run *run, struct wm_error *err)
-{
-    char path[WM_PATH_MAX];
-    struct wm_buf buf;
-    wm_buf_init(&buf, COMMAND_MAX);
-    char *rejects = run->options.rejects ? realpath(run->options.rejects, NULL) : NULL;
-    int status = wm_buf_printf(&buf, err, "%s", run->command);
-    if (!status && run->options.limit)
-        status = wm_buf_printf(&buf, err, " --limit %llu", (unsigned long long)run->options.limit);
-    if (!status && rejects)
-        status = wm_buf_printf(&buf, err, " --rejects '%s'", rejects);
-    if (!status)
-        status = wm_path_join(path, run->options.output, "log/command", err);
-    if (!status)
-        status = wm_store(path, wm_buf_str(&buf), err);
-    free(rejects);
-    wm_buf_done(&buf);
     return status;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file manifest.h
- * What OUT holds of a run as a whole: manifest.json and config.yaml, results; log/command and log/root,
- * facts of this machine. Whoever calls holds the run's lock.
+ * What OUT holds of a run as a whole: manifest.json and config.yaml, results; log/root, a fact of this
+ * machine. Whoever calls holds the run's lock.
  */
 #ifndef WETMILL_RUN_MANIFEST_H
 #define WETMILL_RUN_MANIFEST_H
@@ -24,8 +24,6 @@ int wm_manifest_write(const struct wm_run *run, const struct wm_run_result *resu
  *  damaged among results is let pass with --verify. Needs no lock. */
 int wm_manifest_check_place(const struct wm_run *run, struct wm_error *err);
 
-/** What to say again to go on with the run, or to repair it. */
-int wm_log_command(const struct wm_run *run, struct wm_error *err);
 /** Where relative input paths start, for shards trace. */
 int wm_log_root(const struct wm_run *run, struct wm_error *err);
 

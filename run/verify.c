@@ -2,12 +2,9 @@
 /* Reading a run's results again: are they what their records say, and do they belong together? */
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "run/step.h"
+#include "run/command.h"
 #include "wetmill/parallel.h"
-
-enum { SMALL_FILE = 256 << 20 /* bytes of manifest.json, config.yaml, log/command */ };
 
 void wm_found(struct wm_verifier *v, const char *file, const char *fmt, ...)
 {
@@ -270,32 +267,6 @@ static int check_step(struct wm_verifier *v, const struct whole *w, int id, stru
     return status;
 }
 
-/* The command that made it, with --verify. */
-static int put_repair(const struct wm_verify_job *job, bool alone, struct wm_verify_result *ret,
-                      struct wm_error *err)
-{
-    char path[WM_PATH_MAX];
-    struct wm_buf command;
-    int status = wm_path_join(path, job->dir, "log/command", err);
-    if (status)
-        return status;
-    wm_buf_init(&command, SMALL_FILE);
-    struct wm_error none = {0};
-    bool known = !alone && wm_exists(path) && !wm_file_load(path, &command, &none);
-    char *whole = realpath(job->dir, NULL);
-    int n = -1;
-    if (known && whole && !strchr(whole, '\''))
-        n = snprintf(ret->repair, sizeof ret->repair, "wetmill run%.*s -o '%s' --verify",
-                     (int)(command.len < SMALL_FILE ? command.len : 0),
-                     command.ptr ? command.ptr : "", whole);
-    if (n < 0 || (size_t)n >= sizeof ret->repair)
-        (void)snprintf(ret->repair, sizeof ret->repair,
-                       "repeat the command that made it, with --verify");
-    free(whole);
-    wm_buf_done(&command);
-    return 0;
-}
-
 int wm_run_verify(const struct wm_verify_job *job, struct wm_verify_result *ret,
                   struct wm_error *err)
 {
@@ -325,8 +296,10 @@ int wm_run_verify(const struct wm_verify_job *job, struct wm_verify_result *ret,
         status = wm_work_verify(&v, id, w.results.records[id], err);
     if (!status)
         status = check_documents(&v, &w, err);
-    if (!status && ret->n_findings)
-        status = put_repair(job, w.results.alone, ret, err);
+    if (!status && ret->n_findings &&
+        (w.results.alone || !wm_command_repair(job->dir, ret->repair)))
+        (void)snprintf(ret->repair, sizeof ret->repair,
+                       "repeat the command that made it, with --verify");
     wm_results_close(&w.results);
     json_decref(w.manifest);
     return status;

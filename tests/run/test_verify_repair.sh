@@ -96,6 +96,52 @@ expect 0 "" "$WETMILL" run job.yaml --verify
 results out >got.txt
 same want.txt got.txt
 
+# The command is whoever's who made the directory: only one as wetmill writes it is said again.
+cp out/log/command command
+flip out/shards/shards.json
+general='repeat the command that made it, with --verify'
+hostile() {
+    expect 1 "" "$WETMILL" verify out
+    [ "$(tail -n1 err.txt)" = "$general" ] || fail "$(od -c out/log/command | head -n 3): $(tail -n2 err.txt)"
+    expect 1 "\"repair\":\"$general\"" "$WETMILL" verify out --json
+}
+file=$(cat command)
+for said in '' ' x; touch PWNED #' " '/x'; touch PWNED #" " '/x' && touch PWNED" "$file; touch PWNED" "$file #" "$file &" "$file
+touch PWNED" "$file
+" " '/x
+y'" "$file "$'\r' " '/x'\$(touch PWNED)" " '/x'\`touch PWNED\`" " '/x'\\' ; touch PWNED '" " '/x" " '/x'y" " \"/x\"" " /x" " x.yaml" \
+    " '-x'" "'/x'" "  '/x'" "$file > PWNED" "$file --set" "$file --set output=x" "$file --set 'a'b" "$file --limit" "$file --limit 7x" \
+    "$file --limit 7;x" "$file --limit '7'" "$file --rejects '/x' y" "$file --rejects '/x'|y" "$file --verify" "$file -o '/x'" \
+    "$file --set '"$'\033'"[2J'" "$file --set '"$'\302\233'"2J'" "$file --set '"$'\342\200\256'"'" "$file --set '"$'\377'"'" \
+    "$file --set '$(head -c 9000 /dev/zero | tr '\0' x)'"; do
+    printf %s "$said" >out/log/command
+    hostile
+done
+printf "%s\\0; touch PWNED" "$file" >out/log/command
+hostile
+rm out/log/command && mkfifo out/log/command
+hostile
+rm out/log/command
+hostile
+for said in "$file" " '/it'\\''s ; & \$x \`y\` # <>.yaml'" " '/ä b' --set 'a='\\''b' --set '' --limit 12 --rejects '/r'"; do
+    printf %s "$said" >out/log/command
+    expect 1 "" "$WETMILL" verify out
+    [ "$(tail -n1 err.txt)" = "wetmill run$said -o '$work/out' --verify" ] || fail "$said: $(tail -n1 err.txt)"
+done
+cp command out/log/command
+expect 1 "" "$WETMILL" verify out
+mend "after all"
+
+# An apostrophe in a name is quoted.
+mkdir "it's" && sed "s,all.wet,../all.wet,; s,^output: .*,output: out," job.yaml >"it's/a job's.yaml" && mkdir "it's/r's"
+expect 0 "" "$WETMILL" run "it's/a job's.yaml" --only corpus --limit 50 --rejects "it's/r's"
+flip "it's/out/corpus/recipe.json"
+expect 1 "" "$WETMILL" verify "it's/out"
+command=$(tail -n1 err.txt)
+[[ $command == wetmill\ run\ *--limit\ 50\ --rejects\ *--verify ]] || fail "no command: $command"
+(cd / && eval "${command/wetmill/"$WETMILL"} --only corpus") >mend.txt 2>&1 || fail "repairing: $(tail -n3 mend.txt)"
+expect 0 "no damage" "$WETMILL" verify "it's/out"
+
 # Input that has changed with its time and size kept is trusted, but not by --verify.
 cp -p all.wet old.wet
 flip all.wet
