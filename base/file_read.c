@@ -182,7 +182,7 @@ int wm_stat(const char *path, struct wm_stat *ret, struct wm_error *err)
 {
     struct stat st;
     if (stat(path, &st) != 0)
-        return wm_fail_errno(err, "look at", path);
+        return wm_fail_errno(err, errno == ENOENT ? "open" : "look at", path);
     *ret = (struct wm_stat){
         .size = (uint64_t)st.st_size,
         .mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,

@@ -117,9 +117,10 @@ static int list_all(const struct wm_source_options *options, struct wm_rows *row
         if (status)
             return status;
     }
-    if (rows->n == 0)
-        return wm_fail(err, WM_E_CONFIG, "there is no input: the paths name no file");
-    return 0;
+    if (rows->n)
+        return 0;
+    (void)wm_fail(err, WM_E_CONFIG, "there is no input: the paths name no file");
+    return options->paths.n ? wm_error_where(err, "%s", options->paths.items[0]) : err->status;
 }
 
 static int cut_all(const struct wm_source_options *options, uint64_t range,

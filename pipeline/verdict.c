@@ -22,10 +22,26 @@ static const struct wm_damage *first_damage(const struct wm_job *job,
     return NULL;
 }
 
+static uint64_t n_files(const struct wm_job *job, const struct wm_read_tally *read)
+{
+    return job->inputs->n_rows > read->files ? job->inputs->n_rows : read->files;
+}
+
+/* Not a byte of any, since the system gave none. */
+static int none_readable(const struct wm_read_tally *read, const struct wm_damage *first,
+                         struct wm_error *err)
+{
+    if (read->bad_files == 1)
+        return wm_fail(err, WM_E_FORMAT, "the only input file cannot be read: %s: %s", first->path,
+                       first->what);
+    return wm_fail(err, WM_E_FORMAT, "none of the %ju input files can be read; the first is %s: %s",
+                   (uintmax_t)read->bad_files, first->path, first->what);
+}
+
 int wm_verdict_files(const struct wm_job *job, const struct wm_ledger *ledger, struct wm_error *err)
 {
     const struct wm_read_tally *read = &ledger->tally.read;
-    uint64_t n = job->inputs->n_rows > read->files ? job->inputs->n_rows : read->files;
+    uint64_t n = n_files(job, read);
     if (!too_many(read->bad_files, n, job->max_bad_files, WM_BAD_FILES_ALWAYS))
         return 0;
     const struct wm_damage *first = first_damage(job, ledger);
@@ -89,6 +105,9 @@ int wm_verdict_left(const struct wm_job *job, const struct wm_ledger *ledger, st
     }
     if (!why) {
         const struct wm_damage *first = first_damage(job, ledger);
+        if (first && read->unread && !read->bytes_compressed &&
+            read->bad_files >= n_files(job, read))
+            return none_readable(read, first, err);
         (void)wm_fail(err, WM_E_FORMAT, "no document is left: the input has no records");
         return first ? wm_error_hint(err, "%s: %s", first->path, first->what) : err->status;
     }

@@ -9,7 +9,7 @@ count_documents 60 >docs.jsonl
 expect 0 . "$w" tokenizer train -o tok --vocabulary 300 docs.jsonl
 expect 2 'hint: add -t DIR' "$w" shards build -o shards docs.jsonl
 expect 1 'nowhere' "$w" shards build -t nowhere -o shards docs.jsonl
-expect 2 'nowhere.jsonl: cannot look at' "$w" shards build -t tok -o shards nowhere.jsonl
+expect 2 'nowhere.jsonl: cannot open: No such file' "$w" shards build -t tok -o shards nowhere.jsonl
 expect 2 'validation_share is "2", want a number from 0 to 0.5' "$w" shards build -t tok -o shards --validation-share 2 docs.jsonl
 expect 2 'docs.jsonl: this is a file, where a directory is wanted' "$w" shards build -t tok -o docs.jsonl docs.jsonl
 expect 2 'tok: the directory holds files that are no result of step shards' "$w" shards build -t tok -o tok docs.jsonl

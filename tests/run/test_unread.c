@@ -95,8 +95,9 @@ static void test_all(void)
     check_run("want-alone", true, false);
     forbid("alone/a.jsonl");
     for (int i = 0; i < 2; i++) {
-        CHECK_FAILS(run("out-alone", &result), WM_E_FORMAT, err, "no document is left");
-        CHECK(strstr(err.hint, "Permission denied"));
+        CHECK_FAILS(run("out-alone", &result), WM_E_FORMAT, err,
+                    "the only input file cannot be read: ");
+        CHECK(strstr(err.what, "alone/a.jsonl: ") && strstr(err.what, "Permission denied"));
         wm_run_result_done(&result);
     }
     permit("alone/a.jsonl");
@@ -116,9 +117,9 @@ static void test_own_corpus(void)
             CHECK(link(in_top("in/a.jsonl"), in_top("corpus/corpus/corpus_0001.jsonl")) == 0);
         forbid("corpus/corpus/corpus_0000.jsonl.zst");
         CHECK_FAILS(run("corpus", &result), all ? WM_E_FORMAT : WM_E_CHANGED, err,
-                    all ? "no document" : "not read whole");
+                    all ? "the only input file cannot be read" : "not read whole");
         wm_run_result_done(&result);
-        CHECK_(strstr(all ? err.hint : err.where, "corpus_0000"), "%s: %s", err.where, err.what);
+        CHECK_(strstr(all ? err.what : err.where, "corpus_0000"), "%s: %s", err.where, err.what);
         CHECK(!wm_exists(in_top("corpus/shards")));
         permit("corpus/corpus/corpus_0000.jsonl.zst");
         CHECK_OK(wm_remove(in_top("corpus/corpus/corpus_0001.jsonl"), &err), err);
