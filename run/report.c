@@ -164,7 +164,8 @@ static void put_train(struct report *r, const json_t *facts)
 
 static void put_sample(struct report *r, const json_t *facts)
 {
-    put_count(r, "samples", count(facts, "samples"), "texts");
+    put_count(r, "samples", count(facts, "samples"),
+              count(facts, "samples") == 1 ? "text" : "texts");
 }
 
 static void put_damage(struct report *r, const char *directory, const json_t *facts)
@@ -279,6 +280,12 @@ static int report_json(const struct wm_results *results, const bool unfinished[W
     return status ? status : wm_buf_add(out, "\n", 1, err);
 }
 
+/* What stands between two paragraphs. */
+static const char *gap(const struct wm_buf *out)
+{
+    return out->len ? "\n" : "";
+}
+
 static int report_text(const char *dir, const struct wm_results *results,
                        const bool unfinished[WM_STEPS], const struct wm_error *at_work,
                        struct wm_buf *out, struct wm_error *err)
@@ -293,14 +300,14 @@ static int report_text(const char *dir, const struct wm_results *results,
     int status = wm_run_report(&run, &result, out, err);
     for (int id = 0; !status && id < WM_STEPS; id++) {
         if (results->damaged[id])
-            put(&r, "\nThe record of step %s is damaged: see wetmill verify.\n",
+            put(&r, "%sThe record of step %s is damaged: see wetmill verify.\n", gap(out),
                 wm_steps[id]->name);
         if (unfinished[id])
-            put(&r, "\nStep %s is not finished%s\n", wm_steps[id]->name,
+            put(&r, "%sStep %s is not finished%s\n", gap(out), wm_steps[id]->name,
                 at_work->status ? "." : ": the same command goes on.");
     }
     if (at_work->status)
-        put(&r, "\n%c%s.\n", at_work->what[0] - 'a' + 'A', at_work->what + 1);
+        put(&r, "%s%c%s.\n", gap(out), at_work->what[0] - 'a' + 'A', at_work->what + 1);
     return status ? status : r.status;
 }
 

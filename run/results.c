@@ -47,6 +47,24 @@ static int open_step(const char *dir, int id, struct wm_results *ret, bool *ret_
     return 0;
 }
 
+/* A step's directory that is not there yet: what is done of it stands beside it. */
+static int none_here(const char *dir, struct wm_error *err)
+{
+    char work[WM_PATH_MAX], identity[WM_PATH_MAX];
+    struct wm_error ignored;
+    int len = (int)strlen(dir);
+    while (len > 1 && dir[len - 1] == '/')
+        len--;
+    int n = snprintf(work, sizeof work, "%.*s.work", len, dir);
+    wm_fail(err, WM_E_CONFIG, "there are no results of wetmill here");
+    (void)wm_error_where(err, "%s", dir);
+    if (n > 0 && (size_t)n < sizeof work && !wm_path_join(identity, work, "identity", &ignored) &&
+        wm_exists(identity))
+        return wm_error_hint(
+            err, "%s holds unfinished work: the command that began it goes on with it", work);
+    return wm_error_hint(err, "name the output directory of a run, or of a single step");
+}
+
 int wm_results_open(const char *dir, struct wm_results *ret, struct wm_error *err)
 {
     static const char *const marks[] = {"manifest.json", "work", "step.json"};
@@ -63,11 +81,8 @@ int wm_results_open(const char *dir, struct wm_results *ret, struct wm_error *er
         if (there && i == 2)
             status = open_alone(dir, ret, err);
     }
-    if (!status && !any && !there) {
-        wm_fail(err, WM_E_CONFIG, "there are no results of wetmill here");
-        (void)wm_error_where(err, "%s", dir);
-        status = wm_error_hint(err, "name the output directory of a run, or of a single step");
-    }
+    if (!status && !any && !there)
+        status = none_here(dir, err);
     if (status)
         wm_results_close(ret);
     return status;

@@ -94,7 +94,8 @@ static int run(struct wm_training *t, struct wm_error *err)
             (void)wm_error_where(err, "after step %" PRIu64 " of %" PRIu64 ", which is saved",
                                  t->history.n, t->head.n_steps);
         else
-            (void)wm_error_where(err, "before the first of %" PRIu64 " steps", t->head.n_steps);
+            (void)wm_error_where(err, "before the first of %" PRIu64 " step%s", t->head.n_steps,
+                                 wm_plural(t->head.n_steps));
     }
     return end_log(t, status, err);
 }

@@ -28,6 +28,16 @@ expect 0 "train tokens from" "$WETMILL" report out/shards/
 expect 0 '"at_work": false' "$WETMILL" report out --json
 
 # Stopped, at work, damaged.
+mkdir -p begun/work/tokenizer alone.work
+expect 0 "Step tokenizer is not finished" "$WETMILL" report begun
+holds "no empty line first" test -n "$(head -n 1 out.txt)"
+for command in report verify; do
+    expect 2 "hint: name the output directory" "$WETMILL" $command alone/
+done
+touch alone.work/identity
+for command in report verify; do
+    expect 2 "hint: alone.work holds unfinished work: the command that began it goes on with it" "$WETMILL" $command alone/
+done
 mkdir -p out/work/tokenizer
 expect 0 "Step tokenizer is not finished: the same command goes on" "$WETMILL" report out
 printf 'wetmill-lock 1\nhost h\nboot b\nspace s\npid 7\nstarted 1\nsince 2024-01-01T00:00:00Z\nname n\n' >out/lock
