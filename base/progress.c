@@ -186,9 +186,10 @@ size_t wm_progress_text(struct wm_progress *progress, char *out, size_t size)
     return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
 }
 
+static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+
 const char *wm_format_bytes(uint64_t bytes, char *out, size_t size)
 {
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
     size_t unit = 0;
     double v = (double)bytes;
     while (v >= 999.5 && unit + 1 < sizeof units / sizeof *units) {
@@ -198,6 +199,35 @@ const char *wm_format_bytes(uint64_t bytes, char *out, size_t size)
     int decimals = unit == 0 || v >= 99.95 ? 0 : v >= 9.995 ? 1 : 2;
     (void)snprintf(out, size, "%.*f %s", decimals, v, units[unit]);
     return out;
+}
+
+/* In integers: a figure that is exact stays as it is. */
+static const char *format_whole(uint64_t bytes, bool up, char *out, size_t size)
+{
+    uint64_t last = 1; /* bytes that the last of three figures stands for: 10^power */
+    size_t power = 0;
+    while (bytes / last > 999) {
+        last *= 10;
+        power++;
+    }
+    uint64_t figures = bytes / last + (up && bytes % last != 0);
+    const size_t unit = (power + 2) / 3 + (figures > 999 && power % 3 == 0);
+    double v = (double)figures;
+    for (size_t i = power; i < 3 * unit; i++)
+        v /= 10;
+    const int decimals = unit == 0 || v >= 99.95 ? 0 : v >= 9.995 ? 1 : 2;
+    (void)snprintf(out, size, "%.*f %s", decimals, v, units[unit]);
+    return out;
+}
+
+const char *wm_format_bytes_up(uint64_t bytes, char *out, size_t size)
+{
+    return format_whole(bytes, true, out, size);
+}
+
+const char *wm_format_bytes_down(uint64_t bytes, char *out, size_t size)
+{
+    return format_whole(bytes, false, out, size);
 }
 
 const char *wm_format_count(uint64_t n, char *out, size_t size)

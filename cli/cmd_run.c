@@ -22,14 +22,14 @@ static size_t bind(struct cli *cli, struct cli_binding bindings[CLI_TABLES_MAX])
     return 3;
 }
 
-static int explain(struct cli *cli)
+static int explain(struct cli *cli, enum wm_step_id last)
 {
     struct wm_error err = {0};
     struct wm_buf text;
     struct wm_run_hooks hooks = cli_hooks(cli);
     wm_buf_init(&text, TEXT_MAX);
-    int status = wm_run_explain(&cli->run, cli->options.explain, &hooks, &text, &err);
-    if (!status)
+    int status = wm_run_explain(&cli->run, last, cli->options.explain, &hooks, &text, &err);
+    if (text.len) /* of what would be refused as well */
         cli_write(cli, wm_buf_str(&text));
     wm_buf_done(&text);
     return status ? cli_fail(cli, &err) : CLI_OK;
@@ -38,7 +38,7 @@ static int explain(struct cli *cli)
 int cli_execute(struct cli *cli, enum wm_step_id last)
 {
     if (cli->options.explain || cli->options.dry_run)
-        return explain(cli);
+        return explain(cli, last);
     struct wm_error err = {0};
     struct wm_run_result result;
     struct wm_buf text;

@@ -229,17 +229,12 @@ static int check_memory(struct wm_step_context *ctx, const struct wm_step *step,
     int status = step->predict ? step->predict(ctx, &p, err) : 0;
     if (status || p.memory_least <= ctx->memory)
         return status;
-    char least[32], limit[32];
-    wm_format_bytes(p.memory_least, least, sizeof least);
-    wm_format_bytes(ctx->memory, limit, sizeof limit);
     bool first = true;
     for (int id = 0; id < WM_STEPS; id++)
         first = first && !ctx->result->ran[id];
-    wm_fail(err, first ? WM_E_CONFIG : WM_E_NOMEM,
-            "step %s needs at least %s of memory, the limit is %s", step->name, least, limit);
-    return wm_error_hint(err, "raise --memory%s",
-                         step->id == WM_STEP_TRAIN ? ", or lower micro_batch, context or width"
-                                                   : "");
+    (void)wm_step_too_large(ctx, step, &p, err);
+    err->status = first ? WM_E_CONFIG : WM_E_NOMEM;
+    return err->status;
 }
 
 static int do_step(struct wm_run *run, const struct wm_step *step, const struct wm_run_hooks *hooks,

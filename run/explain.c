@@ -71,6 +71,7 @@ int wm_run_check(const struct wm_run *run, struct wm_error *err)
 struct outlook {
     struct wm_step_context ctx;
     struct wm_prediction p;
+    bool asked;         /* for this step */
     bool runs, only_if; /* only_if: what it reads changes */
 };
 
@@ -78,6 +79,7 @@ static int look_at_step(struct wm_run *run, const struct wm_step *step, bool *up
                         struct wm_run_result *result, struct outlook *o, struct wm_error *err)
 {
     int status = wm_step_open(&o->ctx, run, step, NULL, result, err);
+    o->asked = true;
     if (!status && !*upstream_changed)
         status = wm_step_identify(&o->ctx, step, err);
     json_t *record = NULL;
@@ -103,7 +105,7 @@ static unsigned rehearsable(const struct wm_run *run, const struct outlook *outl
     unsigned todo = 0;
     for (int id = 0; id <= WM_STEP_SHARDS; id++) {
         const struct outlook *o = &outlooks[id];
-        if (!run->has[id] || !o->runs)
+        if (!o->runs)
             continue;
         if (wm_step_reads_pipe(run, wm_steps[id]) || o->p.memory_least > o->ctx.memory)
             return todo;
@@ -154,13 +156,13 @@ static int put_forecast(const struct outlook *o, const struct wm_forecast *f, st
 {
     char least[32], most[32], memory[32], disk[32];
     uint64_t bound = o->p.memory_full < o->ctx.memory ? o->p.memory_full : o->ctx.memory;
-    wm_format_bytes(o->p.memory_least, least, sizeof least);
+    wm_memory_option(o->p.memory_least, least, sizeof least);
     wm_format_bytes(bound, most, sizeof most);
     wm_format_bytes(f->memory, memory, sizeof memory);
     wm_format_bytes(f->disk, disk, sizeof disk);
-    int status =
-        wm_buf_printf(out, err, "           %s%smemory %s (at least %s, at most %s), disk %s\n",
-                      o->p.note, *o->p.note ? "; " : "", memory, least, most, disk);
+    int status = wm_buf_printf(
+        out, err, "           %s%smemory %s (at most %s, needs --memory %s), disk %s\n", o->p.note,
+        *o->p.note ? "; " : "", memory, most, least, disk);
     if (!status && f->share < 1)
         status =
             wm_buf_printf(out, err, "           estimated%s from a sample, %.3g %% of its input",
@@ -178,10 +180,10 @@ static int put_bounds(const struct outlook *o, struct wm_buf *out, struct wm_err
     bool more = o->p.memory_least > o->ctx.memory;
     uint64_t memory = o->p.memory_full < o->ctx.memory || more ? o->p.memory_full : o->ctx.memory;
     const char *up_to = o->p.is_estimate ? "" : "up to ";
-    wm_format_bytes(o->p.memory_least, least, sizeof least);
+    wm_memory_option(o->p.memory_least, least, sizeof least);
     wm_format_bytes(memory, full, sizeof full);
     wm_format_bytes(o->p.disk, disk, sizeof disk);
-    return wm_buf_printf(out, err, "           %s%smemory %s%s (at least %s%s), disk %s%s\n",
+    return wm_buf_printf(out, err, "           %s%smemory %s%s (needs --memory %s%s), disk %s%s\n",
                          o->p.note, *o->p.note ? "; " : "", up_to, full, least,
                          more ? ", MORE THAN THE LIMIT" : "", up_to, disk);
 }
@@ -196,47 +198,104 @@ static int put_step(const struct wm_step *step, struct outlook *o, const struct 
     if (status || !o->runs || !step->predict)
         return status;
     status = f->known ? put_forecast(o, f, out, err) : put_bounds(o, out, err);
+    if (!status && *o->p.unread) {
+        char text[4 * sizeof o->p.unread];
+        wm_escape(text, sizeof text, o->p.unread, strlen(o->p.unread));
+        status = wm_buf_printf(out, err, "           the first that cannot be read is %s\n", text);
+    }
     return status || !step->explain ? status : step->explain(&o->ctx, out, err);
 }
 
-static int put_limits(const struct wm_run *run, struct wm_buf *out, struct wm_error *err)
+/* What would not fit; a bound may. */
+static int put_excess(const struct outlook *outlooks, const struct wm_forecast forecasts[WM_STEPS],
+                      uint64_t free_bytes, struct wm_buf *out, struct wm_error *err)
+{
+    int status = 0;
+    for (int id = 0; !status && id < WM_STEPS; id++) {
+        const struct outlook *o = &outlooks[id];
+        const bool known = forecasts[id].known;
+        uint64_t disk = known ? forecasts[id].disk : o->p.disk;
+        char text[32];
+        if (o->runs && disk > free_bytes)
+            status = wm_buf_printf(out, err, "more than the free disk: step %s, %s%s\n",
+                                   wm_steps[id]->name, known || o->p.is_estimate ? "" : "up to ",
+                                   wm_format_bytes_up(disk, text, sizeof text));
+    }
+    return status;
+}
+
+static int put_limits(const struct wm_run *run, const struct outlook *outlooks,
+                      const struct wm_forecast forecasts[WM_STEPS], struct wm_buf *out,
+                      struct wm_error *err)
 {
     uint64_t free_bytes = 0;
     struct wm_error none = {0};
     char text[32], memory[32];
-    if (!run->options.output || wm_disk_free(run->options.output, &free_bytes, &none))
+    const char *at = run->options.output;
+    for (int id = 0; !at && id < WM_STEPS; id++)
+        at = outlooks[id].asked ? outlooks[id].ctx.dir : NULL;
+    if (!at || wm_disk_free(at, &free_bytes, &none))
         return 0;
-    wm_format_bytes(free_bytes, text, sizeof text);
-    wm_format_bytes(run->options.memory ? run->options.memory : wm_default_memory(), memory,
-                    sizeof memory);
-    return wm_buf_printf(out, err, "memory limit %s, free disk %s\n", memory, text);
+    wm_format_bytes_down(free_bytes, text, sizeof text);
+    wm_format_bytes_down(run->options.memory ? run->options.memory : wm_default_memory(), memory,
+                         sizeof memory);
+    int status = wm_buf_printf(out, err, "memory limit %s, free disk %s\n", memory, text);
+    return status ? status : put_excess(outlooks, forecasts, free_bytes, out, err);
 }
 
-int wm_run_explain(struct wm_run *run, bool rehearse, const struct wm_run_hooks *hooks,
+/* The first step that surely runs and has too little memory, as the run itself says it. */
+static int refuse(const struct outlook *outlooks, struct wm_error *err)
+{
+    for (int id = 0; id < WM_STEPS; id++) {
+        const struct outlook *o = &outlooks[id];
+        struct wm_error why = {0};
+        if (!o->runs || o->only_if || o->p.memory_least <= o->ctx.memory)
+            continue;
+        (void)wm_step_too_large(&o->ctx, wm_steps[id], &o->p, &why);
+        (void)wm_fail(err, WM_E_CONFIG, "this would be refused: %s", why.what);
+        return wm_error_hint(err, "%s", why.hint);
+    }
+    return 0;
+}
+
+static int put_all(const struct wm_run *run, struct outlook *outlooks,
+                   const struct wm_forecast forecasts[WM_STEPS], const struct wm_error *why,
                    struct wm_buf *out, struct wm_error *err)
+{
+    int status = 0;
+    for (int id = 0; !status && id < WM_STEPS; id++)
+        if (outlooks[id].asked)
+            status = put_step(wm_steps[id], &outlooks[id], &forecasts[id], out, err);
+    if (!status && why->status) {
+        char text[sizeof why->what];
+        wm_escape(text, sizeof text, why->what, strlen(why->what));
+        status = wm_buf_printf(out, err, "not all could be tried on a sample: %s\n", text);
+    }
+    return status ? status : put_limits(run, outlooks, forecasts, out, err);
+}
+
+int wm_run_explain(struct wm_run *run, enum wm_step_id last, bool rehearse,
+                   const struct wm_run_hooks *hooks, struct wm_buf *out, struct wm_error *err)
 {
     struct wm_run_result result = {0};
     struct wm_forecast forecasts[WM_STEPS] = {{0}};
     struct wm_error why = {0};
     bool changed = false;
+    const size_t before = out->len;
     struct outlook *outlooks = calloc(WM_STEPS, sizeof *outlooks);
     int status = outlooks ? wm_run_check(run, err)
                           : wm_fail_nomem(err, WM_STEPS * sizeof *outlooks, "steps");
-    for (int id = 0; !status && id < WM_STEPS; id++)
+    for (int id = 0; !status && id <= (int)last; id++)
         if (run->has[id])
             status = look_at_step(run, wm_steps[id], &changed, &result, &outlooks[id], err);
     if (!status && rehearse)
         status = try_sample(run, outlooks, hooks, forecasts, &why, err);
-    for (int id = 0; !status && id < WM_STEPS; id++)
-        if (run->has[id])
-            status = put_step(wm_steps[id], &outlooks[id], &forecasts[id], out, err);
-    if (!status && why.status) {
-        char text[sizeof why.what];
-        wm_escape(text, sizeof text, why.what, strlen(why.what));
-        status = wm_buf_printf(out, err, "not all could be tried on a sample: %s\n", text);
-    }
     if (!status)
-        status = put_limits(run, out, err);
+        status = put_all(run, outlooks, forecasts, &why, out, err);
+    if (status)
+        out->len = before;
+    else
+        status = refuse(outlooks, err);
     wm_run_result_done(&result);
     free(outlooks);
     return status;

@@ -45,6 +45,7 @@ struct wm_prediction {
     bool is_estimate;                   /**< memory_full and disk are no bounds, but what is expected. */
     uint64_t disk;                      /**< Bytes written at most, results and working state. */
     char note[256];                     /**< For people: sizes, parameters; may be empty. */
+    char unread[768];                   /**< The first input file that cannot be read, and why. */
 };
 
 struct wm_verifier;
@@ -236,7 +237,12 @@ void wm_step_job(struct wm_step_context *ctx, struct wm_job *ret);
 /** Memory and disk of a job that reads the corpus into `sink`, whose options are `shared`. */
 int wm_step_predict(struct wm_step_context *ctx, const struct wm_sink *sink, void *shared,
                     struct wm_prediction *ret, struct wm_error *err);
-/** Say in the note how many input files cannot be read, if any. */
+/** Fail with WM_E_CONFIG: the step needs more than ctx->memory; and say what would do. */
+int wm_step_too_large(const struct wm_step_context *ctx, const struct wm_step *step,
+                      const struct wm_prediction *need, struct wm_error *err);
+/** `bytes`, rounded up, as --memory takes it: "371MB". Returns `out`. */
+const char *wm_memory_option(uint64_t bytes, char *out, size_t size);
+/** Say in the note how many input files cannot be read, if any, and in `unread` which is the first. */
 void wm_note_unread(const struct wm_inputs *inputs, struct wm_prediction *ret);
 /** Input table of a step behind the corpus: the corpus step's files, or, if the run has none, the
  *  run's own input. A file of the corpus step that cannot be looked at is WM_E_IO, not damage. */

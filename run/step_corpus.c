@@ -275,9 +275,9 @@ static int predict(struct wm_step_context *ctx, struct wm_prediction *ret, struc
         /* Parts and joined files stand side by side for a moment; a corpus is smaller than its
          * archives unless nothing is dropped. */
         ret->disk = 2 * inputs.bytes;
-        (void)snprintf(ret->note, sizeof ret->note, "%u file%s and ranges in %u task%s",
-                       (unsigned)inputs.n_rows, wm_plural(inputs.n_rows), (unsigned)inputs.n_tasks,
-                       wm_plural(inputs.n_tasks));
+        (void)snprintf(ret->note, sizeof ret->note, "%u file%s or range%s in %u task%s",
+                       (unsigned)inputs.n_rows, wm_plural(inputs.n_rows), wm_plural(inputs.n_rows),
+                       (unsigned)inputs.n_tasks, wm_plural(inputs.n_tasks));
         wm_note_unread(&inputs, ret);
     }
     wm_inputs_close(&inputs);

@@ -3,7 +3,10 @@
 #include "pipeline/listing.h"
 #include "run/rehearse.h"
 
-enum { CORPUS_SLACK = 256 << 10 /* bytes of a corpus line beside text and extra members */ };
+enum {
+    CORPUS_SLACK = 256 << 10, /* bytes of a corpus line beside text and extra members */
+    UNREAD_PATH = 512         /* bytes shown of a path */
+};
 
 #define WM_STEP(name) extern const struct wm_step wm_step_##name;
 #include "run/steps.def"
@@ -120,12 +123,40 @@ int wm_step_same_inputs(struct wm_step_context *ctx, const struct wm_inputs *inp
 void wm_note_unread(const struct wm_inputs *inputs, struct wm_prediction *ret)
 {
     uint32_t n_bad = 0;
-    for (uint32_t i = 0; i < inputs->n_rows; i++)
-        n_bad += inputs->rows[i].problem != NULL;
+    const struct wm_input *first = NULL;
+    for (uint32_t i = inputs->n_rows; i-- > 0;)
+        if (inputs->rows[i].problem) {
+            first = &inputs->rows[i];
+            n_bad++;
+        }
     size_t n = strlen(ret->note);
-    if (n_bad)
-        (void)snprintf(ret->note + n, sizeof ret->note - n, "%s%u of the files cannot be read",
-                       n ? ", " : "", (unsigned)n_bad);
+    if (!n_bad)
+        return;
+    (void)snprintf(ret->note + n, sizeof ret->note - n, "%s%u of the files cannot be read",
+                   n ? ", " : "", (unsigned)n_bad);
+    (void)snprintf(ret->unread, sizeof ret->unread, "%.*s: %s", UNREAD_PATH, first->path,
+                   first->problem);
+}
+
+const char *wm_memory_option(uint64_t bytes, char *out, size_t size)
+{
+    wm_format_bytes_up(bytes, out, size);
+    char *space = strchr(out, ' ');
+    if (space)
+        memmove(space, space + 1, strlen(space));
+    return out;
+}
+
+int wm_step_too_large(const struct wm_step_context *ctx, const struct wm_step *step,
+                      const struct wm_prediction *need, struct wm_error *err)
+{
+    char least[32], limit[32], option[32];
+    wm_fail(err, WM_E_CONFIG, "step %s needs at least %s of memory, the limit is %s", step->name,
+            wm_format_bytes_up(need->memory_least, least, sizeof least),
+            wm_format_bytes_down(ctx->memory, limit, sizeof limit));
+    return wm_error_hint(
+        err, "raise --memory, to %s%s", wm_memory_option(need->memory_least, option, sizeof option),
+        step->id == WM_STEP_TRAIN ? ", or lower micro_batch, context or width" : "");
 }
 
 int wm_step_predict(struct wm_step_context *ctx, const struct wm_sink *sink, void *shared,

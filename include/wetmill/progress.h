@@ -72,6 +72,10 @@ double wm_seconds(void);
 
 /** "999 B", "43.1 MB": decimal units, three figures. */
 const char *wm_format_bytes(uint64_t bytes, char *out, size_t size);
+/** The same rounded up, for what is needed at least, and down, for what there is at most: of two that
+ *  differ, a need shown is more than what falls short of it, and enough when it is given. */
+const char *wm_format_bytes_up(uint64_t bytes, char *out, size_t size);
+const char *wm_format_bytes_down(uint64_t bytes, char *out, size_t size);
 /** "1,234,567" */
 const char *wm_format_count(uint64_t n, char *out, size_t size);
 /** What a noun ends with behind the number `n`: "" for 1, else "s". */

@@ -145,14 +145,15 @@ int wm_run_execute(struct wm_run *run, enum wm_step_id last, const struct wm_run
                    struct wm_run_result *ret, struct wm_error *err);
 
 /**
- * Say what would be done, with predicted memory and disk, without touching anything: text for people
- * into `out`. With `rehearse` a sample of the input is worked through in a scratch directory, which
- * takes seconds to a minute and tells what will be taken, mostly within 15 % (docs/performance.md says
- * where not); without, there are bounds alone. Of `hooks`, which may be NULL, `cancel` is asked.
- * WM_E_CANCELLED.
+ * Say what would be done up to and including `last`, with predicted memory and disk, without touching
+ * anything: text for people into `out`. With `rehearse` a sample of the input is worked through in a
+ * scratch directory, which takes seconds to a minute and tells what will be taken, mostly within 15 %
+ * (docs/performance.md says where not); without, there are bounds alone. Of `hooks`, which may be
+ * NULL, `cancel` is asked.
+ * WM_E_CANCELLED; WM_E_CONFIG, with all of the text in `out`, if a step needs more memory than there is.
  */
-int wm_run_explain(struct wm_run *run, bool rehearse, const struct wm_run_hooks *hooks,
-                   struct wm_buf *out, struct wm_error *err);
+int wm_run_explain(struct wm_run *run, enum wm_step_id last, bool rehearse,
+                   const struct wm_run_hooks *hooks, struct wm_buf *out, struct wm_error *err);
 
 /** People's summary of a finished run. */
 int wm_run_report(const struct wm_run *run, const struct wm_run_result *result,

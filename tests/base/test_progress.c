@@ -12,6 +12,30 @@ static void check_bytes(uint64_t bytes, const char *want)
     CHECK_STR(wm_str_of(wm_format_bytes(bytes, text, sizeof text)), wm_str_of(want));
 }
 
+/* As told of a need, and of a limit. */
+static void check_both(uint64_t bytes, const char *up, const char *down)
+{
+    char text[32];
+    CHECK_STR(wm_str_of(wm_format_bytes_up(bytes, text, sizeof text)), wm_str_of(up));
+    CHECK_STR(wm_str_of(wm_format_bytes_down(bytes, text, sizeof text)), wm_str_of(down));
+}
+
+/* A need shown is enough, and is not shown as the limit that it is over. */
+static void test_limits(void)
+{
+    check_both(0, "0 B", "0 B");
+    check_both(999, "999 B", "999 B");
+    check_both(1000, "1.00 kB", "1.00 kB");
+    check_both(1001, "1.01 kB", "1.00 kB");
+    check_both(9999, "10.0 kB", "9.99 kB");
+    check_both(99999, "100 kB", "99.9 kB");
+    check_both(999001, "1.00 MB", "999 kB");
+    check_both(370000000, "370 MB", "370 MB");
+    check_both(370000001, "371 MB", "370 MB");
+    check_both(2010000000, "2.01 GB", "2.01 GB");
+    check_both(UINT64_MAX, "18.5 EB", "18.4 EB");
+}
+
 static void check_duration(double seconds, const char *want)
 {
     char text[32];
@@ -169,6 +193,7 @@ static void test_threads(void)
 int main(void)
 {
     test_figures();
+    test_limits();
     test_phases();
     test_past();
     test_threads();

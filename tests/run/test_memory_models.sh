@@ -26,7 +26,7 @@ for kind in arpa lm; do
     holds "$kind: documents have a perplexity" grep -q '"perplexity":[0-9]' "free-$kind/corpus_0000.jsonl"
     # least: as much as it says it needs, rounded up
     least=$("${build[@]}" -o none --dry-run "$WM_SOURCE_DIR/samples/crawl" |
-        sed -n 's/.*at least \([0-9.]*\) MB.*/\1/p')
+        sed -n 's/.*needs --memory \([0-9.]*\)MB.*/\1/p')
     mib=$(awk -v mb="$least" 'BEGIN { print int(mb * 1e6 * 1.01 / 1048576) + 1 }')
     limited "$mib" "${build[@]}" -o "tight-$kind" "$WM_SOURCE_DIR/samples/crawl"
     same "free-$kind/corpus_0000.jsonl" "tight-$kind/corpus_0000.jsonl"

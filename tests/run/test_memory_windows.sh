@@ -41,7 +41,7 @@ for kind in second.jsonl.zst entry.tar double.tar.zst dictionary.tar stdin; do
     from=/dev/null to=$kind
     if [ $kind = stdin ]; then from=long.zst to=-; fi
     "${build[@]}" -o "free-$kind" "$to" <$from >out.txt 2>err.txt || fail "$kind: $(head -c 400 err.txt)"
-    least=$("${build[@]}" -o none --dry-run "$to" <$from | sed -n 's/.*at least \([0-9.]*\) MB.*/\1/p')
+    least=$("${build[@]}" -o none --dry-run "$to" <$from | sed -n 's/.*needs --memory \([0-9.]*\)MB.*/\1/p')
     mib=$(awk -v mb="$least" 'BEGIN { print int(mb * 1e6 * 1.01 / 1048576) + 1 }')
     limited_in $from $to "$mib" "tight-$kind"
     code=$?
