@@ -102,7 +102,7 @@ void wm_fail_errno_(struct wm_error *err, const char *doing, const char *path)
         wm_error_hint(err, "make room there, then run the same command again");
     if (code == EMFILE || code == ENFILE)
         wm_error_hint(err, "raise the limit of open files (ulimit -n) or use fewer workers (-j)");
-    (void)wm_error_where(err, "%s", path);
+    (void)wm_error_where(err, "%s", *path ? path : "\"\"");
 }
 
 void wm_fail_nomem_(struct wm_error *err, size_t bytes, const char *purpose)

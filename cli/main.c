@@ -135,6 +135,13 @@ static void settle_memory(void)
 #endif
 }
 
+/* Also of what stands above all commands it must be known whether it could be written. */
+static int finish(int code)
+{
+    struct cli cli = {0};
+    return cli_finish(&cli, code);
+}
+
 int main(int argc, char **argv)
 {
     settle_memory();
@@ -146,14 +153,14 @@ int main(int argc, char **argv)
     }
     if (is_help(argv[1]) || (strcmp(argv[1], "help") == 0 && argc == 2)) {
         cli_overview(stdout);
-        return CLI_OK;
+        return finish(CLI_OK);
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         cli_version(stdout);
-        return CLI_OK;
+        return finish(CLI_OK);
     }
     if (strcmp(argv[1], "--generate") == 0 && argc == 3)
-        return cli_generate(argv[2], stdout);
+        return finish(cli_generate(argv[2], stdout));
     bool help = strcmp(argv[1], "help") == 0;
     int skip = help ? 2 : 1;
     for (size_t i = 0; cli_commands[i]; i++) {
@@ -168,7 +175,7 @@ int main(int argc, char **argv)
     int words = match_group(argc - skip, argv + skip, group);
     if (words && (words == argc - skip ? help : is_help(argv[skip + words]))) {
         cli_group(group, stdout);
-        return CLI_OK;
+        return finish(CLI_OK);
     }
     return unknown_command(argc - skip, argv + skip);
 }

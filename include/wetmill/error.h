@@ -48,9 +48,9 @@ struct wm_error {
 __attribute__((format(printf, 3, 4))) int wm_fail(struct wm_error *err, int status, const char *fmt,
                                                   ...);
 
-/** As wm_fail(WM_E_IO), from errno: where = `path`, what = "cannot DOING: strerror". Full disks,
- *  missing rights and too many open files get a hint. WM_E_NOMEM where memory or descriptors ran out:
- *  that says nothing about the file. */
+/** As wm_fail(WM_E_IO), from errno: where = `path` (in quotes if it is empty), what = "cannot DOING:
+ *  strerror". Full disks, missing rights and too many open files get a hint. WM_E_NOMEM where memory
+ *  or descriptors ran out: that says nothing about the file. */
 void wm_fail_errno_(struct wm_error *err, const char *doing, const char *path);
 static inline int wm_fail_errno(struct wm_error *err, const char *doing, const char *path)
 {

@@ -7,6 +7,12 @@ expect 2 'Commands:' "$w"
 expect 0 'Commands:' "$w" --help
 expect 0 'libarchive' "$w" --version
 expect 2 'no command "corps"' "$w" corps
+if [ -e /dev/full ]; then
+    for words in --help --version 'corpus --help' 'help shards'; do
+        expect 1 'standard output: cannot write' bash -c "\"\$0\" $words >/dev/full" "$w"
+    done
+fi
+expect 2 '"": cannot open' "$w" run ''
 expect 2 'did you mean "corpus build"' "$w" corpus biuld x
 expect 2 'did you mean "corpus head"' "$w" corpos head x
 expect 2 'did you mean "generate"' "$w" generat model 'a prompt'
