@@ -14,9 +14,8 @@ int wm_cancel_check(struct wm_cancel *cancel, struct wm_error *err)
     int signal = cancel ? atomic_load_explicit(&cancel->signal, memory_order_relaxed) : 0;
     if (!signal)
         return 0;
-    wm_fail(err, WM_E_CANCELLED, "interrupted (%s)",
-            signal == SIGTERM  ? "SIGTERM"
-            : signal == SIGINT ? "SIGINT"
-                               : "asked to stop");
-    return wm_error_hint(err, "run the same command again to continue");
+    return wm_fail(err, WM_E_CANCELLED, "interrupted (%s)",
+                   signal == SIGTERM  ? "SIGTERM"
+                   : signal == SIGINT ? "SIGINT"
+                                      : "asked to stop");
 }

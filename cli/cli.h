@@ -8,7 +8,8 @@
  * completion and "did you mean" follow. stdout is for data, stderr for people.
  *
  * Exit codes: 0 done · 1 failed while running · 2 wrong usage or configuration, nothing touched ·
- * 3 done, but input was skipped · 130 / 143 interrupted, state saved.
+ * 3 done, but input was skipped · 130 / 143 interrupted; the hint says whether
+ * the same command goes on.
  */
 #ifndef WETMILL_CLI_H
 #define WETMILL_CLI_H
@@ -94,6 +95,7 @@ struct cli {
     struct wm_cancel *cancel;
     struct wm_progress *progress;
     bool out_failed;
+    bool fleeting; /**< The output directory goes with the command. */
 };
 
 /* ---- args.c ---- */
@@ -143,7 +145,8 @@ struct wm_run_hooks cli_hooks(struct cli *cli);
 /** Start and stop showing progress. */
 void cli_progress_begin(struct cli *cli);
 void cli_progress_end(struct cli *cli);
-/** SIGINT, SIGTERM set the cancel flag (a second one ends at once); SIGUSR1 prints progress. */
+/** SIGINT, SIGTERM set the cancel flag (a second one ends at once); SIGUSR1 prints progress.
+ *  Reading that waits heeds the flag. */
 void cli_signals(struct cli *cli);
 
 /* ---- shared by commands ---- */

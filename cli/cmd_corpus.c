@@ -66,7 +66,8 @@ static int spool_stdin(struct cli *cli, char path[WM_PATH_MAX], struct wm_error 
     if (at == paths->n || !reads || !wm_chain_surveys(&cli->run.chain))
         return 0;
     struct wm_run_hooks hooks = cli_hooks(cli);
-    int status = wm_run_lock(&cli->run, &hooks, err); /* another one's spool is not ours to replace */
+    int status =
+        wm_run_lock(&cli->run, &hooks, err); /* another one's spool is not ours to replace */
     if (status)
         return status;
     int n = snprintf(path, WM_PATH_MAX, "%s.stdin", cli->run.directory[WM_STEP_CORPUS]);
@@ -98,6 +99,7 @@ static int to_stdout(struct cli *cli, char dir[WM_PATH_MAX], struct wm_error *er
         return wm_fail_errno(err, "make a directory below", tmp && *tmp ? tmp : "/tmp");
     }
     cli->run.options.output = dir;
+    cli->fleeting = true;
     return wm_option_set(wm_option_find(wm_sink_jsonl.options, WM_STR("compression")),
                          cli->run.jsonl, WM_STR("none"), &cli->run.arena, err);
 }

@@ -47,6 +47,8 @@ int cli_execute(struct cli *cli, enum wm_step_id last)
     cli_progress_begin(cli);
     int status = wm_run_execute(&cli->run, last, &hooks, &result, &err);
     cli_progress_end(cli);
+    if (status == WM_E_CANCELLED && !cli->fleeting)
+        (void)wm_error_hint(&err, "run the same command again to continue");
     int code = status ? cli_fail(cli, &err) : result.n_skipped ? CLI_SKIPPED : CLI_OK;
     if (!status && !wm_run_report(&cli->run, &result, &text, &err))
         cli_say(cli, "%.*s", (int)text.len, text.len ? text.ptr : "");

@@ -161,10 +161,10 @@ int lm_work_close(struct lm_work *work, int status, struct wm_error *err)
         *err = more;
         status = more.status;
     }
-    if (status == WM_E_CANCELLED && !stays) {
-        err->hint[0] = '\0'; /* to continue */
-        (void)wm_error_hint(err, "nothing had to be kept yet; the same command starts anew");
-    }
+    if (status == WM_E_CANCELLED)
+        (void)wm_error_hint(err, stays
+                                     ? "run the same command again to continue"
+                                     : "nothing had to be kept yet; the same command starts anew");
     wm_lock_release(work->lock);
     return status;
 }
