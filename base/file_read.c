@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,12 +13,23 @@
 struct wm_file {
     int fd;
     bool seekable;
+    bool waits;    /* a pipe, a terminal: reading may wait for somebody, and for ever */
     uint64_t size; /* when it was opened, if seekable */
     char *path;
 };
 
 /* Linux moves at most this much in one call; larger requests are split. */
 static const size_t MOST_AT_ONCE = 1u << 30;
+
+/* Between two looks at whether to stop. */
+enum { WAIT_MS = 100 };
+
+static _Atomic(struct wm_cancel *) heeded;
+
+void wm_file_heed(struct wm_cancel *cancel)
+{
+    atomic_store(&heeded, cancel);
+}
 
 const char *wm_shown(const char *path)
 {
@@ -36,8 +49,12 @@ int wm_open_to_read(const char *path, int *ret_fd, struct stat *ret_stat, struct
 {
     bool standard = strcmp(path, "-") == 0;
     int fd = STDIN_FILENO;
-    if (!standard)
-        fd = wm_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (!standard) {
+        /* open() itself would wait for somebody who writes into a named pipe; on other files the flag
+         * could have it fail (a lease) */
+        bool fifo = stat(path, ret_stat) == 0 && S_ISFIFO(ret_stat->st_mode);
+        fd = wm_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (fifo ? O_NONBLOCK : 0));
+    }
     if (fd < 0 || fstat(fd, ret_stat) != 0) {
         int status = wm_fail_errno(err, "open", wm_shown(path));
         if (fd >= 0 && !standard)
@@ -69,6 +86,7 @@ int wm_file_open(const char *path, struct wm_file **ret, struct wm_error *err)
         return status;
     }
     file->seekable = S_ISREG(st.st_mode) && strcmp(path, "-") != 0;
+    file->waits = !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode);
     file->size = file->seekable ? (uint64_t)st.st_size : 0;
     if (file->seekable)
         (void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -86,6 +104,27 @@ void wm_file_close(struct wm_file *file)
     free(file);
 }
 
+/* Until there is something to read, or the end: a named pipe has none before somebody wrote into it,
+ * though read() would say so. */
+static int wait_for_bytes(const struct wm_file *file, struct wm_error *err)
+{
+    if (!file->waits)
+        return 0;
+    for (int n = 0; n == 0 || (n < 0 && errno == EINTR);) {
+        int status = wm_cancel_check(atomic_load(&heeded), err);
+        if (status)
+            return status;
+        n = poll(&(struct pollfd){.fd = file->fd, .events = POLLIN}, 1, WAIT_MS);
+    }
+    return 0; /* if poll() failed, read() says why */
+}
+
+/* May read() be called again after it failed? */
+static bool is_passing(const struct wm_file *file)
+{
+    return errno == EINTR || (file->waits && (errno == EAGAIN || errno == EWOULDBLOCK));
+}
+
 /* read or pread until `size` bytes are there or the file ends. */
 static int read_fully(const struct wm_file *file, unsigned char *dst, size_t size,
                       const uint64_t *offset, size_t *ret_len, struct wm_error *err)
@@ -93,13 +132,16 @@ static int read_fully(const struct wm_file *file, unsigned char *dst, size_t siz
     size_t done = 0;
     while (done < size) {
         size_t want = size - done < MOST_AT_ONCE ? size - done : MOST_AT_ONCE;
+        int status = wait_for_bytes(file, err);
+        if (status)
+            return status;
         ssize_t n = offset ? pread(file->fd, dst + done, want, (off_t)(*offset + done))
                            : read(file->fd, dst + done, want);
         if (n == 0)
             break;
         if (n > 0)
             done += (size_t)n;
-        else if (errno != EINTR)
+        else if (!is_passing(file))
             return wm_fail_errno(err, "read", wm_shown(file->path));
     }
     *ret_len = done;
@@ -116,9 +158,12 @@ int wm_file_read_some(struct wm_file *file, void *dst, size_t size, size_t *ret_
                       struct wm_error *err)
 {
     ssize_t n;
-    do
+    do {
+        int status = wait_for_bytes(file, err);
+        if (status)
+            return status;
         n = read(file->fd, dst, size < MOST_AT_ONCE ? size : MOST_AT_ONCE);
-    while (n < 0 && errno == EINTR);
+    } while (n < 0 && is_passing(file));
     if (n < 0)
         return wm_fail_errno(err, "read", wm_shown(file->path));
     *ret_len = (size_t)n;
@@ -261,11 +306,25 @@ void wm_file_forget(const char *path)
     (void)close(fd);
 }
 
+/* Not opened: whoever writes into a pipe would lose his reader. */
+static int need_regular(const char *path, struct wm_error *err)
+{
+    struct stat st;
+    if (strcmp(path, "-") != 0 &&
+        (stat(path, &st) != 0 || S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
+        return 0; /* what else is wrong with it, opening says */
+    wm_fail(err, WM_E_CONFIG, "a pipe or device: it is read more than once");
+    (void)wm_error_where(err, "%s", wm_shown(path));
+    return wm_error_hint(err, "write what it gives to a file, and name that");
+}
+
 int wm_file_digest(const char *path, struct wm_digest *ret, struct wm_error *err)
 {
     enum { BLOCK = 256 << 10 };
     struct wm_file *file;
-    int status = wm_file_open(path, &file, err);
+    int status = need_regular(path, err);
+    if (!status)
+        status = wm_file_open(path, &file, err);
     if (status)
         return status;
     XXH3_state_t *hash = XXH3_createState();

@@ -26,6 +26,17 @@ static size_t bind_build(struct cli *cli, struct cli_binding bindings[CLI_TABLES
     return 5;
 }
 
+/* It is read more than once. */
+static int refuse_pipe(const char *tokenizer, struct wm_error *err)
+{
+    struct wm_error ignored;
+    struct wm_stat st;
+    if (wm_stat(tokenizer, &st, &ignored) || st.is_regular || st.is_dir)
+        return 0; /* what is not there is told later */
+    wm_fail(err, WM_E_CONFIG, "a tokenizer is read more than once: it cannot be a pipe");
+    return wm_error_where(err, "%s", tokenizer);
+}
+
 static int run_build(struct cli *cli)
 {
     struct wm_error err = {0};
@@ -36,6 +47,8 @@ static int run_build(struct cli *cli)
         wm_fail(&err, WM_E_CONFIG, "shards build wants a tokenizer");
         status = wm_error_hint(&err, "add -t DIR; wetmill tokenizer train makes one");
     }
+    if (!status)
+        status = refuse_pipe(cli->options.tokenizer, &err);
     if (status)
         return cli_fail(cli, &err);
     cli->run.given[WM_STEP_TOKENIZER] = cli->options.tokenizer;

@@ -331,11 +331,14 @@ static int add_operand(struct cli *cli, const char *path, bool cut, XXH3_state_t
     return status;
 }
 
-/* By what it holds. What is not there is somebody else's error. */
-static void add_file(const char *path, XXH3_state_t *hash)
+/* By what it holds, unless that comes through a pipe. What is not there is somebody else's error. */
+static void add_file(const char *path, XXH3_state_t *hash, bool *ret_pipe)
 {
     struct wm_error ignored;
     struct wm_digest digest = {0};
+    struct wm_stat st;
+    *ret_pipe |=
+        path && (strcmp(path, "-") == 0 || (wm_stat(path, &st, &ignored) == 0 && !st.is_regular));
     add_number(hash, path && wm_file_digest(path, &digest, &ignored) == 0);
     add_number(hash, digest.size);
     add_number(hash, digest.hash.high64);
@@ -352,8 +355,8 @@ int lm_text_fingerprint(struct cli *cli, const struct lm_text_options *options,
     (void)XXH3_128bits_reset(hash);
     int status = 0;
     *ret_pipe = false;
-    add_file(options->sentencepiece, hash);
-    add_file(vocabulary, hash);
+    add_file(options->sentencepiece, hash, ret_pipe);
+    add_file(vocabulary, hash, ret_pipe);
     add_number(hash, cli->n_operands);
     for (size_t i = 0; !status && i < cli->n_operands; i++)
         status =

@@ -324,6 +324,7 @@ void cli_signals(struct cli *cli)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     terminal.cancel = cli->cancel;
+    wm_file_heed(cli->cancel);
     (void)sigemptyset(&action.sa_mask);
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);

@@ -286,7 +286,10 @@ int wm_list_path(struct wm_rows *rows, const char *path, const struct wm_source_
     }
     if (st.is_dir)
         return add_directory(rows, path, err);
-    if (is_list(path))
+    if (!is_list(path))
+        return wm_list_row(rows, path, true, err);
+    if (st.is_regular)
         return wm_list_file(rows, path, options, err);
-    return wm_list_row(rows, path, true, err);
+    wm_fail(err, WM_E_CONFIG, "a list of files is read more than once: it cannot be a pipe");
+    return wm_error_where(err, "%s", path);
 }

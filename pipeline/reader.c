@@ -85,6 +85,7 @@ static void close_row(struct wm_reader *r)
     if (opened) {
         uint64_t unread = wm_source_drain(source);
         r->report.no_memory |= source->failed && source->failure.status == WM_E_NOMEM;
+        r->stopped = source->failed && source->failure.status == WM_E_CANCELLED;
         if (source->failed)
             wm_report_unread(&r->report, source->at, "%s", source->failure.what);
         else if (!row->is_pipe && source->at < expected_end(row))
@@ -126,6 +127,10 @@ int wm_reader_next(struct wm_reader *r, struct wm_error *err)
         if (status > 0)
             return status;
         close_row(r);
+        if (r->stopped) { /* that says nothing about the file */
+            *err = r->stream.source.failure;
+            return err->status;
+        }
     }
     return r->report.no_memory ? wm_fail_nomem(err, 0, "reading") : 0;
 }

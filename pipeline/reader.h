@@ -21,6 +21,7 @@ struct wm_reader {
     struct wm_record record; /**< Read, but not yet in a batch. */
     bool pending;
     bool paused;         /**< No record is read: `record` says where the next one stands. */
+    bool stopped;        /**< Somebody asked to stop while a pipe was waited for. */
     uint64_t span;       /**< Pause after so many bytes; 0 = never. */
     uint64_t pause_at;   /**< Between rows: the position to pause at. */
     uint64_t done_bytes; /**< Of the rows before. */

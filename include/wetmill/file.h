@@ -15,6 +15,7 @@
 
 #include "wetmill/arena.h"
 #include "wetmill/buf.h"
+#include "wetmill/cancel.h"
 #include "wetmill/error.h"
 
 enum {
@@ -28,9 +29,17 @@ enum {
 struct wm_file;
 
 /** Open for reading; "-" is standard input. A directory is an error. WM_E_NOMEM also where too many
- *  files are open. */
+ *  files are open. A named pipe is opened at once; the first read waits until somebody writes. */
 int wm_file_open(const char *path, struct wm_file **ret, struct wm_error *err);
 void wm_file_close(struct wm_file *file);
+
+/**
+ * From now on whoever reads what may keep him waiting (a pipe, a terminal) looks at `cancel`
+ * meanwhile: reading fails with WM_E_CANCELLED within a fraction of a second, and what was read in
+ * part is lost. NULL, as at first: reading waits for ever. A matter of programs, not of libraries.
+ * Any thread; `cancel` is borrowed.
+ */
+void wm_file_heed(struct wm_cancel *cancel);
 
 /** Read up to `size` bytes in sequence, fewer only at the end; `*ret_len` 0 = end. */
 int wm_file_read(struct wm_file *file, void *dst, size_t size, size_t *ret_len,
@@ -142,7 +151,8 @@ void wm_out_abandon(struct wm_out *out);
 /** wm_out_open + write + commit. */
 int wm_file_store(const char *path, struct wm_str bytes, struct wm_error *err);
 
-/** Size and hash of a file's bytes by reading it. WM_E_CHANGED as wm_file_load. */
+/** Size and hash of a file's bytes by reading it. WM_E_CHANGED as wm_file_load. WM_E_CONFIG, without
+ *  opening it, for what can be read once only: "-", pipes, devices. */
 int wm_file_digest(const char *path, struct wm_digest *ret, struct wm_error *err);
 
 /* ---- writing what others read meanwhile ---- */

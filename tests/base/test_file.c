@@ -195,6 +195,40 @@ static void test_targets(void)
     (void)close(ends[1]);
 }
 
+/* A named pipe: opened without a writer, waited for when it is read, as long as nobody asks to stop. */
+static void test_named_pipe(void)
+{
+    struct wm_file *file;
+    struct wm_map map;
+    struct wm_digest digest;
+    struct wm_cancel cancel = {0};
+    char path[600], got[8];
+    size_t n = 0;
+    (void)snprintf(path, sizeof path, "%s", in_top("fifo"));
+    CHECK(mkfifo(path, 0666) == 0);
+    CHECK_FAILS(wm_file_digest(path, &digest, &err), WM_E_CONFIG, err, "more than once");
+    CHECK_FAILS(wm_file_digest("-", &digest, &err), WM_E_CONFIG, err, "more than once");
+    CHECK_FAILS(wm_map_open(path, &map, &err), WM_E_IO, err, "regular");
+    CHECK_OK(wm_file_open(path, &file, &err), err);
+    CHECK(!wm_file_seekable(file));
+    wm_file_heed(&cancel);
+    wm_cancel_raise(&cancel, SIGTERM);
+    CHECK_FAILS(wm_file_read(file, got, sizeof got, &n, &err), WM_E_CANCELLED, err, "SIGTERM");
+    CHECK_FAILS(wm_file_read_some(file, got, sizeof got, &n, &err), WM_E_CANCELLED, err, "SIGTERM");
+    cancel = (struct wm_cancel){0};
+    int out = open(path, O_WRONLY);
+    CHECK(out >= 0 && write(out, "abcd", 4) == 4);
+    CHECK_OK(wm_file_read_some(file, got, sizeof got, &n, &err), err);
+    CHECK_U64(n, 4);
+    CHECK(write(out, "efg", 3) == 3 && close(out) == 0);
+    wm_file_heed(NULL);
+    CHECK_OK(wm_file_read(file, got, sizeof got, &n, &err), err);
+    CHECK(n == 3 && memcmp(got, "efg", 3) == 0);
+    CHECK_OK(wm_file_read(file, got, sizeof got, &n, &err), err);
+    CHECK_U64(n, 0);
+    wm_file_close(file);
+}
+
 static void test_refusals(void)
 {
     struct wm_file *file;
@@ -434,6 +468,7 @@ int main(void)
     test_digest();
     test_abandon_and_leftovers();
     test_targets();
+    test_named_pipe();
     test_refusals();
     test_cut();
     test_map();
