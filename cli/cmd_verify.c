@@ -135,7 +135,8 @@ const struct cli_command cli_command_verify = {
         "step;\n"
         "that each step was made from what stands there; and what a stopped step has kept.\n"
         "Changes nothing. Exit code 1 if something is damaged, and then the command that\n"
-        "repairs it.",
+        "repairs it; and, with nothing looked at, beside a run that goes on: \"another run is at\n"
+        "work here\".",
     .min_operands = 1,
     .max_operands = 1,
     .bind = bind,

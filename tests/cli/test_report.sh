@@ -42,6 +42,7 @@ mkdir -p out/work/tokenizer
 expect 0 "Step tokenizer is not finished: the same command goes on" "$WETMILL" report out
 printf 'wetmill-lock 1\nhost h\nboot b\nspace s\npid 7\nstarted 1\nsince 2024-01-01T00:00:00Z\nname n\n' >out/lock
 expect 0 "Another run is at work here: process 7 on h" "$WETMILL" report out
+expect 1 "another run is at work here: process 7 on h" "$WETMILL" verify out
 expect 0 '"at_work": true' "$WETMILL" report out --json
 echo '{' >out/corpus/step.json
 expect 0 "The record of step corpus is damaged" "$WETMILL" report out
