@@ -46,13 +46,20 @@ static int read_identity(const char *identity, const char *dir, enum whose *ret,
 {
     char path[WM_PATH_MAX];
     struct wm_buf buf;
+    struct wm_stat st;
     bool there = false;
     *ret = NOBODYS;
     int status = wm_path_join(path, dir, "identity", err);
     if (!status)
         status = wm_is_there(path, &there, err);
+    if (!status && there)
+        status = wm_stat(path, &st, err);
     if (status || !there)
         return status;
+    if (!st.is_regular) { /* a pipe would be waited for */
+        *ret = DAMAGED;
+        return 0;
+    }
     wm_buf_init(&buf, 4096);
     status = wm_file_load(path, &buf, err);
     if (!status && !is_sound(wm_buf_str(&buf)))

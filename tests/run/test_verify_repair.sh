@@ -132,6 +132,11 @@ cp command out/log/command
 expect 1 "" "$WETMILL" verify out
 mend "after all"
 
+# Nobody writes into a pipe that stands for the name of kept work.
+mkdir -p out/work/corpus && mkfifo out/work/corpus/identity
+expect 0 "no damage found" timeout -s KILL 60 "$WETMILL" verify out
+rm -r out/work
+
 # An apostrophe in a name is quoted.
 mkdir "it's" && sed "s,all.wet,../all.wet,; s,^output: .*,output: out," job.yaml >"it's/a job's.yaml" && mkdir "it's/r's"
 expect 0 "" "$WETMILL" run "it's/a job's.yaml" --only corpus --limit 50 --rejects "it's/r's"
