@@ -122,7 +122,7 @@ static void man(FILE *to)
                 ".TP\n.B 0\ndone\n.TP\n.B 1\nfailed while running\n"
                 ".TP\n.B 2\nwrong usage or configuration; nothing was touched\n"
                 ".TP\n.B 3\ndone, but damaged input was skipped\n"
-                ".TP\n.B 130, 143\ninterrupted; state is saved, the same command goes on\n"
+                ".TP\n.B 130, 143\ninterrupted; what the command keeps is saved, and the hint says whether\nthe same command goes on\n"
                 ".SH ENVIRONMENT\n.TP\n.B NO_COLOR\nno colours in messages\n",
                 to);
 }
