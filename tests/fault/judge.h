@@ -129,17 +129,17 @@ static bool says(const char *work, const char *file, const char *what)
     return found;
 }
 
-/* Input that the system does not give is damaged input: it is named, and the rest is done; --explain
- * counts it. */
+/* Input that the system does not give is damaged input: it is named, and the rest is done. */
 static bool says_skipped(const char *work)
 {
-    return says(work, ".stderr", ": cannot ") || says(work, ".stdout", " cannot be read");
+    return says(work, ".stderr", ": cannot ");
 }
 
-/* --explain does without trying a sample where it cannot, and says why. */
+/* --explain counts such input, and does without trying a sample where it cannot, and says why. */
 static bool says_untried(const char *work)
 {
-    return says(work, ".stdout", "could be tried on a sample: ");
+    return says(work, ".stdout", "could be tried on a sample: ") ||
+           says(work, ".stdout", " of the files cannot be read");
 }
 
 /* Name, without its directories, of the file that was cut or removed; NULL: none was. */
