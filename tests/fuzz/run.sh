@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Runs fuzz targets of the preset fuzz, as many at once as there are processors, each from its
-# committed seeds (tests/fuzz/corpus), those cut out of the crawl files (seeds.sh) and what earlier
-# runs found (build/fuzz/found/TARGET). An input that crashes, leaks, takes over 20 s or over 2 GiB
-# fails the target and stays in build/fuzz/failures.
-# run.sh [--seconds N] [--build DIR] [TARGET…]; 600 seconds each if not said, all targets if none is
-# named. DIR: of another preset that has them, coverage.
+# Runs fuzz targets of the preset fuzz, each from its committed seeds (tests/fuzz/corpus), those cut
+# out of the crawl files (seeds.sh) and what earlier runs found (build/fuzz/found/TARGET). An input
+# that crashes, leaks, takes over 20 s or over 2 GiB fails the target and stays in build/fuzz/failures.
+# run.sh [--seconds S] [--jobs N] [--build DIR] [TARGET…]; 600 seconds each if not said, as many at
+# once as there are processors, all targets if none is named. DIR: of another preset, coverage.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-seconds=600 build=$PWD/build/fuzz
+seconds=600 jobs=$(nproc) build=$PWD/build/fuzz
 while :; do
     case ${1-} in
     --seconds) seconds=$2 ;;
+    --jobs) jobs=$2 ;;
     --build) build=$(realpath "$2") ;;
     *) break ;;
     esac
@@ -38,7 +38,7 @@ fuzz_one() {
 export -f fuzz_one
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
-printf '%s\n' "$@" | xargs -P "$(nproc)" -I '{}' bash -c 'fuzz_one {}' | tee "$results"
+printf '%s\n' "$@" | xargs -P "$jobs" -I '{}' bash -c 'fuzz_one {}' | tee "$results"
 failed=$(grep -c '^FAILED' "$results" || true)
 echo "$(($# - failed)) passed, $failed failed"
 [ "$failed" = 0 ]
